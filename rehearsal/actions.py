@@ -15,6 +15,7 @@ from rehearsal.acting import Role, Roles
 from rehearsal.artifacts import ArtifactStore
 from rehearsal.build_shell import BuildCommand
 from rehearsal.definition import Action
+from rehearsal.emulator import Session
 from rehearsal.errors import ActionError, UnsupportedError
 
 CODEBUILD: Final = "codebuild.amazonaws.com"
@@ -22,11 +23,12 @@ CODEBUILD: Final = "codebuild.amazonaws.com"
 
 @dataclass(frozen=True)
 class Context:
-    """What an action works with. `configuration` has its variables resolved; `role` is the pipeline's."""
+    """What an action works with: its configuration with resolved variables, the pipeline's role, the account."""
 
     action: Action
     configuration: Mapping[str, str]
     role: Role
+    owner: Session
     roles: Roles
     region: str
     where: str  # account and region, for messages
@@ -71,7 +73,7 @@ def build(context: Context) -> Done:
     """CodeBuild: runs the project's buildspec on the primary source."""
     _only(context, "ProjectName", "PrimarySource", "EnvironmentVariables")
     action, configuration = context.action, context.configuration
-    project = codebuild.Project.read(context.role.client("codebuild"), configuration["ProjectName"])
+    project = codebuild.Project.read(context.owner.client("codebuild"), configuration["ProjectName"])
     role = context.roles.assume(project.role_arn, CODEBUILD, context.region)
     name = configuration.get("PrimarySource", action.inputs[0])
     folder = context.store.get(role.client("s3"), name, context.scratch / "src")
@@ -120,8 +122,8 @@ def cloudformation(context: Context) -> Done:
     """CloudFormation: creates or updates a stack from a template in an artifact."""
     _only(
         context,
-        "ActionMode", "StackName", "TemplatePath", "TemplateConfiguration", "ParameterOverrides", "Capabilities",
-        "RoleArn",
+        "ActionMode", "StackName", "TemplatePath", "TemplateConfiguration", "ParameterOverrides",
+        "Capabilities", "RoleArn",
     )  # fmt: skip
     configuration = context.configuration
     mode = configuration["ActionMode"]

@@ -1,4 +1,4 @@
-"""A CodeBuild build on this machine: the deployed project, its buildspec from the source, its service role."""
+"""A CodeBuild build on this machine: the deployed project, its buildspec in the source, its service role."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Project:
 
     @classmethod
     def read(cls, codebuild: Any, name: str) -> Project:
-        """Raises ActionError for a project that does not exist, UnsupportedError for one that is too special."""
+        """Raises ActionError if there is no such project, UnsupportedError if it is a special one."""
         projects = codebuild.batch_get_projects(names=[name])["projects"]
         if not projects:
             raise ActionError(f"the CodeBuild project {name} does not exist.")
@@ -98,7 +98,7 @@ def run(
 
 
 def _resolve(project: Project, role: Role, wanted: Sequence[tuple[str, str, str]]) -> dict[str, str]:
-    """The values of environment variables; parameters are read with the build's own role, as CodeBuild does."""
+    """The values of environment variables; parameters are read with the build's role, as in AWS."""
     latest = {name: (kind, value) for name, kind, value in wanted}
     for name, (kind, _) in latest.items():
         if kind not in ("PLAINTEXT", "PARAMETER_STORE"):

@@ -1,4 +1,4 @@
-"""Stacks through CloudFormation's public API: create or update as CodePipeline does, wait, say why one failed."""
+"""Stacks through CloudFormation's public API: create, update, wait, and say why one failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rehearsal.errors import StackError
 _POLL_SECONDS: Final = 0.1
 _WAIT_SECONDS: Final = 180.0
 _COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
-# CodePipeline's REPLACE_ON_FAILURE deletes a stack in one of these and creates it anew; CREATE_UPDATE gives up.
+# CodePipeline's REPLACE_ON_FAILURE deletes a stack in one of these and creates it; CREATE_UPDATE gives up.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
 FAILED: Final = (
     "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED",
