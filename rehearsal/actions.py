@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from rehearsal.acting import Role, Roles
 from rehearsal.artifacts import ArtifactStore
 from rehearsal.build_shell import BuildCommand
 from rehearsal.definition import Action
-from rehearsal.emulator import Session
+from rehearsal.emulator import Emulator
 from rehearsal.errors import ActionError, UnsupportedError
 
 CODEBUILD: Final = "codebuild.amazonaws.com"
@@ -23,18 +24,21 @@ CODEBUILD: Final = "codebuild.amazonaws.com"
 
 @dataclass(frozen=True)
 class Context:
-    """What an action works with: its configuration with resolved variables, the pipeline's role, the account."""
+    """What an action works with: its configuration with resolved variables, and the pipeline's role."""
 
     action: Action
-    configuration: Mapping[str, str]
     role: Role
-    owner: Session
     roles: Roles
+    emulator: Emulator
+    account: str
     region: str
-    where: str  # account and region, for messages
     store: ArtifactStore
     scratch: Path
     say: Callable[[str], None]
+
+    @property
+    def configuration(self) -> Mapping[str, str]:
+        return self.action.configuration
 
     def input(self, name: str | None = None) -> Path:
         """An input artifact, extracted with the pipeline's role."""
@@ -66,14 +70,24 @@ def source(context: Context) -> Done:
     """CodeCommit: hands on the files of a branch."""
     _only(context, "RepositoryName", "BranchName", "PollForSourceChanges", "OutputArtifactFormat")
     name, branch = context.configuration["RepositoryName"], context.configuration["BranchName"]
-    raise NotImplementedError(name, branch)
+    codecommit = context.role.client("codecommit")
+    commit = codecommit.get_branch(repositoryName=name, branchName=branch)["branch"]["commitId"]
+    # CodePipeline fetches the files by a call that CodeCommit does not publish (UploadArchive).
+    archive = context.emulator.control(
+        "repository-archive", account=context.account, region=context.region, repository=name
+    )
+    context.store.put(context.role.client("s3"), context.action.outputs[0], base64.b64decode(archive))
+    return Done(
+        f"{name}, branch {branch}", {"CommitId": commit, "BranchName": branch, "RepositoryName": name}
+    )
 
 
 def build(context: Context) -> Done:
     """CodeBuild: runs the project's buildspec on the primary source."""
     _only(context, "ProjectName", "PrimarySource", "EnvironmentVariables")
     action, configuration = context.action, context.configuration
-    project = codebuild.Project.read(context.owner.client("codebuild"), configuration["ProjectName"])
+    owner = context.emulator.session(context.account, context.region)
+    project = codebuild.Project.read(owner.client("codebuild"), configuration["ProjectName"])
     role = context.roles.assume(project.role_arn, CODEBUILD, context.region)
     name = configuration.get("PrimarySource", action.inputs[0])
     folder = context.store.get(role.client("s3"), name, context.scratch / "src")
@@ -142,7 +156,12 @@ def cloudformation(context: Context) -> Done:
         role_arn=configuration.get("RoleArn"),
     )
     client = context.role.client("cloudformation")
-    done = stacks.deploy(client, deployment, context.where, replace_failed=_REPLACES_FAILED[mode])
+    done = stacks.deploy(
+        client,
+        deployment,
+        f"account {context.account}, {context.region}",
+        replace_failed=_REPLACES_FAILED[mode],
+    )
     outputs = client.describe_stacks(StackName=deployment.name)["Stacks"][0].get("Outputs", [])
     return Done(
         f"stack {deployment.name} {done}", {output["OutputKey"]: output["OutputValue"] for output in outputs}

@@ -1,7 +1,7 @@
 """Shows the rehearsal to people: a line per step as it happens, and a tree of accounts at the end.
 
-On a terminal the steps that are being carried out are shown below the finished ones; elsewhere there are plain
-lines only, one per event, fit for a log.
+On a terminal the steps that are being carried out are shown below the finished ones; elsewhere there are
+plain lines only, one per event, fit for a log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SYMBOLS: Final = {
     Status.PASSED: ("✓", "green"),
     Status.FAILED: ("✗", "bold red"),
     Status.EXPECTED_FAILURE: ("✓", "yellow"),
-    Status.NOT_RUN: ("–", "yellow"),
+    Status.NOT_RUN: ("-", "yellow"),
     Status.INTERRUPTED: ("■", "yellow"),
 }
 _WIDE: Final = 200  # a log has no width: lines are not wrapped where somebody would search for them
@@ -86,14 +86,17 @@ class Display:
             self._running.pop(step.title, None)
         symbol, style = _SYMBOLS[step.status]
         suffix = "" if step.status is Status.PASSED else f" ({step.status.value})"
+        summary = f"  {step.summary}" if step.summary else ""
         duration = f"  {step.seconds:.1f} s" if step.seconds >= 0.05 else ""
-        self._print(Text.assemble(f"  {symbol} ", step.title, suffix, (duration, "dim"), style=style))
+        self._print(
+            Text.assemble(f"  {symbol} ", step.title, suffix, (f"{summary}{duration}", "dim"), style=style)
+        )
         if step.status is not Status.PASSED:
             self._details(step.lines)
         self._denied(step.denied)
 
-    def note(self, text: str) -> None:
-        self._print(Text(text))
+    def remark(self, text: str) -> None:
+        self._print(Text(f"  {text}", style="dim"))
 
     def tree(self, holdings: Iterable[Holding]) -> None:
         """What each account has, by region."""

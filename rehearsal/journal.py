@@ -32,6 +32,7 @@ class Step:
     title: str
     status: Status
     seconds: float
+    summary: str = ""
     lines: tuple[str, ...] = ()
     denied: tuple[Denied, ...] = ()
 
@@ -63,6 +64,7 @@ class Listener(Protocol):
     """Shows the journal while it is written. Called from the threads of parallel steps."""
 
     def section(self, title: str) -> None: ...
+    def remark(self, text: str) -> None: ...
     def started(self, title: str) -> None: ...
     def line(self, title: str, text: str) -> None: ...
     def finished(self, step: Step) -> None: ...
@@ -75,12 +77,18 @@ class OpenStep:
     title: str
     _say: Callable[[str], None]
     status: Status = Status.PASSED
+    summary: str = ""
     lines: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         """Report something worth a line."""
         self.lines.append(text)
         self._say(text)
+
+    def expected_failure(self, error: RehearsalError) -> None:
+        """The step failed, and had to."""
+        self.status = Status.EXPECTED_FAILURE
+        self.lines += [str(error), *error.details]
 
 
 class Journal:
@@ -100,6 +108,10 @@ class Journal:
     def section(self, title: str) -> None:
         self._section = title
         self._listener.section(title)
+
+    def remark(self, text: str) -> None:
+        """Something to show that is no step."""
+        self._listener.remark(text)
 
     @contextmanager
     def step(self, title: str) -> Iterator[OpenStep]:
@@ -138,6 +150,8 @@ class Journal:
         return tuple(entry for entry in self.denied() if entry.time >= wall_clock)
 
     def _finish(self, step: OpenStep, seconds: float, denied: tuple[Denied, ...]) -> None:
-        finished = Step(self._section, step.title, step.status, seconds, tuple(step.lines), denied)
+        finished = Step(
+            self._section, step.title, step.status, seconds, step.summary, tuple(step.lines), denied
+        )
         self.steps.append(finished)
         self._listener.finished(finished)

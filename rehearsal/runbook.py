@@ -22,7 +22,7 @@ _HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _FENCE = re.compile(r"^(?P<indent> *)(?P<mark>`{3,}|~{3,})\s*(?P<language>[^\s`]*)[^`]*$")
 _PLACEHOLDER = re.compile(r"<([a-z][a-z0-9]*(?:-[a-z0-9]+)*)>")
 _LOOKS_LIKE_PLACEHOLDER = re.compile(r"<([A-Za-z][\w.-]*)>")
-_FILE = re.compile(r"\bfileb?://([^\s\"'<>,;]+)")
+_FILE = re.compile(r"\bfileb?://([^\s\"',;]+)")
 # Every command has its own shell: what these leave behind is gone when the next one starts.
 _NEEDS_A_SESSION = ("cd", "export", "source", ".", "set", "unset", "alias", "pushd", "popd")
 
@@ -67,7 +67,7 @@ class Command:
     @property
     def files(self) -> tuple[str, ...]:
         """Paths of the file:// parameters that hold no placeholder."""
-        return tuple(dict.fromkeys(_FILE.findall(_PLACEHOLDER.sub("<>", self.text))))
+        return tuple(path for path in files(self.text) if "<" not in path)
 
 
 def _account_of(heading: Heading) -> str:
@@ -185,6 +185,11 @@ def _check_words(command: Command) -> None:
             "Write a plain command, and a <placeholder> for a value.",
             command.text,
         )
+
+
+def files(text: str) -> list[str]:
+    """Paths of the file:// parameters."""
+    return list(dict.fromkeys(_FILE.findall(text)))
 
 
 def fill(command: Command, values: Mapping[str, Callable[[], str]]) -> str:

@@ -1,4 +1,4 @@
-"""The rehearsal's folder: a copy of the repository as the operator has it, with the emulated organization's values.
+"""A copy of the repository as the operator has it, with the emulated organization's values.
 
 The copy holds the tracked files and the untracked ones that git does not ignore, uncommitted edits included.
 """
