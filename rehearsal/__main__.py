@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rehearsal import processes
 from rehearsal.display import Display, console_for
-from rehearsal.emulator import Emulator
-from rehearsal.errors import RehearsalError
+from rehearsal.emulator import Emulator, EmulatorError
+from rehearsal.errors import PrerequisiteError, RehearsalError
 from rehearsal.journal import Journal
 from rehearsal.organization import Organization
 from rehearsal.rehearse import Options, rehearse
@@ -78,6 +78,9 @@ def main(given: Sequence[str]) -> int:
         except RehearsalError as error:
             display.failure(error)
             return error.exit_code
+        except EmulatorError as error:
+            display.failure(PrerequisiteError(str(error)))
+            return PrerequisiteError.exit_code
         except KeyboardInterrupt:
             processes.end_all()
             display.remark("Interrupted: everything that was started has been ended.")

@@ -49,10 +49,6 @@ class Operator:
         self._numbers = itertools.count(1)
         self.executions: dict[str, Execution] = {}
 
-    def check(self, commands: Sequence[Command]) -> None:
-        """Everything in the README that can be seen to be wrong beforehand. Raises RunbookError."""
-        runbook.check(commands, [*self._organization.placeholders, *PRINTED], self._folder)
-
     def carry_out(self, commands: Sequence[Command]) -> None:
         """Raises StepError at the first command, stack or pipeline stage that fails."""
         for command in commands:

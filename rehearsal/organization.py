@@ -1,4 +1,4 @@
-"""The organization that is rehearsed on: its accounts, its regions, and what the operator's file says of it."""
+"""The organization that is rehearsed on: its accounts, its regions, and the operator's values for it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Final
 from rehearsal.emulator import Accounts, Emulator
 
 CENTRAL_VAULT: Final = "AWSBackupSolutionCentralVault"
+# The README's placeholders that an operator knows beforehand.
+PLACEHOLDERS: Final = (
+    "management-account-id", "home-account-id", "central-account-id", "organization-id", "root-id", "home-region",
+    "target-regions",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,16 +57,13 @@ class Organization:
 
     @property
     def placeholders(self) -> dict[str, str]:
-        """The README's placeholders that an operator knows beforehand."""
-        return {
-            "management-account-id": self.plan.accounts.management,
-            "home-account-id": self.plan.accounts.home,
-            "central-account-id": self.plan.accounts.central,
-            "organization-id": self.identifier,
-            "root-id": self.root,
-            "home-region": self.plan.home_region,
-            "target-regions": " ".join(self.plan.regions),
-        }
+        """The values of PLACEHOLDERS."""
+        accounts, plan = self.plan.accounts, self.plan
+        values = (
+            accounts.management, accounts.home, accounts.central, self.identifier, self.root, plan.home_region,
+            " ".join(plan.regions),
+        )  # fmt: skip
+        return dict(zip(PLACEHOLDERS, values, strict=True))
 
     @property
     def targets(self) -> dict[str, str]:
@@ -72,7 +74,9 @@ class Organization:
             "TargetRegions": ", ".join(self.plan.regions),
             "TargetGlobalRegion": region,
             "TargetOUs": self.unit,
-            "CentralBackupVaultArn": f"arn:aws:backup:{region}:{accounts.central}:backup-vault:{CENTRAL_VAULT}",
+            "CentralBackupVaultArn": (
+                f"arn:aws:backup:{region}:{accounts.central}:backup-vault:{CENTRAL_VAULT}"
+            ),
             "OrgManagementAccount": accounts.management,
             "OrganizationId": self.identifier,
         }

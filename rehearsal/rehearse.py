@@ -13,7 +13,7 @@ from pathlib import Path
 from rehearsal import organization, preflight, runbook, workspace
 from rehearsal.emulator import Emulator
 from rehearsal.journal import Journal, Status
-from rehearsal.operator import Operator
+from rehearsal.operator import PRINTED, Operator
 from rehearsal.organization import Organization, Plan
 from rehearsal.runbook import Command
 
@@ -45,7 +45,6 @@ def rehearse(options: Options, journal: Journal) -> None:
             scratch = folder / "operator"
             scratch.mkdir()
             operator = Operator(emulator, created, tools, journal, clone, scratch)
-            operator.check(commands)
             for section in SECTIONS:
                 journal.section(f"{section}: the README's commands")
                 operator.carry_out([command for command in commands if command.section == section])
@@ -78,6 +77,7 @@ def _copy(options: Options, journal: Journal, folder: Path) -> tuple[Path, list[
         step.summary = f"{count} files"
     with journal.step("README.md as a runbook") as step:
         commands = runbook.select(runbook.parse((clone / "README.md").read_text()), SECTIONS)
+        runbook.check(commands, [*organization.PLACEHOLDERS, *PRINTED], clone)
         step.summary = f"{len(commands)} commands"
     return clone, commands
 
