@@ -8,7 +8,8 @@ from typing import Any
 
 import boto3
 
-from rehearsal.emulator import ControlError, Emulator
+from rehearsal.emulator import Emulator
+from rehearsal.emulator.errors import ControlError
 from rehearsal.errors import ActionError
 
 

@@ -134,7 +134,7 @@ class Journal:
 
     def note(self, title: str, status: Status, *lines: str) -> None:
         """Record a step that takes no time."""
-        self._finish(OpenStep(title, lambda _: None, status, list(lines)), 0.0, ())
+        self._finish(OpenStep(title, lambda _: None, status, lines=list(lines)), 0.0, ())
 
     def result(self, error: RehearsalError | None = None) -> Result:
         return Result(

@@ -10,8 +10,8 @@ from rehearsal.emulator import Accounts, Emulator
 CENTRAL_VAULT: Final = "AWSBackupSolutionCentralVault"
 # The README's placeholders that an operator knows beforehand.
 PLACEHOLDERS: Final = (
-    "management-account-id", "home-account-id", "central-account-id", "organization-id", "root-id", "home-region",
-    "target-regions",
+    "management-account-id", "home-account-id", "central-account-id", "organization-id", "root-id",
+    "home-region", "target-regions",
 )  # fmt: skip
 
 
@@ -60,8 +60,8 @@ class Organization:
         """The values of PLACEHOLDERS."""
         accounts, plan = self.plan.accounts, self.plan
         values = (
-            accounts.management, accounts.home, accounts.central, self.identifier, self.root, plan.home_region,
-            " ".join(plan.regions),
+            accounts.management, accounts.home, accounts.central, self.identifier, self.root,
+            plan.home_region, " ".join(plan.regions),
         )  # fmt: skip
         return dict(zip(PLACEHOLDERS, values, strict=True))
 

@@ -47,7 +47,7 @@ def fill_targets(file: Path, values: Mapping[str, str]) -> list[str]:
 
     First the file is checked as it is, by the code of the validation build; only its documented examples may
     still be there. Keys that it lacks stay missing and keys that it adds stay: the check has to find them.
-    Returns the keys that were filled. Raises TargetsError with every fault.
+    Returns the keys. Raises TargetsError with every fault.
     """
     document = _read(file)
     faults = targets.check(_replaced(document, values, only_examples=True))
@@ -55,7 +55,7 @@ def fill_targets(file: Path, values: Mapping[str, str]) -> list[str]:
         raise TargetsError(f"{TARGETS}: {faults[0]}", *(f"{TARGETS}: {fault}" for fault in faults[1:]))
     filled = _replaced(document, values, only_examples=False)
     file.write_text(json.dumps(filled, indent=2) + "\n")
-    return list(filled["Parameters"])
+    return sorted(values)
 
 
 def use_targets(given: Path, file: Path) -> None:
@@ -74,13 +74,11 @@ def _read(file: Path) -> object:
 
 
 def _replaced(document: object, values: Mapping[str, str], *, only_examples: bool) -> object:
-    match document:
-        case {"Parameters": {**parameters}}:
-            filled = {
-                key: values.get(key, value)
-                if not only_examples or value == targets.EXAMPLES.get(key)
-                else value
-                for key, value in parameters.items()
-            }
-            return {**document, "Parameters": filled}
-    return document
+    """The document with our values for the keys that it has, or only for those that still hold the example."""
+    if not isinstance(document, dict) or not isinstance(document.get("Parameters"), dict):
+        return document
+    filled = {
+        key: values.get(key, value) if not only_examples or value == targets.EXAMPLES.get(key) else value
+        for key, value in document["Parameters"].items()
+    }
+    return {**document, "Parameters": filled}
