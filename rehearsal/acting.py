@@ -45,17 +45,20 @@ class Roles:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self._session = boto3.Session()
-        self._roles: dict[tuple[str, str, str], Role] = {}
+        self._roles: dict[tuple[str, str, str, str], Role] = {}
         self._lock = threading.Lock()
 
-    def assume(self, role_arn: str, service: str, region: str) -> Role:
-        """`service` as in a trust policy: codebuild.amazonaws.com. Raises ActionError when it is refused."""
-        key = (role_arn, service, region)
+    def assume(self, role_arn: str, service: str, region: str, source: str) -> Role:
+        """`service` as in a trust policy (codebuild.amazonaws.com), on behalf of its resource `source` (ARN).
+
+        Raises ActionError when the trust policy refuses it.
+        """
+        key = (role_arn, service, region, source)
         with self._lock:
             if key not in self._roles:
                 try:
-                    environment = self._emulator.service_credentials(role_arn, service, region)
+                    environment = self._emulator.service_credentials(role_arn, service, region, source)
                 except ControlError as refused:
-                    raise ActionError(f"{service} cannot assume {role_arn}: {refused}") from None
+                    raise ActionError(f"{service} cannot act for {source}: {refused}") from None
                 self._roles[key] = Role(self._session, self._emulator.endpoint, environment)
             return self._roles[key]

@@ -88,7 +88,7 @@ def build(context: Context) -> Done:
     action, configuration = context.action, context.configuration
     owner = context.emulator.session(context.account, context.region)
     project = codebuild.Project.read(owner.client("codebuild"), configuration["ProjectName"])
-    role = context.roles.assume(project.role_arn, CODEBUILD, context.region)
+    role = context.roles.assume(project.role_arn, CODEBUILD, context.region, project.arn)
     name = configuration.get("PrimarySource", action.inputs[0])
     folder = context.store.get(role.client("s3"), name, context.scratch / "src")
 

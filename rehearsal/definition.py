@@ -47,6 +47,7 @@ class Stage:
 @dataclass(frozen=True)
 class Definition:
     name: str
+    arn: str
     version: int
     role_arn: str
     bucket: str
@@ -61,8 +62,9 @@ class Definition:
         raise UnsupportedError(f"pipeline {self.name} has no stage {name}. Stages: {names}.")
 
 
-def parse(pipeline: Mapping[str, Any]) -> Definition:
-    """`pipeline` is the structure of the same name in the answer. Raises UnsupportedError."""
+def parse(answer: Mapping[str, Any]) -> Definition:
+    """`answer` is get-pipeline's: pipeline and metadata. Raises UnsupportedError."""
+    pipeline = answer["pipeline"]
     where = f"pipeline {pipeline.get('name')}"
     _only(
         pipeline,
@@ -74,6 +76,7 @@ def parse(pipeline: Mapping[str, Any]) -> Definition:
         raise UnsupportedError(f"{where}: artifactStore must be one S3 bucket.")
     return Definition(
         name=pipeline["name"],
+        arn=answer["metadata"]["pipelineArn"],
         version=int(pipeline["version"]),
         role_arn=pipeline["roleArn"],
         bucket=store["location"],

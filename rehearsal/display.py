@@ -6,6 +6,7 @@ plain lines only, one per event, fit for a log.
 
 from __future__ import annotations
 
+import textwrap
 import threading
 import time
 from collections.abc import Iterable
@@ -16,7 +17,6 @@ from typing import Final, Self
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.text import Text
 from rich.tree import Tree
@@ -49,6 +49,7 @@ class Display:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._running: dict[str, float] = {}
+        self._shown: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._live = (
             Live(get_renderable=self._render, console=console, transient=True, refresh_per_second=8)
@@ -93,6 +94,7 @@ class Display:
         )
         if step.status is not Status.PASSED:
             self._details(step.lines)
+            self._shown = step.lines
         self._denied(step.denied)
 
     def remark(self, text: str) -> None:
@@ -117,11 +119,12 @@ class Display:
     def failure(self, error: RehearsalError) -> None:
         """An error of the foreseen kind: its message, and never a traceback."""
         self._print(Text(f"The rehearsal failed: {error}", style="bold red"))
-        self._details(error.details)
+        if self._shown[-1 - len(error.details) :] != (str(error), *error.details):
+            self._details(error.details)
 
     def _details(self, lines: Iterable[str]) -> None:
         for line in lines:
-            self._print(Padding(Text(line), (0, 0, 0, 6)) if self._live else Text(f"      {line}"))
+            self._print(Text(textwrap.indent(line, " " * 6)))
 
     def _denied(self, denied: Iterable[Denied]) -> None:
         for text in dict.fromkeys(describe(entry) for entry in denied):

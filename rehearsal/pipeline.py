@@ -90,7 +90,7 @@ class Execution:
 
     def _read(self) -> Definition:
         client = self._owner.client("codepipeline")
-        read = definition.parse(client.get_pipeline(name=self.pipeline)["pipeline"])
+        read = definition.parse(client.get_pipeline(name=self.pipeline))
         actions.check(action for stage in read.stages for action in stage.actions)
         return read
 
@@ -140,6 +140,7 @@ class Execution:
 
     def _context(self, action: Action, say: Callable[[str], None]) -> Context:
         self._runs += 1
+        read = self._definition
         configuration = {
             key: variables.resolve(value, self._namespaces) for key, value in action.configuration.items()
         }
@@ -148,7 +149,7 @@ class Execution:
             raise UnsupportedError(f"action {action.name}: a role of its own is not carried out.")
         return Context(
             action=replace(action, configuration=configuration),
-            role=self._roles.assume(self._definition.role_arn, CODEPIPELINE, self._place.region),
+            role=self._roles.assume(read.role_arn, CODEPIPELINE, self._place.region, read.arn),
             roles=self._roles,
             emulator=self._emulator,
             account=self._place.account,

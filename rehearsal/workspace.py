@@ -74,7 +74,7 @@ def _read(file: Path) -> object:
 
 
 def _replaced(document: object, values: Mapping[str, str], *, only_examples: bool) -> object:
-    """The document with our values for the keys that it has, or only for those that still hold the example."""
+    """The document with our values for the keys that it has, or only for those that hold an example."""
     if not isinstance(document, dict) or not isinstance(document.get("Parameters"), dict):
         return document
     filled = {
