@@ -15,7 +15,7 @@ from pathlib import Path
 from buildspecs.errors import PackagingError
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD_FOLDER = ROOT / ".build"
+BUILD_FOLDER = Path(".build")  # below the root; dotted, so that the published zip never packs it
 
 # What pip writes beside an installed distribution: about pip and this machine, not about the content.
 INSTALLER_RECORDS = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
@@ -65,9 +65,9 @@ class Archive:
         return base64.b64encode(bytes.fromhex(self.sha256)).decode("ascii")
 
 
-def build(package: Package, lambdas: Path = ROOT / "lambdas") -> Archive:
+def build(package: Package, root: Path = ROOT) -> Archive:
     """The package's folder and its pinned dependencies as a zip."""
-    folder = lambdas / package.folder
+    folder = root / "lambdas" / package.folder
     return Archive(package, zipped(source_files(folder) | dependency_files(folder / "requirements.txt")))
 
 
@@ -116,8 +116,9 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def write(archive: Archive, folder: Path = BUILD_FOLDER / "packages") -> Path:
+def write(archive: Archive, root: Path = ROOT) -> Path:
     """Write the zip below its key, and say where."""
+    folder = root / BUILD_FOLDER / "packages"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / archive.key
     path.write_bytes(archive.content)

@@ -1,8 +1,8 @@
 """StackSet bodies under keys that follow from their content, and the variables of the pipeline's actions.
 
 `python -m buildspecs.bodies` fills `.build/deployment/` with `<first 16 hex of sha256>/<file name>` of each
-body; the pipeline extracts that folder to the prefix `deployment` of the deployment bucket. CloudFormation sees
-no change while a TemplateURL is the same, so an edited body must move to another key, and an unedited one not.
+body; the pipeline extracts that folder to the prefix `deployment` of the deployment bucket. CloudFormation
+sees no change while a TemplateURL is the same, so an edited body must get another key, an unedited one not.
 
 It also writes `.build/pipeline-variables.sh`, which exports the keys, the Regions of the package buckets and
 what SSM holds of both packages. Sourcing a file, unlike `eval "$(…)"`, does not hide that the command failed:
@@ -75,7 +75,9 @@ def export_lines(variables: Mapping[str, str]) -> str:
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
-def main(arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None, root: Path = ROOT
+) -> int:
     """Write bodies and variables; see the module's text."""
     argparse.ArgumentParser(
         prog="buildspecs.bodies", description=(__doc__ or "").partition("\n")[0]
@@ -84,10 +86,11 @@ def main(arguments: Sequence[str] | None = None, session: boto3.session.Session 
     def command() -> int:
         aws = session or boto3.session.Session()
         home = home_region(aws)
-        variables = write_bodies(ROOT, BUILD_FOLDER / KEY_PREFIX)
-        variables["PACKAGE_REGIONS"] = ",".join(package_regions(target_regions(read(ROOT / FILE)), home))
+        build = root / BUILD_FOLDER
+        variables = write_bodies(root, build / KEY_PREFIX)
+        variables["PACKAGE_REGIONS"] = ",".join(package_regions(target_regions(read(root / FILE)), home))
         variables |= recorded_values(aws.client("ssm", region_name=home, config=RETRIES))
-        (BUILD_FOLDER / VARIABLES_FILE).write_text(export_lines(variables), encoding="utf-8")
+        (build / VARIABLES_FILE).write_text(export_lines(variables), encoding="utf-8")
         for name, value in variables.items():
             print(f"{name}={value}")
         return 0

@@ -1,10 +1,10 @@
 """The gates of `make lint`, `make check` and the validation build over every template, by one command.
 
-`python -m buildspecs.lint [GATE …]` runs the named gates, or all. Files and options are chosen here and
-nowhere else: a dotfile such as .cfnlintrc is left out of the zip that becomes the repository, so none may matter.
+`python -m buildspecs.lint [GATE …]` runs the named gates, or all. Files and options have their one home here:
+a dotfile such as .cfnlintrc is left out of the zip that becomes the repository, so none may matter.
 
-A gate is a row of GATES: a name, and a function from the templates and the target Regions to a command. A tool
-whose dependencies do not go with the builds' gets a row that starts it from its own environment.
+A gate is a row of GATES: a name, and a function from the templates and the target Regions to a command. A
+tool whose dependencies do not go with the builds' gets a row that starts it from its own environment.
 """
 
 import argparse

@@ -13,13 +13,14 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from buildspecs.archive import PACKAGES, Archive, Package, build, write
+from buildspecs.archive import PACKAGES, ROOT, Archive, Package, build, write
 from buildspecs.errors import PublishError, exit_code
 from buildspecs.targets import split
 
@@ -68,6 +69,7 @@ class Bucket:
             Key=archive.key,
             Body=archive.content,
             ExpectedBucketOwner=self.owner,
+            ChecksumAlgorithm="SHA256",
             ChecksumSHA256=archive.s3_checksum,
             ContentType="application/zip",
         )
@@ -199,7 +201,9 @@ def home_region(session: boto3.session.Session) -> str:
     return session.region_name
 
 
-def main(arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None, root: Path = ROOT
+) -> int:
     """Build or publish one package; see the module's text for the command line."""
     parser = argparse.ArgumentParser(
         prog="buildspecs.packaging", description="Make and publish Lambda packages."
@@ -209,8 +213,8 @@ def main(arguments: Sequence[str] | None = None, session: boto3.session.Session 
     options = parser.parse_args(arguments)
 
     def command() -> int:
-        archive = build(PACKAGES[options.package])
-        print(f"{write(archive)}: sha256 {archive.sha256}")
+        archive = build(PACKAGES[options.package], root)
+        print(f"{write(archive, root)}: sha256 {archive.sha256}")
         if options.action == "publish":
             aws = session or boto3.session.Session()
             destination = Destination.of_build(os.environ, aws)

@@ -99,7 +99,9 @@ def check(document: object, *, account: str | None = None) -> list[str]:
     if not isinstance(document, dict):
         return [f'the file holds {_shown(document)}; it needs an object with "Parameters" and "Tags"']
     faults = [
-        f"{key}: unknown; the file holds Parameters and Tags" for key in document if key not in _TOP_LEVEL
+        f"unknown key {_shown(key)}; the file holds Parameters and Tags"
+        for key in document
+        if key not in _TOP_LEVEL
     ]
     parameters = document.get("Parameters")
     if not isinstance(parameters, dict):
@@ -134,7 +136,7 @@ class Form:
 def _form_faults(parameters: Mapping[str, object]) -> Iterator[str]:
     for key in parameters:
         if key not in _FORMS:
-            yield f"{key}: unknown; the keys are {_KEYS}"
+            yield f"unknown key {_shown(key)}; Parameters holds {_KEYS}"
     for key, form in _FORMS.items():
         value = parameters.get(key)
         if not isinstance(value, str):
