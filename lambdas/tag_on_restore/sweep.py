@@ -38,13 +38,11 @@ class SweepResult:
         }
 
     def metrics(self) -> dict[str, int]:
-        """What CloudWatch is told; the alarm of the template watches SweepFailed and SweepUnfinished."""
+        """What CloudWatch is told. The template's alarm watches SweepProblems: failed jobs, plus one if
+        unfinished."""
         counts = {metric(kind): self.counts[kind] for kind in Kind if self.counts.get(kind)}
-        return counts | {
-            "TagsLeftOut": self.left_out,
-            "SweepFailed": self.counts.get(Kind.FAILED, 0),
-            "SweepUnfinished": int(self.next is not None),
-        }
+        problems = self.counts.get(Kind.FAILED, 0) + (self.next is not None)
+        return counts | {"TagsLeftOut": self.left_out, "SweepProblems": problems}
 
 
 def run(aws: Aws, settings: Settings, request: SweepRequest, remaining_ms: Callable[[], int]) -> SweepResult:
