@@ -267,6 +267,23 @@ def _add_condition_keys() -> None:
         return keys
 
     hooks.iam_actions.request_tag_context = request_context
+    resolve = hooks.iam_evaluator._resolve_condition_key
+
+    def resolve_condition_key(key: str, context: Any) -> Any:
+        if key.lower() == "aws:principalarn":
+            return _principal_arn(context.principal_arn)
+        return resolve(key, context)
+
+    hooks.iam_evaluator._resolve_condition_key = resolve_condition_key
+
+
+def _principal_arn(arn: str) -> str:
+    """aws:PrincipalArn of a role session is the role's ARN; ministack gives the session's."""
+    if ":assumed-role/" not in arn:
+        return arn
+    account, name = arn.split(":")[4], arn.split("/")[1]
+    role = hooks.iam._roles.get_scoped(account, None, name)
+    return str(role["Arn"]) if role else f"arn:{base.PARTITION}:iam::{account}:role/{name}"
 
 
 def _policy_type(body: dict[str, Any]) -> str | None:

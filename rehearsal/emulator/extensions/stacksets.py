@@ -405,7 +405,9 @@ def _end(operation: Operation, instance: Instance, status: str, reason: str = ""
 def _create_instance(stack_set: StackSet, instance: Instance) -> None:
     stack_set.instances[instance.place] = instance
     if not stack_set.service_managed:
-        stackset_roles.check(stack_set.administrator.account, instance.place.account, stack_set.properties)
+        stackset_roles.check(
+            stack_set.administrator.account, instance.place.account, stack_set.properties, stack_set.arn
+        )
     instance.stack_id = stacks.create(instance.place, instance.stack, _content_of(stack_set, instance))
 
 
