@@ -9,6 +9,7 @@ from rehearsal.emulator.extensions import (
     functions,
     iam,
     organizations,
+    pipeline_executions,
     service_roles,
     stacksets,
 )
@@ -22,6 +23,7 @@ def install(configuration: Configuration) -> None:
     service_roles.install()
     codecommit.install()
     codepipeline.install()
+    pipeline_executions.install()
     functions.install()
     backup.install()
     stacksets.install()
