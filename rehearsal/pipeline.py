@@ -49,7 +49,7 @@ class Execution:
     def __init__(
         self, emulator: Emulator, place: Place, pipeline: str, scratch: Path, journal: Journal
     ) -> None:
-        self.identifier = str(uuid.uuid4())
+        self.identifier = ""
         self.pipeline = pipeline
         self.failed_stage: str | None = None
         self._emulator = emulator
@@ -66,12 +66,14 @@ class Execution:
     def run(self, expected: ExpectedFailure | None = None) -> None:
         """From the source to the end or to the expected failure. Raises StepError for any other failure."""
         restarted = False
+        self._report("InProgress")
         while self._run_from(self._definition.stages[0].name, expected, follow_update=True):
             if restarted:
                 raise UnsupportedError(f"pipeline {self.pipeline} changes itself whenever it runs.")
             restarted = True
             self._definition = self._read()
             self._begin()
+            self._report("InProgress")
             self._journal.remark("the pipeline has updated itself: it starts again from the source")
         if expected and self.failed_stage is None:
             raise ActionError(
@@ -86,7 +88,20 @@ class Execution:
                 f"stage {stage} cannot be retried: the stage that failed is {self.failed_stage or 'none'}."
             )
         self.failed_stage = None
+        self._report("InProgress")
         self._run_from(stage, None, follow_update=False)
+
+    def _report(self, status: str) -> None:
+        """Tell the emulator what its CodePipeline shall say of this execution."""
+        self._emulator.control(
+            "pipeline-execution",
+            account=self._place.account,
+            region=self._place.region,
+            pipeline=self.pipeline,
+            identifier=self.identifier,
+            status=status,
+            failed_stage=self.failed_stage,
+        )
 
     def _read(self) -> Definition:
         client = self._owner.client("codepipeline")
@@ -96,6 +111,7 @@ class Execution:
 
     def _begin(self) -> None:
         read = self._definition
+        self.identifier = str(uuid.uuid4())
         self._store = ArtifactStore(self.pipeline, read.bucket, read.encryption_key)
         self._namespaces = {"codepipeline": {"PipelineExecutionId": self.identifier}}
         self._succeeded.clear()
@@ -108,9 +124,12 @@ class Execution:
             for group in stage.run_orders:
                 self._run_group(stage, group, wanted)
                 if self.failed_stage:
+                    self._report("Failed")
                     return False
             if follow_update and self._read().version != self._definition.version:
+                self._report("Cancelled")
                 return True
+        self._report("Succeeded")
         return False
 
     def _run_group(self, stage: Stage, group: list[Action], expected: ExpectedFailure | None) -> None:
