@@ -7,7 +7,6 @@ of ministack; a test holds their source against the table.
 """
 
 import importlib
-import os
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -41,16 +40,34 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "core.lambda_runtime": ("_PYTHON_WORKER_SCRIPT",),
     "core.router": ("SERVICE_PATTERNS",),
-    "services.backup": ("handle_request",),
+    "services.backup": ("_SUPPORTED_RESOURCE_TYPES", "_vaults", "handle_request"),
     "services.cloudformation": ("_stack_events", "_stacks"),
     "services.cloudformation.handlers": ("_ACTION_HANDLERS",),
     "services.cloudformation.helpers": ("_error", "_extract_string_members", "_p", "_page", "_xml"),
     "services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY"),
     "services.cloudformation.stacks": ("_runs_on_worker_thread", "_sends_back_failed_update"),
     "services.cloudwatch_logs": ("_log_groups",),
-    "services.eventbridge": ("_put_events",),
+    "services.eventbridge": (
+        "_dispatch_to_lambda",
+        "_invoke_target",
+        "_put_events",
+        "_rule_arn",
+        "_rule_key",
+        "_rules",
+    ),
     "services.iam": ("_aws_managed_policies", "_make_aws_managed_record", "_roles"),
-    "services.lambda_svc": ("_create_function", "_fetch_code_from_s3", "handle_request"),
+    "services.kms": ("_aliases",),
+    "services.lambda_svc": (
+        "_create_function",
+        "_execution_record_for_config",
+        "_fetch_code_from_s3",
+        "_functions",
+        "_get_func_record_for_ref",
+        "_route_async_failure",
+        "function_policy_for_arn",
+        "handle_request",
+        "invoke_async_with_retry",
+    ),
     "services.organizations": (
         "FULL_ACCESS_POLICY_ID",
         "_DISPATCH",
@@ -69,12 +86,10 @@ TABLE: dict[str, tuple[str, ...]] = {
         "handle_request",
     ),
     "services.s3": ("_bucket_owner_account", "_foreign_bucket_allows", "_get_object_data"),
+    "services.sns": ("topic_policy_for_arn",),
+    "services.sqs": ("queue_policy_for_arn",),
     "services.sts": ("register_session",),
 }
-
-# The server reads its settings from the environment when it is imported; outside of the server process
-# (tests, type checks) an import must not switch anything on.
-os.environ.setdefault("AUTH", "true")
 
 
 def _module(name: str) -> Any:
@@ -102,9 +117,12 @@ cloudwatch_logs = _module("services.cloudwatch_logs")
 eventbridge = _module("services.eventbridge")
 iam = _module("services.iam")
 lambda_runtime = _module("core.lambda_runtime")
+kms = _module("services.kms")
 lambda_svc = _module("services.lambda_svc")
 organizations = _module("services.organizations")
 s3 = _module("services.s3")
+sns = _module("services.sns")
+sqs = _module("services.sqs")
 sts = _module("services.sts")
 
 

@@ -186,8 +186,8 @@ class Emulator:
         """The environment of a process that `service` (for example codebuild.amazonaws.com) runs with a role.
 
         The role's trust policy is evaluated for the service principal (aws:SourceAccount is the role's
-        account, aws:SourceArn is `source`); ControlError names role and service if it refuses. The role's identity policies are enforced
-        afterwards.
+        account, aws:SourceArn is `source`); ControlError names role and service if it refuses. The role's
+        identity policies are enforced afterwards.
         """
         answer = self.control("assume-role-as-service", role=role_arn, service=service, source=source)
         credentials = {

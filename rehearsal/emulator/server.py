@@ -14,8 +14,10 @@ from pathlib import Path
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from rehearsal.emulator import control, extensions, hooks
+from rehearsal.emulator import control, hooks
 from rehearsal.emulator.configuration import Configuration
+from rehearsal.emulator.errors import StartError
+from rehearsal.emulator.extensions import installation
 
 
 def end_process_group(*_: object) -> None:
@@ -34,7 +36,9 @@ def main(settings: Path) -> None:
     signal.signal(signal.SIGTERM, end_process_group)
     threading.Thread(target=watch_parent, name="parent", daemon=True).start()
     hooks.check()
-    extensions.install(configuration)
+    if not hooks.app.AUTH:
+        raise StartError("the server was started without AUTH=true: nothing would be refused")
+    installation.install(configuration)
     listener = Config()
     listener.bind = [f"127.0.0.1:{configuration.port}"]
     listener.certfile, listener.keyfile = str(configuration.certificate), str(configuration.key)

@@ -11,20 +11,11 @@ import boto3
 
 from rehearsal.emulator import hooks
 from rehearsal.emulator.configuration import Configuration
+from rehearsal.emulator.extensions.errors import ApiError
 
 Answer = tuple[int, dict[str, str], bytes]
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
 PARTITION = "aws"
-
-
-class ApiError(Exception):
-    """An error that an AWS API answers: code and message as AWS words them."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
 
 
 def json_answer(body: dict[str, Any], status: int = 200) -> Answer:

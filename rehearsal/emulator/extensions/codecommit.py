@@ -16,7 +16,7 @@ from typing import Any
 
 from rehearsal.emulator import control, hooks
 from rehearsal.emulator.extensions import base, objects
-from rehearsal.emulator.extensions.base import ApiError
+from rehearsal.emulator.extensions.errors import ApiError
 
 _repositories: Any = hooks.responses.AccountRegionScopedDict()
 

@@ -1,25 +1,20 @@
 """CodePipeline: pipelines that CloudFormation creates and that can be read back; ministack does not have the
 service.
 
-AWS checks a pipeline's structure when it is created or updated: at least two stages, the first with source
-actions only, unique names, every input artifact made by an earlier action, every `#{namespace.variable}` of
-an earlier namespace. Emulated: these checks, GetPipeline and ListPipelines in the API's shape, the version
+Emulated: the checks of pipeline_structure.py, GetPipeline and ListPipelines in the API's shape, the version
 that each update raises. Not emulated: executions (the rehearsal's runner carries the stages out), triggers,
 webhooks.
 """
 
-import re
 import time
 from typing import Any
 
 from rehearsal.emulator import hooks
-from rehearsal.emulator.extensions import base
-from rehearsal.emulator.extensions.base import ApiError
+from rehearsal.emulator.extensions import base, pipeline_structure
+from rehearsal.emulator.extensions.errors import ApiError
 
 _pipelines: Any = hooks.responses.AccountRegionScopedDict()
-_VARIABLE = re.compile(r"#\{([A-Za-z0-9@_-]+)\.[^}]+\}")
 _NOT_IN_THE_API = ("DisableInboundStageTransitions", "RestartExecutionOnUpdate", "Tags")
-_ARTIFACT_LIMIT_STAGES = 2
 
 
 def install() -> None:
@@ -60,7 +55,7 @@ def _store(name: str, properties: dict[str, Any], version: int, created: float) 
         pipeline["artifactStores"] = {
             each["region"]: each["artifactStore"] for each in pipeline["artifactStores"]
         }
-    check(pipeline)
+    pipeline_structure.check(pipeline)
     metadata = {"pipelineArn": base.arn("codepipeline", name), "created": created, "updated": time.time()}
     _pipelines[name] = {"pipeline": pipeline, "metadata": metadata}
 
@@ -89,54 +84,6 @@ def _as_text(setting: str, value: Any) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     raise ValueError(f"the value of Configuration {setting} must be text (ParameterOverrides: JSON text)")
-
-
-def check(pipeline: dict[str, Any]) -> None:
-    """Raise ValueError if AWS would refuse a pipeline (API shape) as badly structured."""
-    stages = pipeline.get("stages") or []
-    if len(stages) < _ARTIFACT_LIMIT_STAGES:
-        raise ValueError("Pipeline should have at least two stages")
-    _refuse_repeated("stage", [stage["name"] for stage in stages])
-    made: set[str] = set()
-    namespaces: set[str] = {"codepipeline", "variables"}
-    for position, stage in enumerate(stages):
-        actions = sorted(stage["actions"], key=lambda action: action.get("runOrder", 1))
-        _refuse_repeated(f"action in stage {stage['name']}", [action["name"] for action in actions])
-        for action in actions:
-            where = f"action {action['name']} of stage {stage['name']}"
-            _check_category(where, action, position)
-            _check_action(where, action, made, namespaces)
-        _refuse_repeated(
-            "namespace",
-            [action["namespace"] for s in stages for action in s["actions"] if "namespace" in action],
-        )
-
-
-def _check_category(where: str, action: dict[str, Any], position: int) -> None:
-    is_source = action["actionTypeId"]["category"] == "Source"
-    if is_source != (position == 0):
-        raise ValueError(f"{where}: source actions belong into the first stage, and only they do")
-
-
-def _check_action(where: str, action: dict[str, Any], made: set[str], namespaces: set[str]) -> None:
-    for artifact in action.get("inputArtifacts") or []:
-        if artifact["name"] not in made:
-            raise ValueError(f"{where}: no earlier action makes the input artifact {artifact['name']}")
-    for setting, value in (action.get("configuration") or {}).items():
-        for namespace in _VARIABLE.findall(value):
-            if namespace not in namespaces:
-                raise ValueError(
-                    f"{where}: {setting} uses the namespace {namespace}, which no earlier action has"
-                )
-    made.update(artifact["name"] for artifact in action.get("outputArtifacts") or [])
-    if "namespace" in action:
-        namespaces.add(action["namespace"])
-
-
-def _refuse_repeated(kind: str, names: list[str]) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"each {kind} needs a name of its own: {', '.join(repeated)}")
 
 
 def _get_pipeline(request: dict[str, Any]) -> dict[str, Any]:

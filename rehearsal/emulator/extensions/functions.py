@@ -16,7 +16,8 @@ from typing import Any
 
 from rehearsal.emulator import control, hooks
 from rehearsal.emulator.extensions import base, objects, service_roles
-from rehearsal.emulator.extensions.base import Answer, ApiError
+from rehearsal.emulator.extensions.base import Answer
+from rehearsal.emulator.extensions.errors import ApiError
 
 # "Lambda runtimes" in the Lambda Developer Guide, supported in late 2026 (only what a zip package can use
 # here).

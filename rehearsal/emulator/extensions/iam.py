@@ -30,6 +30,7 @@ def install() -> None:
     _enforce_every_resource()
     _replace_resource_arns()
     _add_condition_keys()
+    _add_principal_keys()
     _add_managed_policies()
     control.register("denied", lambda: list(_denials))
 
@@ -76,6 +77,23 @@ def _record(refused: Any, action: str, resource: str) -> None:
         record_denial(refused.principal_arn, action, resource, reason)
     else:
         record_denial("", action, resource, f"{refused.code}: {refused.message}")
+
+
+def role_allows(role_arn: str, action: str, resource: str) -> bool:
+    """Whether the identity policies of a role allow an action on a resource."""
+    evaluator = hooks.iam_evaluator
+    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    with base.scope(account, base.region()):
+        policies = evaluator._gather_role_policies(name, account)
+    context = evaluator.EvalContext(
+        principal_arn=role_arn,
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=action,
+        resource_arn=resource,
+        region=base.region(),
+    )
+    return bool(evaluator.evaluate(context, policies).decision == "Allow")
 
 
 # -- resource ARNs -------------------------------------------------------------------------------------------
@@ -175,10 +193,12 @@ def _backup(request: Request) -> Iterable[str]:
 
 
 def _organizations(request: Request) -> Iterable[str]:
-    """Policies, targets and parents; ListPolicies, CreatePolicy and what describes the organization have no
-    resource.
+    """Policies, targets and parents; ListPolicies and what describes the organization have no resource, and a
+    policy that is yet to be created has the ARN of any policy of its type.
     """
     body = request.json
+    if request.target == "CreatePolicy":
+        return [organizations.policy_arn(str(body.get("Type")))]
     names = (
         "PolicyId",
         "TargetId",
@@ -190,7 +210,7 @@ def _organizations(request: Request) -> Iterable[str]:
         "RootId",
     )
     found = [name for name in names if body.get(name)]
-    if request.target in ("CreatePolicy", "ListPolicies", "RegisterDelegatedAdministrator") or not found:
+    if request.target in ("ListPolicies", "RegisterDelegatedAdministrator") or not found:
         return ["*"]
     return [_organizations_arn(str(body[name])) for name in found]
 
@@ -267,23 +287,34 @@ def _add_condition_keys() -> None:
         return keys
 
     hooks.iam_actions.request_tag_context = request_context
-    resolve = hooks.iam_evaluator._resolve_condition_key
-
-    def resolve_condition_key(key: str, context: Any) -> Any:
-        if key.lower() == "aws:principalarn":
-            return _principal_arn(context.principal_arn)
-        return resolve(key, context)
-
-    hooks.iam_evaluator._resolve_condition_key = resolve_condition_key
 
 
-def _principal_arn(arn: str) -> str:
-    """aws:PrincipalArn of a role session is the role's ARN; ministack gives the session's."""
-    if ":assumed-role/" not in arn:
-        return arn
-    account, name = arn.split(":")[4], arn.split("/")[1]
-    role = hooks.iam._roles.get_scoped(account, None, name)
-    return str(role["Arn"]) if role else f"arn:{base.PARTITION}:iam::{account}:role/{name}"
+def _add_principal_keys() -> None:
+    """aws:PrincipalArn is the role's ARN, not that of the session; aws:PrincipalIsAWSService is false for
+    callers.
+    """
+    others = hooks.iam_evaluator._resolve_condition_key
+
+    def resolve(key: str, context: Any) -> Any:
+        match key.lower():
+            case "aws:principalarn":
+                return _role_of(context.principal_arn)
+            case "aws:principalisawsservice":
+                return str(context.principal_type == "Service").lower()
+            case _:
+                return others(key, context)
+
+    hooks.iam_evaluator._resolve_condition_key = resolve
+
+
+def _role_of(principal: str) -> str:
+    """The ARN of the role behind a session's ARN; any other ARN as it is."""
+    account, _, resource = principal.partition("::")[2].partition(":")
+    kind, _, name = resource.partition("/")
+    if kind != "assumed-role":
+        return principal
+    role = hooks.iam._roles.get_scoped(account, None, name.partition("/")[0])
+    return str(role["Arn"]) if role else principal
 
 
 def _policy_type(body: dict[str, Any]) -> str | None:

@@ -11,7 +11,7 @@ target that assign different values do not make the effective policy invalid (th
 import json
 from typing import Any
 
-from rehearsal.emulator.extensions.base import ApiError
+from rehearsal.emulator.extensions.errors import ApiError
 
 CONTENT_CHARACTERS = 10_000
 ATTACHED_POLICIES = 10

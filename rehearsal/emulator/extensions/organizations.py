@@ -21,7 +21,8 @@ from typing import Any
 from rehearsal.emulator import hooks
 from rehearsal.emulator.configuration import Configuration
 from rehearsal.emulator.extensions import base, organization_policies
-from rehearsal.emulator.extensions.base import Answer, ApiError
+from rehearsal.emulator.extensions.base import Answer
+from rehearsal.emulator.extensions.errors import ApiError
 
 _PAGE = 20
 _PAGED = {
@@ -60,6 +61,12 @@ def install(configuration: Configuration) -> None:
 
 def management_account() -> str:
     return _management
+
+
+def policy_arn(kind: str) -> str:
+    """What a policy's ARN looks like before its id is known: kind is BACKUP_POLICY or another type."""
+    organization = _organization_id(_management)
+    return f"arn:{base.PARTITION}:organizations::{_management}:policy/{organization}/{kind.lower()}/*"
 
 
 def exists() -> bool:
@@ -129,6 +136,11 @@ def is_delegated(account: str, service: str) -> bool:
 def enable_access(service: str) -> None:
     """Enable trusted access for a service principal."""
     _trusted.setdefault(service, time.time())
+
+
+def disable_access(service: str) -> None:
+    """Disable trusted access for a service principal."""
+    _trusted.pop(service, None)
 
 
 def on_move(told: Callable[[str, str, str], None]) -> None:
@@ -264,7 +276,7 @@ def _enable_service_access(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _disable_service_access(payload: dict[str, Any]) -> dict[str, Any]:
-    _trusted.pop(payload["ServicePrincipal"], None)
+    disable_access(payload["ServicePrincipal"])
     return {}
 
 
@@ -472,10 +484,15 @@ def _add_condition_keys() -> None:
     others = hooks.iam_evaluator._resolve_condition_key
 
     def resolve(key: str, context: Any) -> Any:
-        if key.lower() == "aws:principalorgpaths":
-            account = context.principal_account
-            return [organization_path(account)] if account in members() else None
-        return others(key, context)
+        account = context.principal_account
+        match key.lower():
+            case "aws:principalorgpaths":
+                return [organization_path(account)] if account in members() else None
+            case "aws:resourceorgid":
+                owner = context.resource_arn.split(":")[4:5] or [""]
+                return _organization_id(owner[0] or account)
+            case _:
+                return others(key, context)
 
     hooks.iam_evaluator._resolve_condition_key = resolve
     hooks.iam_evaluator._principal_org_id = _organization_id

@@ -11,7 +11,7 @@ from typing import Any
 
 from rehearsal.emulator import control, hooks
 from rehearsal.emulator.extensions import base, codepipeline
-from rehearsal.emulator.extensions.base import ApiError
+from rehearsal.emulator.extensions.errors import ApiError
 
 _executions: Any = hooks.responses.AccountRegionScopedDict()
 

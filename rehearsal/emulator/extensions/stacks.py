@@ -5,39 +5,16 @@ puts into a stack instance's status reason.
 """
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from rehearsal.emulator import hooks
 from rehearsal.emulator.extensions import base
+from rehearsal.emulator.extensions.stackset_model import Content, Place, StackFailedError, first_failure
 
 _POLL_SECONDS = 0.02
 _NO_UPDATES = "No updates are to be performed"
-
-
-class StackFailedError(Exception):
-    """A stack did not reach the wanted state; the message names the first failed resource and its reason."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a stack is."""
-
-    account: str
-    region: str
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a stack is made of; tags and parameters are name → value."""
-
-    body: str
-    parameters: dict[str, str]
-    capabilities: tuple[str, ...]
-    tags: dict[str, str]
 
 
 def create(place: Place, name: str, content: Content) -> str:
@@ -75,19 +52,6 @@ def exists(place: Place, name: str) -> bool:
     """Whether there is a stack that can be updated (one whose creation failed cannot)."""
     record = hooks.cloudformation._stacks.get_scoped(place.account, place.region, name)
     return record is not None and record["StackStatus"] not in ("DELETE_COMPLETE", "ROLLBACK_COMPLETE")
-
-
-def first_failure(events: Iterable[dict[str, Any]]) -> str | None:
-    """The first failed resource among stack events (oldest first), in the form of a stack instance's status
-    reason.
-    """
-    for event in events:
-        if event["ResourceStatus"].endswith("_FAILED"):
-            return (
-                f"ResourceLogicalId:{event['LogicalResourceId']}, ResourceType:{event['ResourceType']}, "
-                f"ResourceStatusReason:{event['ResourceStatusReason']}"
-            )
-    return None
 
 
 def _client(place: Place) -> Any:

@@ -7,8 +7,8 @@ StackSets puts into a stack instance's status reason.
 from typing import Any
 
 from rehearsal.emulator import hooks
-from rehearsal.emulator.extensions import base, service_roles
-from rehearsal.emulator.extensions.stacks import StackFailedError
+from rehearsal.emulator.extensions import base, iam, service_roles
+from rehearsal.emulator.extensions.stackset_model import StackFailedError
 
 _ADMINISTRATION = "AWSCloudFormationStackSetAdministrationRole"
 _EXECUTION = "AWSCloudFormationStackSetExecutionRole"
@@ -27,7 +27,7 @@ def check(administrator: str, target: str, properties: dict[str, Any], stack_set
             "with trust relationship to CloudFormation service."
         )
     execution_arn = f"arn:{base.PARTITION}:iam::{target}:role/{execution}"
-    if not _may_assume(administration, execution_arn):
+    if not iam.role_allows(administration, "sts:AssumeRole", execution_arn):
         raise StackFailedError(
             f"The role '{name}' of account {administrator} may not assume {execution_arn}."
         )
@@ -39,20 +39,3 @@ def check(administrator: str, target: str, properties: dict[str, Any], stack_set
         raise StackFailedError(
             f"Account {target} should have '{execution}' role with trust relationship to Role '{name}'."
         )
-
-
-def _may_assume(role_arn: str, wanted: str) -> bool:
-    """Whether the identity policies of a role allow it to assume another."""
-    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
-    evaluator = hooks.iam_evaluator
-    with base.scope(account, base.region()):
-        policies = evaluator._gather_role_policies(name, account)
-    context = evaluator.EvalContext(
-        principal_arn=role_arn,
-        principal_type="AssumedRole",
-        principal_account=account,
-        action="sts:AssumeRole",
-        resource_arn=wanted,
-        region=base.region(),
-    )
-    return bool(evaluator.evaluate(context, policies).decision == "Allow")

@@ -13,134 +13,35 @@ collide here), StackSets made through the API instead of a template.
 """
 
 import contextlib
-import math
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from rehearsal.emulator import hooks
 from rehearsal.emulator.extensions import base, objects, organizations, stacks, stackset_roles
-from rehearsal.emulator.extensions.stacks import Content, Place, StackFailedError
+from rehearsal.emulator.extensions.stackset_model import (
+    Content,
+    Instance,
+    Operation,
+    Place,
+    Preferences,
+    Result,
+    StackFailedError,
+    StackSet,
+    Target,
+    parameters,
+)
+from rehearsal.emulator.extensions.stackset_targets import targets_of
 
 SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
 _TYPE = "AWS::CloudFormation::StackSet"
 _MOST_THREADS = 16
 
 
-@dataclass(frozen=True)
-class Preferences:
-    """OperationPreferences: how many accounts of a region at a time, and how many of them may fail."""
-
-    concurrent: Callable[[int], int]
-    tolerated: Callable[[int], int]
-    parallel_regions: bool
-    region_order: tuple[str, ...]
-
-    @classmethod
-    def of(cls, properties: dict[str, Any]) -> "Preferences":
-        def number(kind: str, default: int) -> Callable[[int], int]:
-            count, percentage = properties.get(f"{kind}Count"), properties.get(f"{kind}Percentage")
-            if percentage is not None:
-                return lambda accounts: math.floor(accounts * int(percentage) / 100)
-            return lambda _: int(count) if count is not None else default
-
-        tolerated, wanted = number("FailureTolerance", 0), number("MaxConcurrent", 1)
-        strict = properties.get("ConcurrencyMode", "STRICT_FAILURE_TOLERANCE") == "STRICT_FAILURE_TOLERANCE"
-
-        def concurrent(accounts: int) -> int:
-            most = max(1, wanted(accounts))
-            return min(most, tolerated(accounts) + 1) if strict else most
-
-        return cls(
-            concurrent,
-            tolerated,
-            properties.get("RegionConcurrencyType") == "PARALLEL",
-            tuple(properties.get("RegionOrder") or ()),
-        )
-
-
-@dataclass
-class Instance:
-    """A stack of the set in one account and region."""
-
-    place: Place
-    stack: str
-    overrides: dict[str, str]
-    unit: str | None
-    stack_id: str = ""
-    status: str = "OUTDATED"
-    detail: str = "PENDING"
-    reason: str = ""
-    operation: str = ""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of one instance in an operation: SUCCEEDED, FAILED or CANCELLED."""
-
-    place: Place
-    unit: str | None
-    status: str
-    reason: str = ""
-
-
-@dataclass
-class Operation:
-    """One run over instances; results is in the order in which they ended."""
-
-    action: str
-    automatic: bool = False
-    identifier: str = field(default_factory=lambda: str(uuid.uuid4()))
-    started: float = field(default_factory=time.time)
-    ended: float | None = None
-    stopped: bool = False
-    results: list[Result] = field(default_factory=list)
-
-    @property
-    def status(self) -> str:
-        if self.ended is None:
-            return "RUNNING"
-        return "FAILED" if self.stopped else "SUCCEEDED"
-
-
-@dataclass
-class StackSet:
-    """A stack set as its administrator account and region hold it; properties are those of the template."""
-
-    name: str
-    identifier: str
-    administrator: Place
-    properties: dict[str, Any]
-    content: Content
-    instances: dict[Place, Instance] = field(default_factory=dict)
-    operations: list[Operation] = field(default_factory=list)
-
-    @property
-    def service_managed(self) -> bool:
-        return bool(self.properties.get("PermissionModel") == "SERVICE_MANAGED")
-
-    @property
-    def automatic(self) -> bool:
-        return _true((self.properties.get("AutoDeployment") or {}).get("Enabled"))
-
-    @property
-    def retains(self) -> bool:
-        return _true((self.properties.get("AutoDeployment") or {}).get("RetainStacksOnAccountRemoval"))
-
-    @property
-    def arn(self) -> str:
-        place = self.administrator
-        return (
-            f"arn:{base.PARTITION}:cloudformation:{place.region}:{place.account}:stackset/{self.identifier}"
-        )
-
-
 _sets: Any = hooks.responses.AccountRegionScopedDict()
-_moves = threading.Lock()
 
 
 def install() -> None:
@@ -148,12 +49,17 @@ def install() -> None:
     # A rollback sends the old properties, so that the instances go back too.
     others = hooks.stacks._sends_back_failed_update
     hooks.stacks._sends_back_failed_update = lambda kind: kind == _TYPE or others(kind)
-    organizations.on_move(_after_move)
 
 
 def own() -> list[StackSet]:
     """The stack sets of the request's account and region."""
     found: list[StackSet] = _sets.values()
+    return found
+
+
+def everywhere() -> list[StackSet]:
+    """The stack sets of all accounts and regions."""
+    found: list[StackSet] = _sets.all_values()
     return found
 
 
@@ -169,10 +75,10 @@ def _create(_logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[
     stack_set = StackSet(
         name, identifier, Place(base.account(), base.region()), properties, _content(properties)
     )
-    targets = _targets(properties)
+    targets = targets_of(properties)
     _sets[name] = stack_set
     try:
-        _run(stack_set, "CREATE", [_new_instance(stack_set, target) for target in targets], _create_instance)
+        run(stack_set, "CREATE", [new_instance(stack_set, target) for target in targets], create_instance)
     except ValueError:
         # A failed create has no physical id that CloudFormation could delete in its rollback.
         with contextlib.suppress(ValueError):
@@ -188,10 +94,10 @@ def _update(
     if new["StackSetName"] != stack_set.name:
         return _create(physical_id, new, stack)
     _gate(new)
-    content, targets = _content(new), {target.place: target for target in _targets(new)}
+    content, targets = _content(new), {target.place: target for target in targets_of(new)}
     stack_set.properties = new
     gone = [instance for place, instance in stack_set.instances.items() if place not in targets]
-    _run(stack_set, "DELETE", gone, _delete_instance)
+    run(stack_set, "DELETE", gone, delete_instance)
     kept = [instance for place, instance in stack_set.instances.items() if place in targets]
     changed = [
         instance
@@ -203,13 +109,13 @@ def _update(
     stack_set.content = content
     for instance in kept:
         instance.overrides = targets[instance.place].overrides
-    _run(stack_set, "UPDATE", changed, _update_instance)
+    run(stack_set, "UPDATE", changed, update_instance)
     fresh = [
-        _new_instance(stack_set, target)
+        new_instance(stack_set, target)
         for place, target in targets.items()
         if place not in stack_set.instances
     ]
-    _run(stack_set, "CREATE", fresh, _create_instance)
+    run(stack_set, "CREATE", fresh, create_instance)
     return physical_id, {"StackSetId": physical_id}
 
 
@@ -220,7 +126,7 @@ def _delete(physical_id: str, _properties: dict[str, Any]) -> None:
 
 
 def _remove(stack_set: StackSet) -> None:
-    _run(stack_set, "DELETE", list(stack_set.instances.values()), _delete_instance)
+    run(stack_set, "DELETE", list(stack_set.instances.values()), delete_instance)
     _sets.pop(stack_set.name, None)
 
 
@@ -255,7 +161,7 @@ def _content(properties: dict[str, Any]) -> Content:
         body = objects.read(bucket, key).decode()
     return Content(
         body=body,
-        parameters=_parameters(properties.get("Parameters")),
+        parameters=parameters(properties.get("Parameters")),
         capabilities=tuple(properties.get("Capabilities") or ()),
         tags={
             tag["Key"]: str(tag["Value"])
@@ -265,62 +171,12 @@ def _content(properties: dict[str, Any]) -> Content:
     )
 
 
-def _parameters(given: Iterable[dict[str, Any]] | None) -> dict[str, str]:
-    return {each["ParameterKey"]: str(each["ParameterValue"]) for each in given or []}
-
-
-# -- targets -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where an instance is wanted; unit is the organizational unit that it comes from."""
-
-    place: Place
-    unit: str | None
-    overrides: dict[str, str]
-
-
-def _targets(properties: dict[str, Any]) -> list[Target]:
-    service_managed = properties.get("PermissionModel") == "SERVICE_MANAGED"
-    found: dict[Place, Target] = {}
-    for group in properties.get("StackInstancesGroup") or []:
-        targets, overrides = group["DeploymentTargets"], _parameters(group.get("ParameterOverrides"))
-        accounts = _unit_accounts(targets) if service_managed else _own_accounts(targets)
-        for region in group["Regions"]:
-            for account, unit in accounts:
-                place = Place(account, region)
-                found[place] = Target(place, unit, overrides)
-    return list(found.values())
-
-
-def _own_accounts(targets: dict[str, Any]) -> list[tuple[str, str | None]]:
-    if targets.get("OrganizationalUnitIds"):
-        raise ValueError("OrganizationalUnitIds are for stack sets with SERVICE_MANAGED permissions only")
-    return [(account, None) for account in targets.get("Accounts") or []]
-
-
-def _unit_accounts(targets: dict[str, Any]) -> list[tuple[str, str | None]]:
-    units = targets.get("OrganizationalUnitIds")
-    if not units:
-        raise ValueError("a SERVICE_MANAGED stack set needs OrganizationalUnitIds in its DeploymentTargets")
-    named = set(targets.get("Accounts") or [])
-    inside: dict[str, str | None] = {}
-    for unit in units:
-        for account in organizations.accounts_under(unit):
-            inside.setdefault(account, unit)
-    match targets.get("AccountFilterType", "NONE"):
-        case "INTERSECTION":
-            inside = {account: unit for account, unit in inside.items() if account in named}
-        case "DIFFERENCE":
-            inside = {account: unit for account, unit in inside.items() if account not in named}
-        case "UNION":
-            inside |= {account: None for account in named if account not in inside}
-    return list(inside.items())
-
-
-def _new_instance(stack_set: StackSet, target: Target) -> Instance:
-    return Instance(target.place, f"StackSet-{stack_set.name}-{uuid.uuid4()}", target.overrides, target.unit)
+def new_instance(stack_set: StackSet, target: Target) -> Instance:
+    """A new instance of the set, without a stack yet."""
+    name = f"StackSet-{stack_set.name}-{uuid.uuid4()}"
+    instance = Instance(target.place, name, target.overrides, target.unit)
+    stack_set.instances[target.place] = instance
+    return instance
 
 
 # -- operations ----------------------------------------------------------------------------------------------
@@ -328,7 +184,7 @@ def _new_instance(stack_set: StackSet, target: Target) -> Instance:
 Work = Callable[[StackSet, Instance], None]
 
 
-def _run(
+def run(
     stack_set: StackSet, action: str, instances: list[Instance], work: Work, *, automatic: bool = False
 ) -> None:
     """Carry out an operation; raises ValueError naming every failed place if more failed than is tolerated.
@@ -368,9 +224,7 @@ def _by_region(instances: list[Instance], order: tuple[str, ...]) -> list[list[I
 def _run_region(
     stack_set: StackSet, operation: Operation, preferences: Preferences, instances: list[Instance], work: Work
 ) -> None:
-    """One region of an operation; stops it for the regions to come when more accounts fail than are
-    tolerated.
-    """
+    """One region of an operation; more failed accounts than are tolerated stop it for the regions to come."""
     accounts = len(instances)
     tolerated = 0 if operation.automatic else preferences.tolerated(accounts)
     concurrent = accounts if operation.automatic else preferences.concurrent(accounts)
@@ -402,8 +256,8 @@ def _end(operation: Operation, instance: Instance, status: str, reason: str = ""
     operation.results.append(Result(instance.place, instance.unit, status, reason))
 
 
-def _create_instance(stack_set: StackSet, instance: Instance) -> None:
-    stack_set.instances[instance.place] = instance
+def create_instance(stack_set: StackSet, instance: Instance) -> None:
+    """Create the instance's stack; StackFailedError says why not."""
     if not stack_set.service_managed:
         stackset_roles.check(
             stack_set.administrator.account, instance.place.account, stack_set.properties, stack_set.arn
@@ -411,15 +265,17 @@ def _create_instance(stack_set: StackSet, instance: Instance) -> None:
     instance.stack_id = stacks.create(instance.place, instance.stack, _content_of(stack_set, instance))
 
 
-def _update_instance(stack_set: StackSet, instance: Instance) -> None:
+def update_instance(stack_set: StackSet, instance: Instance) -> None:
+    """Update the instance's stack, or make it anew if its creation had failed."""
     if stacks.exists(instance.place, instance.stack):
         stacks.update(instance.place, instance.stack, _content_of(stack_set, instance))
     else:
         stacks.delete(instance.place, instance.stack)
-        _create_instance(stack_set, instance)
+        create_instance(stack_set, instance)
 
 
-def _delete_instance(stack_set: StackSet, instance: Instance) -> None:
+def delete_instance(stack_set: StackSet, instance: Instance) -> None:
+    """Delete the instance's stack and forget the instance."""
     stacks.delete(instance.place, instance.stack)
     del stack_set.instances[instance.place]
 
@@ -429,62 +285,6 @@ def _content_of(stack_set: StackSet, instance: Instance) -> Content:
     return replace(content, parameters={**content.parameters, **instance.overrides})
 
 
-# -- automatic deployment ------------------------------------------------------------------------------------
-
-
-def _after_move(account: str, _old: str, _new: str) -> None:
-    """AWS deploys in the background; so do we, one move after the other."""
-    threading.Thread(target=_redeploy, args=(account,), name=f"automatic deployment {account}").start()
-
-
-def _redeploy(account: str) -> None:
-    with _moves:
-        automatic = [found for found in _sets.all_values() if found.service_managed and found.automatic]
-        for stack_set in _in_order(automatic):
-            _join(stack_set, account)
-        for stack_set in reversed(_in_order(automatic)):
-            _leave(stack_set, account)
-
-
-def _in_order(sets: list[StackSet]) -> list[StackSet]:
-    """Sets after the ones that their AutoDeployment DependsOn names."""
-    ordered: list[StackSet] = []
-
-    def add(stack_set: StackSet, waiting: tuple[str, ...]) -> None:
-        for needed in (stack_set.properties.get("AutoDeployment") or {}).get("DependsOn") or []:
-            for other in sets:
-                if needed in (other.arn, other.identifier, other.name) and other.name not in waiting:
-                    add(other, (*waiting, other.name))
-        if stack_set not in ordered:
-            ordered.append(stack_set)
-
-    for stack_set in sets:
-        add(stack_set, (stack_set.name,))
-    return ordered
-
-
-def _join(stack_set: StackSet, account: str) -> None:
-    wanted = [target for target in _targets(stack_set.properties) if target.place.account == account]
-    fresh = [_new_instance(stack_set, target) for target in wanted if target.place not in stack_set.instances]
-    _run(stack_set, "CREATE", fresh, _create_instance, automatic=True)
-
-
-def _leave(stack_set: StackSet, account: str) -> None:
-    wanted = {target.place for target in _targets(stack_set.properties)}
-    gone = [
-        instance
-        for place, instance in stack_set.instances.items()
-        if place.account == account and place not in wanted
-    ]
-    _run(
-        stack_set, "DELETE", gone, _forget_instance if stack_set.retains else _delete_instance, automatic=True
-    )
-
-
-def _forget_instance(stack_set: StackSet, instance: Instance) -> None:
+def forget_instance(stack_set: StackSet, instance: Instance) -> None:
     """RetainStacksOnAccountRemoval: the stack stays in the account, the set no longer knows it."""
     del stack_set.instances[instance.place]
-
-
-def _true(value: Any) -> bool:
-    return str(value).lower() == "true"
