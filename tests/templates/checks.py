@@ -1,8 +1,8 @@
 """What every template has to keep, as pure functions: Template → findings with file, resource and reason.
 
-Each check in CHECKS looks at one template; each in SET_CHECKS looks at several together. test_checks.py proves
-with the faulty templates of `bad/` that every check can fail. `python -m tests.templates` prints what they find
-in the repository.
+Each check in CHECKS looks at one template; each in SET_CHECKS looks at several together. test_checks.py
+proves with the faulty templates of `bad/` that every check can fail. `python -m tests.templates` prints what
+they find in the repository.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ ATTRIBUTES = (
     "Metadata",
     "Properties",
 )
-# In a template of mostly parameters Resources cannot begin within the first third; this many lines are allowed.
+# Where parameters are most of a template, Resources cannot begin within the first third: these lines are free.
 FEW_LINES = 80
 RETAINED = frozenset(
     {
@@ -72,8 +72,8 @@ ORGANIZATION_KEYS = frozenset(
     {"aws:principalorgid", "aws:principalorgpaths", "aws:sourceorgid", "aws:sourceorgpaths"}
 )
 SOURCE_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"})
-# Services for whose trusts AWS documents no aws:Source key: Lambda sends none; for the others a key that is sent
-# has to be right (…IfExists), one that is not sent must not stop the pipeline.
+# Services for whose trusts AWS documents no aws:Source key. Lambda sends none; for the others a key that is
+# sent has to be right (…IfExists), and one that is not sent must not stop the pipeline.
 SOURCELESS_SERVICES = frozenset({"lambda.amazonaws.com"})
 UNDOCUMENTED_SERVICES = frozenset({"cloudformation.amazonaws.com", "codepipeline.amazonaws.com"})
 COMMENTED_OUT = re.compile(
@@ -574,7 +574,11 @@ def names(templates: Sequence[Template]) -> Iterator[Finding]:
         known |= {*template.resources, *template.parameters, *template.body.get("Outputs", {})}
         for _, resource in template.resources.items():
             properties = resource.get("Properties", {})
-            known |= {str(value) for key, value in properties.items() if key.endswith("Name")}
+            known |= {
+                str(value)
+                for key, value in properties.items()
+                if key.endswith("Name") and key != "DisplayName"
+            }
     for template in templates:
         for number, line in _lines(template):
             for match in SOLUTION_NAME.finditer(line):
