@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 REGION = "us-west-2"
 ACCOUNT = "444455556666"
@@ -167,9 +168,14 @@ def _session() -> boto3.Session:
     return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
 
 
+def new_client(service: str, config: Config | None = None) -> Any:
+    """A client of boto3 as it is, without anything behind it."""
+    return _session().client(service, config=config)  # type: ignore[call-overload] # only known at run time
+
+
 @cache
 def _real_client(service: str) -> Any:
-    client = _session().client(service)  # type: ignore[call-overload] # the name is only known at run time
+    client = new_client(service)
 
     def remember(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         context["fake"] = params
