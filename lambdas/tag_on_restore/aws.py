@@ -2,7 +2,7 @@
 way to page."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import boto3
 from botocore.config import Config
@@ -44,7 +44,9 @@ class Aws:
                 self._clients[service] = self._session.client(service, config=CONFIG)
             response: dict[str, Any] = getattr(self._clients[service], operation)(**parameters)
         except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
+            # Storage Gateway says what is wrong not in its code but in a field of its own.
+            detail = cast("dict[str, Any]", error.response).get("error") or {}
+            code = str(detail.get("errorCode") or error.response["Error"]["Code"])
             raise CallFailedError(f"{service} {operation} for {about}: {error}", code) from error
         except BotoCoreError as error:
             raise CallFailedError(f"{service} {operation} for {about}: {error}") from error

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import restore, sweep
 from .aws import Aws
+from .errors import TagOnRestoreError
 from .event import SweepRequest, parse
 from .outcome import LOGGER, emit_metrics, metric
 from .settings import Settings
@@ -21,12 +22,17 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     """
     settings = Settings.from_environment(os.environ)
     LOGGER.setLevel(settings.log_level)
-    request = parse(event, datetime.now(UTC))
-    if isinstance(request, SweepRequest):
-        result = sweep.run(_aws(), settings, request, context.get_remaining_time_in_millis)
-        emit_metrics(result.metrics())
-        return result.answer()
-    outcome = restore.apply(_aws(), settings, request)
+    try:
+        request = parse(event, datetime.now(UTC))
+        if isinstance(request, SweepRequest):
+            result = sweep.run(_aws(), settings, request, context.get_remaining_time_in_millis)
+            emit_metrics(result.metrics())
+            return result.answer()
+        outcome = restore.apply(_aws(), settings, request)
+    except TagOnRestoreError as error:
+        # Lambda logs the stack itself.
+        LOGGER.error("failed error=%s reason=%s", type(error).__name__, error)
+        raise
     outcome.log()
     emit_metrics({metric(outcome.kind): 1, "TagsLeftOut": outcome.left_out})
     return outcome.answer()
