@@ -87,6 +87,7 @@ class Function:
 
     aws: fakes.FakeAws
     monkeypatch: pytest.MonkeyPatch
+    struck: bool = False
     answers: list[dict[str, Any]] = field(default_factory=list)
 
     @property

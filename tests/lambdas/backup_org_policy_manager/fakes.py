@@ -89,7 +89,7 @@ class FakeOrganization:
     def add(self, name: str, **fields: Any) -> StoredPolicy:
         """A policy that was there before, for instance made by hand."""
         self._made += 1
-        policy = StoredPolicy(f"p-{self._made:08d}", name, "", '{"plans":{}}')
+        policy = StoredPolicy(f"p-{self.management_account[:4]}{self._made:06d}", name, "", '{"plans":{}}')
         for key, value in fields.items():
             setattr(policy, key, value)
         self.policies[policy.id] = policy
@@ -264,6 +264,17 @@ class Fault:
     at: int
 
 
+class SessionWithKeptClients(boto3.Session):
+    """Makes each client once: making one takes 5 ms, and the tests make thousands of requests."""
+
+    def client(self, service_name: str, *args: Any, **options: Any) -> Any:
+        kept: dict[Any, Any] = self.__dict__.setdefault("kept", {})
+        key = service_name, options.get("aws_access_key_id")
+        if key not in kept:
+            kept[key] = super().client(service_name, *args, **options)
+        return kept[key]
+
+
 class TwoPerSecond:
     """Organizations' limit of two writes a second with a burst of three."""
 
@@ -295,7 +306,7 @@ class FakeAws:
     _stuck: str | None = None
 
     def session(self) -> boto3.Session:
-        session = boto3.Session(region_name="us-east-1")
+        session = SessionWithKeptClients(region_name="us-east-1")
         session.events.register("before-send", self._send)
         return session
 
