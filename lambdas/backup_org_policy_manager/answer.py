@@ -35,7 +35,7 @@ class Answer:
 
 def helper(manage: Handler) -> CfnResource:
     """crhelper with one function for all three kinds of request."""
-    # AWS SAM's own switch is crhelper's only way to leave out clients that would cost 100 ms in every cold start.
+    # AWS SAM's own switch is crhelper's only way to leave out clients that every cold start would pay for.
     before = os.environ.get("AWS_SAM_LOCAL")
     os.environ["AWS_SAM_LOCAL"] = "true"
     try:

@@ -35,7 +35,7 @@ class Aws:
     patience: Patience
 
     def organization(self, account: str) -> Organization:
-        """The organization that this account manages. Raises CallFailedError if the role cannot be assumed."""
+        """The organization that this account manages; CallFailedError if the role cannot be assumed."""
         arn = f"arn:{self.partition}:iam::{account}:role/{self.role}"
         sts = boto3.client("sts", config=CONFIG)
         try:
@@ -49,7 +49,7 @@ class Aws:
             raise CallFailedError(
                 f"AssumeRole {arn}",
                 error.code,
-                f"create stack aws-backup-backuporgpolicymanager-mangement-role in account {account}, then retry",
+                f"create stack aws-backup-backuporgpolicymanager-mangement-role in account {account}",
             ) from error
         log.info("action=assume-role role=%s", arn)
         credentials = answer["Credentials"]
@@ -82,7 +82,7 @@ class Aws:
             raise ValueError(str(error)) from error
 
     def regions(self) -> frozenset[str]:
-        """The Regions of this partition that the SDK knows; of all partitions if it does not know this one."""
+        """The Regions of this partition that the SDK knows; of all if it does not know the partition."""
         partitions = create_loader().load_data("partitions")["partitions"]
         known = {entry["id"]: entry["regions"] for entry in partitions}
         chosen = [known[self.partition]] if self.partition in known else list(known.values())

@@ -1,11 +1,12 @@
 """Create, Update and Delete of one backup policy, each all or nothing.
 
-A change is made in the order that leaves no target unprotected: first the policy itself (Organizations refuses bad
-content without a trace), then new targets, last the targets that are no longer wanted. Every change is noted with its
-opposite before it is made, so that a failure on the way, also a call whose answer never came, is put back.
+A change is made in the order that leaves no target unprotected: first the policy itself (Organizations
+refuses bad content without a trace), then new targets, last the targets that are no longer wanted. Every
+change is noted with its opposite before it is made, so that a failure on the way, also a call whose answer
+never came, is put back.
 
-Nothing is remembered between runs. A run that was killed is continued by the next one, which reads what is there:
-the same request again (Lambda repeats it), or CloudFormation's rollback.
+Nothing is remembered between runs. A run that was killed is continued by the next one, which reads what is
+there: the same request again (Lambda repeats it), or CloudFormation's rollback.
 """
 
 import logging
@@ -47,7 +48,7 @@ class Journal:
             try:
                 opposite()
             except PolicyManagerError as error:
-                log.error("action=undo subject=%s failed: %s", what, error)
+                log.warning("action=undo subject=%s failed: %s", what, error)
                 left.append(what)
         return left
 
@@ -67,7 +68,8 @@ def _all_or_nothing() -> Iterator[Journal]:
 def create(owner: Owner, wanted: Wanted, organization: Organization) -> str:
     """The id of the policy, attached to every target.
 
-    A policy that an interrupted run of this very request left is finished; any other one of the same name is refused.
+    A policy that an interrupted run of this very request left is finished; any other one of this name is
+    refused.
     """
     with _all_or_nothing() as journal:
         return _create(owner, wanted, organization, journal, may_continue=owner.is_request_of)
@@ -78,8 +80,8 @@ def update(
 ) -> str:
     """The id of the policy as wanted: changed in place if it is in this organization, else a new one.
 
-    Another organization, or a policy that was deleted by hand, leads to a new id; CloudFormation then deletes the
-    old one. `other` gives the organization of another management account.
+    Another organization, or a policy that was deleted by hand, leads to a new id; CloudFormation then deletes
+    the old one. `other` gives the organization of another management account.
     """
     with _all_or_nothing() as journal:
         existing = _existing(request, organization)
@@ -253,8 +255,9 @@ def _remove_leftover_elsewhere(
 ) -> None:
     """After a failed move to another organization: delete what its interrupted run left over there.
 
-    This resource has exactly one policy, the one behind its physical id; any other one with its tags is a leftover.
-    The rollback has done its work already, so what goes wrong here is logged and does not fail it.
+    This resource has exactly one policy, the one behind its physical id; any other one with its tags is
+    left over. The rollback has done its work already, so what goes wrong here is logged and does not fail
+    it.
     """
     account, name = account_of(request.old_properties), request.old_properties.get("PolicyName")
     if account is None or account == wanted.management_account or not isinstance(name, str):

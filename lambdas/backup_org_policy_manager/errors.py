@@ -1,14 +1,14 @@
 """Everything that this function reports as FAILED.
 
     PolicyManagerError
-    ├── NotARequestError   the event did not come from CloudFormation: there is nobody to answer
-    ├── InvalidRequestError              the properties or the policy's text are wrong; nothing was called
-    ├── CallFailedError                  AWS refused a call and repeating it cannot help
-    ├── NameTakenError                   another policy of the organization has this name
-    ├── OutOfTimeError                   the Lambda's time is nearly used up
-    └── RevertedError                    a change failed on the way; says what was put back
+    ├── NotARequestError      the event did not come from CloudFormation: there is nobody to answer
+    ├── InvalidRequestError   the properties or the policy's text are wrong; nothing was written
+    ├── CallFailedError       AWS refused a call and repeating it cannot help
+    ├── NameTakenError        another policy of the organization has this name
+    ├── OutOfTimeError        the Lambda's time is nearly used up
+    └── RevertedError         a change failed on the way; says what was put back
 
-CloudFormation shows the last 240 characters of a reason (crhelper cuts the front), so `reason()` never gives more.
+crhelper keeps the last 240 characters of a longer reason, so `reason()` never gives more than that.
 """
 
 from collections.abc import Sequence

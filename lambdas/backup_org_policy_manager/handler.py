@@ -37,7 +37,7 @@ def manage(event: dict[str, Any], context: Any) -> str:
     try:
         given = delete(request, aws) if request.kind == "Delete" else put(request, aws)
     except PolicyManagerError as error:
-        log.error("action=%s resource=%s failed: %s", request.kind, request.owner.resource, error)
+        log.warning("action=%s resource=%s failed: %s", request.kind, request.owner.resource, error)
         _helper().PhysicalResourceId = _id_after_failure(request, error)
         raise PolicyManagerError(error.reason()) from error
     _helper().Data.update(given.data)
@@ -58,7 +58,7 @@ def put(request: Request, aws: Aws) -> Answer:
 
 
 def delete(request: Request, aws: Aws) -> Answer:
-    """Success without a call if there is nothing of ours to delete; a Delete is never refused for its properties."""
+    """Success without a call if there is nothing of ours; no Delete is refused for its properties."""
     account = account_of(request.properties)
     is_ours = request.properties.get("PolicyType", POLICY_TYPE) == POLICY_TYPE
     if request.policy_id and account and is_ours:

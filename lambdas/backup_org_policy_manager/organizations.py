@@ -1,4 +1,4 @@
-"""The Organizations calls (AWS edge). Each may be repeated: what is already so is success, what is gone is None.
+"""The Organizations calls (AWS edge). Each may be repeated: what is so already is success, what is gone None.
 
 https://docs.aws.amazon.com/organizations/latest/APIReference/
 """

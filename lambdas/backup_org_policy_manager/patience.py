@@ -1,8 +1,8 @@
 """The only place that retries and waits.
 
-botocore's own retries are switched off (aws.py), so a call is never repeated by two mechanisms, and every wait is
-measured against the time that Lambda leaves. Organizations allows two writes a second with a burst of three
-(https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html).
+botocore's own retries are switched off (aws.py), so a call is never repeated by two mechanisms, and every
+wait is measured against the time that Lambda leaves. Organizations allows two writes a second with a burst
+of three (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html).
 """
 
 import logging
@@ -41,6 +41,10 @@ TRANSIENT_CODES = {
 }
 
 
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 @dataclass(frozen=True)
 class Patience:
     """Repeats a call for as long as time is left.
@@ -51,7 +55,7 @@ class Patience:
 
     remaining_ms: Callable[[], int]
     reserve: float = WORK_RESERVE
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = _sleep
     jitter: Callable[[float, float], float] = random.uniform
 
     def seconds_left(self) -> float:
@@ -67,7 +71,8 @@ class Patience:
     def persist(self, what: str, attempt: Callable[[], T]) -> T:
         """The attempt's result; repeated while AWS's answer says that a later try can succeed.
 
-        Raises CallFailedError for any other answer and OutOfTimeError when there is no time for a further try.
+        Raises CallFailedError for any other answer and OutOfTimeError when there is no time for a further
+        try.
         """
         tries = 0
         last_error: str | None = None
@@ -80,7 +85,9 @@ class Patience:
             except (ClientError, BotoCoreError) as error:
                 last_error = error_code(error)
                 if not is_transient(error):
-                    raise CallFailedError(what, last_error, error_message(error), maybe_done=maybe_done) from error
+                    raise CallFailedError(
+                        what, last_error, error_message(error), maybe_done=maybe_done
+                    ) from error
                 maybe_done = maybe_done or has_no_clear_answer(error)
             self.pause(what, tries, last_error, maybe_done=maybe_done)
             tries += 1

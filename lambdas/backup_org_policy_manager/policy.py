@@ -1,7 +1,8 @@
 """The text of a backup policy: variables, checks, Regions, compact JSON. Pure: no AWS call, no clock.
 
-The rules are those of AWS Organizations "Backup policy syntax and examples" and of the quotas of AWS Backup and
-Organizations. Elements that are not known here pass through untouched; Organizations has the last word on them.
+The rules are those of AWS Organizations "Backup policy syntax and examples" and of the quotas of AWS Backup
+and Organizations. Elements that are not known here pass through untouched; Organizations has the last word
+on them.
 """
 
 import json
@@ -63,8 +64,8 @@ def same(one: str, other: str) -> bool:
 def substitute(text: str, variables: Mapping[str, str]) -> str:
     """Replace every token by its value, written as it must be inside a JSON string.
 
-    One pass over the text, longest token first: a token that begins with another one is never torn apart, and a
-    value that contains a token is not replaced again.
+    One pass over the text, longest token first: a token that begins with another one is never torn apart,
+    and a value that contains a token is not replaced again.
     """
     if not variables:
         return text
@@ -91,7 +92,9 @@ def parse(text: str) -> dict[str, Json]:
     except UnicodeEncodeError as error:
         raise _RejectedError("holds half of a Unicode character") from error
     except json.JSONDecodeError as error:
-        raise _RejectedError(f"no valid JSON: {error.msg} in line {error.lineno}, column {error.colno}") from error
+        raise _RejectedError(
+            f"no valid JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from error
     except ValueError as error:
         raise _RejectedError(f"no valid JSON: {error}") from error
     if not isinstance(content, dict):
@@ -120,8 +123,9 @@ def _finite(digits: str) -> float:
 def with_regions(content: dict[str, Json], regions: Sequence[str]) -> dict[str, Json]:
     """Every plan with exactly these Regions.
 
-    @@assign is used because a plan must run where the vaults are deployed and nowhere else: it replaces what a
-    parent policy gives, where @@append would add to it. Child-control operators beside the value stay.
+    @@assign is used because a plan must run where the vaults are deployed and nowhere else: it replaces
+    what a parent policy gives, where @@append would add to it. Child-control operators beside the value
+    stay.
     """
     plans = dict(content["plans"])
     for name, plan in named(plans):
@@ -193,7 +197,7 @@ def _lifecycle_faults(where: str, rule: dict[str, Json]) -> Iterator[Fault]:
 
     def too_early(days: int) -> str | None:
         if cold is not None and cold >= 0 and 0 <= days < cold + MIN_DAYS_IN_COLD_STORAGE:
-            return f"{days}, at least {cold + MIN_DAYS_IN_COLD_STORAGE} (cold storage after {cold} days, then 90)"
+            return f"{days}, at least {cold + MIN_DAYS_IN_COLD_STORAGE} (cold storage after {cold}, then 90)"
         if continuous and days > MAX_CONTINUOUS_DAYS:
             return f"{days}, at most {MAX_CONTINUOUS_DAYS} for a continuous backup"
         return None

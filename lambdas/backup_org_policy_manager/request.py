@@ -15,7 +15,7 @@ MAX_NAME = 128
 MAX_DESCRIPTION = 512
 REQUEST_FIELDS = ("RequestType", "ResponseURL", "StackId", "RequestId", "LogicalResourceId")
 
-# https://docs.aws.amazon.com/organizations/latest/APIReference/API_AttachPolicy.html and API_DescribePolicy.html
+# https://docs.aws.amazon.com/organizations/latest/APIReference/API_AttachPolicy.html
 POLICY_ID = re.compile(r"p-[0-9a-zA-Z_]{8,128}")
 TARGET_ID = re.compile(r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|[0-9]{12}")
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
@@ -99,7 +99,7 @@ def read_event(event: Mapping[str, Any]) -> Request:
     return Request(
         kind=event["RequestType"],
         owner=Owner(event["StackId"], event["LogicalResourceId"], event["RequestId"]),
-        partition=(event["StackId"].split(":") + ["aws"])[1],
+        partition=[*event["StackId"].split(":"), "aws"][1],
         physical_id=str(event.get("PhysicalResourceId", "")),
         properties=_mapping(event.get("ResourceProperties")),
         old_properties=_mapping(event.get("OldResourceProperties")),

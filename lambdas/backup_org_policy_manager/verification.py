@@ -1,7 +1,8 @@
 """Asks Organizations whether the resulting effective policies are valid. Tells; never fails a request.
 
-A policy can be accepted and still be without effect: where two policies that reach one account assign different
-values to the same element, the account's effective policy is invalid and AWS Backup keeps the last valid one.
+A policy can be accepted and still be without effect: where two policies that reach one account assign
+different values to the same element, the account's effective policy is invalid and AWS Backup keeps the
+last valid one.
 https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_effective.html
 """
 
@@ -77,7 +78,7 @@ def _errors_of(
 
 
 def _from_effective_policies(wanted: Wanted, organization: Organization) -> tuple[list[str], str | None]:
-    """The second way, for an SDK or a role without the first: read the effective policy of an account per target.
+    """The second way, for an SDK or a role without the first: the effective policy of an account per target.
 
     The problems found, and why the rest stays unknown (None if nothing does).
     """
