@@ -87,6 +87,7 @@ def main(
         aws = session or boto3.session.Session()
         home = home_region(aws)
         build = root / BUILD_FOLDER
+        (build / VARIABLES_FILE).unlink(missing_ok=True)  # those of an earlier run must not be sourced
         variables = write_bodies(root, build / KEY_PREFIX)
         variables["PACKAGE_REGIONS"] = ",".join(package_regions(target_regions(read(root / FILE)), home))
         variables |= recorded_values(aws.client("ssm", region_name=home, config=RETRIES))
