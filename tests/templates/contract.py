@@ -1,0 +1,414 @@
+"""The contract: every name that users type, read or depend on. Nothing here changes by accident.
+
+The tables are data, kept beside the tests that hold the templates against them (test_contract.py). Accounts:
+management, home, central, member.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+HOME = "templates/home-account"
+MEMBER = "templates/member-account"
+CENTRAL = "templates/central-account"
+MANAGEMENT = "templates/management-account"
+TEXT, TEXTS = "AWS::SSM::Parameter::Value<String>", "AWS::SSM::Parameter::Value<List<String>>"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that a person creates, in the published order. `typed` are the parameters given by hand."""
+
+    account: str
+    name: str
+    template: str
+    typed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A stack that the pipeline deploys, its stage, and the parameters that the pipeline overrides."""
+
+    name: str
+    stage: str
+    overrides: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def template(self) -> str:
+        return f"{HOME}/{self.name}.yaml"
+
+
+@dataclass(frozen=True)
+class StackSet:
+    """A StackSet: its wrapper, its body and the wrapper's parameter that names the regions."""
+
+    name: str
+    wrapper: str
+    body: str
+    regions: str
+
+
+@dataclass(frozen=True)
+class Name:
+    """A physical name: the template that owns it, the resource type and the property that carries it."""
+
+    template: str
+    type: str
+    property: str
+    value: str
+
+
+def _codebuild(project: str, template: str) -> str:
+    return f"codebuild/{project}/aws-backup-codebuild-{template}.yaml"
+
+
+VALIDATE = _codebuild("ValidateTemplates", "validate-templates")
+PACKAGE_TAGONRESTORE = _codebuild("TestAndPackageTagOnRestore", "test-package-tagonrestore")
+PACKAGE_ORGPOLICYMANAGER = _codebuild("TestAndPackageBackupOrgPolicyManager", "test-package-orgpolicymanager")
+MANAGEMENT_ROLE = "aws-backup-backuporgpolicymanager-mangement-role"  # the spelling is the published one
+
+HAND_MADE = (
+    Stack(
+        "central",
+        "aws-backup-solution-central-account-role",
+        f"{CENTRAL}/aws-backup-central-backup-account-role.yaml",
+    ),
+    Stack(
+        "central",
+        "aws-backup-solution-central-account",
+        f"{CENTRAL}/aws-backup-central-backup-account.yaml",
+        ("pOrganizationId",),
+    ),
+    Stack(
+        "home",
+        "aws-cloudformation-stackset-admin-role",
+        f"{HOME}/aws-cloudformation-stackset-admin-role.yaml",
+    ),
+    Stack(
+        "home",
+        "aws-cloudformation-stackset-execution-role",
+        f"{HOME}/aws-cloudformation-stackset-execution-role.yaml",
+        ("AdministratorAccountId",),
+    ),
+    Stack("home", "aws-backup-s3-bucket", f"{HOME}/aws-backup-s3-bucket.yaml"),
+    Stack("home", "aws-backup-codepipeline-kms-key", f"{HOME}/aws-backup-codepipeline-kms.yaml"),
+    Stack("home", "aws-backup-codepipeline-cloudformation-role", f"{HOME}/CloudFormationRole.yaml"),
+    Stack("home", "aws-backup-codebuild-validate-templates", VALIDATE),
+    Stack("home", "aws-backup-codebuild-test-package-tagonrestore", PACKAGE_TAGONRESTORE),
+    Stack("home", "aws-backup-codebuild-test-package-orgpolicymanager", PACKAGE_ORGPOLICYMANAGER),
+    Stack("home", "aws-backup-codecommit", f"{HOME}/aws-backup-codecommit.yaml"),
+    Stack("home", "aws-backup-codepipeline", f"{HOME}/aws-backup-codepipeline.yaml"),
+    Stack(
+        "management",
+        MANAGEMENT_ROLE,
+        f"{MANAGEMENT}/{MANAGEMENT_ROLE}.yaml",
+        ("BackupAndRecoveryHomeAccountId",),
+    ),
+)
+
+PIPELINE = "backup-recovery-with-aws-backup"
+STAGES = (
+    "SourceStageCodeCommit",
+    "TestBackupRecoveryWithAWSBackup",
+    "UpdateBackupRecoveryWithAWSBackupPipeline",
+    "DeployAWSBackupTargets",
+    "DeployBackupRecoveryWithAWSBackupCode",
+    "DeployLambdaS3Bucket",
+    "DeployLambdaFunctions",
+    "DeployBackupRecoveryMemberAccounts",
+    "DeployBackupOrgPolicy",
+)
+PACKAGE_PARAMETERS = frozenset(
+    {"BackupOrgPolicyManagerPackage", "BackupOrgPolicyManagerHash", "TagOnRestorePackage", "TagOnRestoreHash"}
+)
+BODY = frozenset({"TemplateKey"})
+DEPLOYED = (
+    Deployed("aws-backup-codepipeline", "UpdateBackupRecoveryWithAWSBackupPipeline"),
+    Deployed("aws-backup-ssm-targets", "DeployAWSBackupTargets", PACKAGE_PARAMETERS),
+    Deployed("stackset-aws-backup-lambda-s3-bucket", "DeployLambdaS3Bucket", BODY | {"PackageRegions"}),
+    Deployed("aws-backup-backuporgpolicymanager-role", "DeployLambdaFunctions"),
+    Deployed("stackset-aws-backup-tagonrestore-role", "DeployLambdaFunctions", BODY),
+    Deployed("aws-backup-backuporgpolicymanager", "DeployLambdaFunctions"),
+    Deployed("stackset-aws-backup-tagonrestore", "DeployLambdaFunctions", BODY),
+    Deployed("stackset-aws-backup-member-accounts-role", "DeployBackupRecoveryMemberAccounts", BODY),
+    Deployed("stackset-aws-backup-member-accounts", "DeployBackupRecoveryMemberAccounts", BODY),
+    Deployed("aws-backup-org-policy", "DeployBackupOrgPolicy"),
+)
+# Within a stage: what comes before what, by stack or CodeBuild project.
+BEFORE = (
+    ("aws-backup-backuporgpolicymanager-role", "AWSBackup-TestAndPackageBackupOrgPolicyManager"),
+    ("AWSBackup-TestAndPackageBackupOrgPolicyManager", "aws-backup-backuporgpolicymanager"),
+    ("stackset-aws-backup-tagonrestore-role", "AWSBackup-TestAndPackageTagOnRestore"),
+    ("AWSBackup-TestAndPackageTagOnRestore", "stackset-aws-backup-tagonrestore"),
+    ("stackset-aws-backup-member-accounts-role", "stackset-aws-backup-member-accounts"),
+)
+
+STACKSETS = (
+    StackSet(
+        "account-aws-backup-lambda-s3-bucket",
+        f"{HOME}/stackset-aws-backup-lambda-s3-bucket.yaml",
+        f"{HOME}/aws-backup-lambda-s3-bucket.yaml",
+        "PackageRegions",
+    ),
+    StackSet(
+        "organizations-aws-backup-tagonrestore-role",
+        f"{HOME}/stackset-aws-backup-tagonrestore-role.yaml",
+        f"{MEMBER}/aws-backup-tagonrestore-role.yaml",
+        "GlobalRegion",
+    ),
+    StackSet(
+        "organizations-aws-backup-tagonrestore",
+        f"{HOME}/stackset-aws-backup-tagonrestore.yaml",
+        f"{MEMBER}/aws-backup-tagonrestore.yaml",
+        "pRegions",
+    ),
+    StackSet(
+        "organizations-aws-backup-member-accounts-role",
+        f"{HOME}/stackset-aws-backup-member-accounts-role.yaml",
+        f"{MEMBER}/aws-backup-member-account-role.yaml",
+        "GlobalRegion",
+    ),
+    StackSet(
+        "organizations-aws-backup-member-accounts",
+        f"{HOME}/stackset-aws-backup-member-accounts.yaml",
+        f"{MEMBER}/aws-backup-member-account.yaml",
+        "pRegions",
+    ),
+)
+
+TEMPLATES = frozenset(
+    [stack.template for stack in HAND_MADE]
+    + [stack.template for stack in DEPLOYED]
+    + [stack_set.body for stack_set in STACKSETS]
+)
+
+ROLE, ALIAS, VAULT = (
+    ("AWS::IAM::Role", "RoleName"),
+    ("AWS::KMS::Alias", "AliasName"),
+    "AWS::Backup::BackupVault",
+)
+PROJECT = ("AWS::CodeBuild::Project", "Name")
+NAMES = (
+    Name(f"{MANAGEMENT}/{MANAGEMENT_ROLE}.yaml", *ROLE, "BackupOrgPolicyManagerOrgAdmin"),
+    Name(f"{HOME}/aws-backup-codecommit.yaml", "AWS::CodeCommit::Repository", "RepositoryName", PIPELINE),
+    Name(f"{HOME}/aws-backup-codepipeline.yaml", "AWS::CodePipeline::Pipeline", "Name", PIPELINE),
+    Name(f"{HOME}/aws-backup-codepipeline-kms.yaml", *ALIAS, "alias/aws-backup-codepipeline-kms"),
+    Name(f"{HOME}/CloudFormationRole.yaml", *ROLE, "CloudFormationRole"),
+    Name(
+        f"{HOME}/aws-cloudformation-stackset-admin-role.yaml",
+        *ROLE,
+        "AWSCloudFormationStackSetAdministrationRole",
+    ),
+    Name(
+        f"{HOME}/aws-cloudformation-stackset-execution-role.yaml",
+        *ROLE,
+        "AWSCloudFormationStackSetExecutionRole",
+    ),
+    Name(f"{HOME}/aws-backup-backuporgpolicymanager-role.yaml", *ROLE, "BackupOrgPolicyManager"),
+    Name(
+        f"{HOME}/aws-backup-backuporgpolicymanager.yaml",
+        "AWS::Lambda::Function",
+        "FunctionName",
+        "BackupOrgPolicyManager",
+    ),
+    Name(
+        f"{HOME}/aws-backup-lambda-s3-bucket.yaml",
+        "AWS::S3::Bucket",
+        "BucketName",
+        "lambda-deployment-bucket-${AWS::AccountId}-${AWS::Region}",
+    ),
+    Name(VALIDATE, *PROJECT, "AWSBackup-ValidateTemplates"),
+    Name(PACKAGE_TAGONRESTORE, *PROJECT, "AWSBackup-TestAndPackageTagOnRestore"),
+    Name(PACKAGE_ORGPOLICYMANAGER, *PROJECT, "AWSBackup-TestAndPackageBackupOrgPolicyManager"),
+    Name(
+        f"{CENTRAL}/aws-backup-central-backup-account-role.yaml", *ROLE, "AWSBackupSolutionCentralAccountRole"
+    ),
+    Name(
+        f"{CENTRAL}/aws-backup-central-backup-account.yaml",
+        VAULT,
+        "BackupVaultName",
+        "AWSBackupSolutionCentralVault",
+    ),
+    Name(f"{CENTRAL}/aws-backup-central-backup-account.yaml", *ALIAS, "alias/AWSBackupSolutionCentralKey"),
+    Name(f"{MEMBER}/aws-backup-member-account-role.yaml", *ROLE, "AWSBackupSolutionRole"),
+    Name(f"{MEMBER}/aws-backup-member-account.yaml", VAULT, "BackupVaultName", "AWSBackupSolutionVault"),
+    Name(f"{MEMBER}/aws-backup-member-account.yaml", *ALIAS, "alias/AWSBackupSolutionKey"),
+    Name(f"{MEMBER}/aws-backup-tagonrestore-role.yaml", *ROLE, "TagOnRestoreFunctionForAWSBackup"),
+    Name(f"{MEMBER}/aws-backup-tagonrestore.yaml", "AWS::Lambda::Function", "FunctionName", "TagOnRestore"),
+    *(Name(s.wrapper, "AWS::CloudFormation::StackSet", "StackSetName", s.name) for s in STACKSETS),
+)
+
+# Published exports, and (last two) the ones of ours that order automatic deployment between StackSets.
+EXPORTS = {
+    "aws-backup-central-backup-vault-name": f"{CENTRAL}/aws-backup-central-backup-account.yaml",
+    "aws-backup-central-backup-vault-arn": f"{CENTRAL}/aws-backup-central-backup-account.yaml",
+    "aws-backup-s3-bucket-name": f"{HOME}/aws-backup-s3-bucket.yaml",
+    "aws-backup-s3-bucket-arn": f"{HOME}/aws-backup-s3-bucket.yaml",
+    "aws-backup-codepipeline-kms-arn": f"{HOME}/aws-backup-codepipeline-kms.yaml",
+    "aws-backup-codepipeline-kms-id": f"{HOME}/aws-backup-codepipeline-kms.yaml",
+    "aws-backup-codecommit-arn": f"{HOME}/aws-backup-codecommit.yaml",
+    "aws-backup-codecommit-repo-name": f"{HOME}/aws-backup-codecommit.yaml",
+    "aws-backup-codecommit-http-clone-url": f"{HOME}/aws-backup-codecommit.yaml",
+    "aws-backup-backuporgpolicymanager-lambda-arn": f"{HOME}/aws-backup-backuporgpolicymanager.yaml",
+    "aws-backup-lambda-s3-bucket-name": f"{HOME}/aws-backup-lambda-s3-bucket.yaml",
+    "aws-backup-lambda-s3-bucket-arn": f"{HOME}/aws-backup-lambda-s3-bucket.yaml",
+}
+ORDERING_EXPORTS = {
+    "stackset-aws-backup-member-accounts-role-arn": f"{HOME}/stackset-aws-backup-member-accounts-role.yaml",
+    "stackset-aws-backup-tagonrestore-role-arn": f"{HOME}/stackset-aws-backup-tagonrestore-role.yaml",
+}
+
+SSM_TEMPLATE = f"{HOME}/aws-backup-ssm-targets.yaml"
+BUCKET_PREFIX = "lambda-deployment-bucket"
+# Values of the repository's aws-backup-ssm-targets.json, as the parameters have to carry them.
+SSM_VALUES = {
+    "/backup/bucket": ("String", "${ImportValue:aws-backup-s3-bucket-name}"),
+    "/backup/org-management-account": ("String", "777788889999"),
+    "/backup/home-account": ("String", "111122223333"),
+    "/backup/central-vault-arn": (
+        "String",
+        "arn:aws:backup:us-east-1:444455556666:backup-vault:AWSBackupSolutionCentralVault",
+    ),
+    "/backup/organization-id": ("String", "o-exampleorgid"),
+    "/backup/target/global-region": ("String", "us-east-1"),
+    "/backup/target/regions": ("StringList", "us-east-1,us-east-2"),
+    "/backup/target/organizational-units": ("StringList", "ou-exam-ple11111"),
+    "/backup/lambda/bucket-prefix": ("String", BUCKET_PREFIX),
+    "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-package": ("String", "none"),
+    "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-hash": ("String", "none"),
+    "/backup/lambda/aws-backup-tagonrestore/deployed-package": ("String", "none"),
+    "/backup/lambda/aws-backup-tagonrestore/deployed-hash": ("String", "none"),
+}
+TARGETS_FILE = "aws-backup-ssm-targets.json"
+TARGETS_KEYS = frozenset(
+    {
+        "TargetHomeAccount",
+        "TargetRegions",
+        "TargetGlobalRegion",
+        "TargetOUs",
+        "CentralBackupVaultArn",
+        "OrgManagementAccount",
+        "OrganizationId",
+    }
+)
+
+TEMPLATE_KEY = {"TemplateKey": ("String", None)}
+DELIVERY = {"Bucket": (TEXT, "/backup/bucket"), **TEMPLATE_KEY}
+OUS = {"pOrgBackupTargetOUs": (TEXTS, "/backup/target/organizational-units")}
+REGIONS = {"pRegions": (TEXTS, "/backup/target/regions")}
+GLOBAL_REGION = {"GlobalRegion": (TEXT, "/backup/target/global-region")}
+PREFERENCES = {"MaxConcurrentPercentage": ("Number", "100"), "FailureTolerancePercentage": ("Number", "100")}
+# template → parameter → (type, default); None: has no default.
+PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
+    f"{CENTRAL}/aws-backup-central-backup-account.yaml": {"pOrganizationId": ("String", None)},
+    f"{HOME}/aws-cloudformation-stackset-execution-role.yaml": {"AdministratorAccountId": ("String", None)},
+    f"{HOME}/aws-backup-codecommit.yaml": {"S3Key": ("String", "aws-backup-solution.zip")},
+    f"{MANAGEMENT}/{MANAGEMENT_ROLE}.yaml": {"BackupAndRecoveryHomeAccountId": ("String", None)},
+    SSM_TEMPLATE: {
+        "TargetHomeAccount": ("String", None),
+        "TargetRegions": ("CommaDelimitedList", None),
+        "TargetGlobalRegion": ("String", None),
+        "TargetOUs": ("CommaDelimitedList", None),
+        "CentralBackupVaultArn": ("String", None),
+        "OrgManagementAccount": ("String", None),
+        "OrganizationId": ("String", None),
+        **dict.fromkeys(sorted(PACKAGE_PARAMETERS), ("String", "none")),
+    },
+    f"{HOME}/stackset-aws-backup-lambda-s3-bucket.yaml": {
+        **DELIVERY,
+        "PackageRegions": ("CommaDelimitedList", None),
+        "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
+        "OrganizationId": (TEXT, "/backup/organization-id"),
+    },
+    f"{HOME}/stackset-aws-backup-tagonrestore-role.yaml": {**DELIVERY, **OUS, **GLOBAL_REGION, **PREFERENCES},
+    f"{HOME}/stackset-aws-backup-tagonrestore.yaml": {
+        **DELIVERY,
+        **OUS,
+        **REGIONS,
+        **PREFERENCES,
+        "HomeAccount": (TEXT, "/backup/home-account"),
+        "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
+        "DeployedPackage": (TEXT, "/backup/lambda/aws-backup-tagonrestore/deployed-package"),
+    },
+    f"{HOME}/stackset-aws-backup-member-accounts-role.yaml": {
+        **DELIVERY,
+        **OUS,
+        **GLOBAL_REGION,
+        **PREFERENCES,
+    },
+    f"{HOME}/stackset-aws-backup-member-accounts.yaml": {
+        **DELIVERY,
+        **OUS,
+        **REGIONS,
+        **PREFERENCES,
+        "OrganizationId": (TEXT, "/backup/organization-id"),
+        "pCentralBackupVaultArn": (TEXT, "/backup/central-vault-arn"),
+    },
+    f"{HOME}/aws-backup-backuporgpolicymanager.yaml": {
+        "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
+        "DeployedPackage": (TEXT, "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-package"),
+    },
+    f"{MEMBER}/aws-backup-member-account.yaml": {
+        "pOrganizationId": ("String", None),
+        "CentralBackupVaultArn": ("String", None),
+    },
+    f"{MEMBER}/aws-backup-tagonrestore.yaml": {
+        "HomeAccountId": ("String", None),
+        "PackageBucketPrefix": ("String", None),
+        "DeployedPackage": ("String", None),
+        "pTagsToExcludeInCopy": ("String", "aws:backup:source-resource"),
+    },
+    f"{HOME}/aws-backup-org-policy.yaml": {
+        **OUS,
+        **REGIONS,
+        "pCentralBackupVaultArn": (TEXT, "/backup/central-vault-arn"),
+        "OrgManagementAccount": (TEXT, "/backup/org-management-account"),
+        "pCrossAccountBackupRole": ("String", "AWSBackupSolutionRole"),
+        "pMemberAccountBackupVault": ("String", "AWSBackupSolutionVault"),
+        "DailyBackupSchedule": ("String", "cron(0 5 ? * * *)"),
+        "MonthlyBackupSchedule": ("String", "cron(0 5 1 * ? *)"),
+        "pBackupTagKey1": ("String", "backup"),
+        "pBackupTagValue1": ("String", "daily"),
+        "pBackupTagKey2": ("String", "backup"),
+        "pBackupTagValue2": ("String", "monthly"),
+        "pTagKey": ("String", "project"),
+        "pTagValue": ("String", "aws-backup"),
+    },
+}
+# Published parameters that begin with a type letter; a new name does not.
+LETTERED = frozenset(
+    name for table in PARAMETERS.values() for name in table if name[:1] == "p" and name[1:2].isupper()
+)
+
+
+@dataclass(frozen=True)
+class BackupPolicy:
+    """One of the two published backup policies."""
+
+    name: str
+    plan: str
+    rule: str
+    schedule: str
+    tag: tuple[str, str]
+    days: str
+
+
+ORG_POLICY = f"{HOME}/aws-backup-org-policy.yaml"
+BACKUP_POLICIES = (
+    BackupPolicy(
+        "org-daily-backup-policy",
+        "OrgBackupPlanDaily",
+        "OrgDailyBackupRule",
+        "cron(0 5 ? * * *)",
+        ("backup", "daily"),
+        "35",
+    ),
+    BackupPolicy(
+        "org-monthly-backup-policy",
+        "OrgBackupPlanMonthly",
+        "OrgMonthlyBackupRule",
+        "cron(0 5 1 * ? *)",
+        ("backup", "monthly"),
+        "366",
+    ),
+)

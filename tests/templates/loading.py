@@ -1,0 +1,76 @@
+"""Reads CloudFormation templates for the tests: parsed by cfn-lint's loader, not by one of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cfnlint.decode import decode
+
+ROOT = Path(__file__).resolve().parents[2]
+BAD = ROOT / "tests" / "templates" / "bad"
+
+
+@dataclass(frozen=True)
+class Template:
+    """One template. `path` is relative to the repository, `body` is plain data with long-form intrinsics."""
+
+    path: str
+    text: str
+    body: Mapping[str, Any]
+
+    @property
+    def account(self) -> str:
+        """The account that the template's folder belongs to: management, home, central or member."""
+        folders = Path(self.path).parts[:-1]
+        for account in ("central", "home", "management", "member"):
+            if f"{account}-account" in folders:
+                return account
+        # Service control policies live in the organization, the CodeBuild projects beside their pipeline.
+        return "management" if "service-control-policies" in folders else "home"
+
+    @property
+    def resources(self) -> Mapping[str, Mapping[str, Any]]:
+        """Logical id → resource."""
+        return self.body.get("Resources", {})
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """Parameter name → definition."""
+        return self.body.get("Parameters", {})
+
+    def of_type(self, *types: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """(logical id, Properties) of each resource of one of the types."""
+        for name, resource in self.resources.items():
+            if resource.get("Type") in types:
+                yield name, resource.get("Properties", {})
+
+
+@cache
+def load(path: Path) -> Template:
+    """Parse one template; a file that is missing or no YAML fails here, with its name."""
+    body, faults = decode(str(path))
+    if body is None or faults:
+        raise AssertionError(f"{path}: {faults[0].message if faults else 'is not a template'}")
+    return Template(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"), plain(body))
+
+
+def repository_templates() -> list[Template]:
+    """Every template of the repository: `.yaml` below templates/ and codebuild/ is CloudFormation."""
+    return [
+        load(path)
+        for folder in ("templates", "codebuild")
+        for path in sorted((ROOT / folder).rglob("*.yaml"))
+    ]
+
+
+def plain(value: Any) -> Any:
+    """The same data as builtin types, without cfn-lint's position-keeping subclasses."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value

@@ -1,0 +1,131 @@
+"""Each wrapper deploys exactly its body: in parallel, content-keyed, with what the body needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.templates.contract import HOME, STACKSETS, StackSet
+from tests.templates.loading import ROOT, Template, load
+from tests.templates.resolving import Resolver
+
+SERVICE_MANAGED = [stack_set for stack_set in STACKSETS if stack_set.name.startswith("organizations-")]
+SELF_MANAGED = [stack_set for stack_set in STACKSETS if stack_set.name.startswith("account-")]
+KEY = "deployment/0123456789abcdef/body.yaml"
+PACKAGE_REGIONS = ["eu-central-1", "us-east-1"]
+TARGET_REGIONS = ["us-east-1", "us-east-2"]
+
+
+def wrapper(stack_set: StackSet) -> tuple[Template, dict[str, Any]]:
+    """The wrapper and its StackSet's properties, with what the pipeline overrides."""
+    template = load(ROOT / stack_set.wrapper)
+    resolver = Resolver(template, {"TemplateKey": KEY, "PackageRegions": ",".join(PACKAGE_REGIONS)})
+    ((name, _),) = template.of_type("AWS::CloudFormation::StackSet")
+    return template, resolver.properties(name)
+
+
+def ids(stack_set: StackSet) -> str:
+    return stack_set.name
+
+
+@pytest.mark.parametrize("stack_set", STACKSETS, ids=ids)
+def test_the_body_comes_from_the_deployment_bucket_by_its_content(stack_set: StackSet) -> None:
+    bucket = "${ImportValue:aws-backup-s3-bucket-name}"
+    _, properties = wrapper(stack_set)
+    assert properties["TemplateURL"] == f"https://{bucket}.s3.${{AWS::Region}}.${{AWS::URLSuffix}}/{KEY}"
+
+
+@pytest.mark.parametrize("stack_set", STACKSETS, ids=ids)
+def test_the_body_gets_every_parameter_that_it_needs_and_no_other(stack_set: StackSet) -> None:
+    _, properties = wrapper(stack_set)
+    body = load(ROOT / stack_set.body)
+    given = {item["ParameterKey"]: item["ParameterValue"] for item in properties.get("Parameters", [])}
+    needed = {name for name, parameter in body.parameters.items() if "Default" not in parameter}
+    assert needed <= set(given) <= set(body.parameters)
+    assert None not in given.values()
+
+
+@pytest.mark.parametrize("stack_set", STACKSETS, ids=ids)
+def test_a_body_that_names_roles_is_allowed_to(stack_set: StackSet) -> None:
+    _, properties = wrapper(stack_set)
+    names_roles = any("RoleName" in role for _, role in load(ROOT / stack_set.body).of_type("AWS::IAM::Role"))
+    assert ("CAPABILITY_NAMED_IAM" in properties.get("Capabilities", [])) >= names_roles
+
+
+@pytest.mark.parametrize("stack_set", STACKSETS, ids=ids)
+def test_operations_queue_instead_of_failing_and_run_in_all_regions_at_once(stack_set: StackSet) -> None:
+    _, properties = wrapper(stack_set)
+    assert properties["ManagedExecution"] == {"Active": True}
+    assert properties["OperationPreferences"]["RegionConcurrencyType"] == "PARALLEL"
+
+
+@pytest.mark.parametrize("stack_set", STACKSETS, ids=ids)
+def test_the_stacks_go_to_the_published_targets(stack_set: StackSet) -> None:
+    _, properties = wrapper(stack_set)
+    (group,) = properties["StackInstancesGroup"]
+    regions = {"GlobalRegion": ["us-east-1"], "pRegions": TARGET_REGIONS, "PackageRegions": PACKAGE_REGIONS}
+    assert group["Regions"] == regions[stack_set.regions]
+    targets = {"OrganizationalUnitIds": ["ou-exam-ple11111"]}
+    assert group["DeploymentTargets"] == (
+        targets if stack_set in SERVICE_MANAGED else {"Accounts": ["${AWS::AccountId}"]}
+    )
+
+
+@pytest.mark.parametrize("stack_set", SERVICE_MANAGED, ids=ids)
+def test_member_stack_sets_follow_the_organization(stack_set: StackSet) -> None:
+    _, properties = wrapper(stack_set)
+    assert properties["PermissionModel"] == "SERVICE_MANAGED"
+    assert properties["CallAs"] == "DELEGATED_ADMIN"
+    assert properties["AutoDeployment"]["Enabled"] is True
+    # What protects backups stays with an account that leaves; the function is of no use to it.
+    keeps = "member-accounts" in stack_set.name
+    assert properties["AutoDeployment"]["RetainStacksOnAccountRemoval"] in (
+        [True] if keeps else [True, False]
+    )
+
+
+@pytest.mark.parametrize("stack_set", SERVICE_MANAGED, ids=ids)
+def test_one_broken_account_does_not_stop_the_others(stack_set: StackSet) -> None:
+    _, properties = wrapper(stack_set)
+    assert properties["OperationPreferences"] == {
+        "RegionConcurrencyType": "PARALLEL",
+        "ConcurrencyMode": "SOFT_FAILURE_TOLERANCE",
+        "MaxConcurrentPercentage": "100",
+        "FailureTolerancePercentage": "100",
+    }
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        ("stackset-aws-backup-member-accounts", "stackset-aws-backup-member-accounts-role"),
+        ("stackset-aws-backup-tagonrestore", "stackset-aws-backup-tagonrestore-role"),
+    ],
+)
+def test_in_an_account_that_joins_the_role_comes_first(later: str, earlier: str) -> None:
+    by_file = {stack_set.wrapper: stack_set for stack_set in STACKSETS}
+    _, properties = wrapper(by_file[f"{HOME}/{later}.yaml"])
+    assert properties["AutoDeployment"]["DependsOn"] == [f"${{ImportValue:{earlier}-arn}}"]
+    first, _ = wrapper(by_file[f"{HOME}/{earlier}.yaml"])
+    (value,) = [
+        Resolver(first).resolve(output["Value"])
+        for output in first.body["Outputs"].values()
+        if output.get("Export", {}).get("Name") == f"{earlier}-arn"
+    ]
+    assert (
+        value == "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stackset/${StackSet}"
+    )
+
+
+@pytest.mark.parametrize("stack_set", SELF_MANAGED, ids=ids)
+def test_package_buckets_are_created_by_the_account_s_own_roles_without_tolerating_a_failure(
+    stack_set: StackSet,
+) -> None:
+    _, properties = wrapper(stack_set)
+    assert properties["PermissionModel"] == "SELF_MANAGED"
+    assert properties["AdministrationRoleARN"] == (
+        "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/AWSCloudFormationStackSetAdministrationRole"
+    )
+    assert properties["ExecutionRoleName"] == "AWSCloudFormationStackSetExecutionRole"
+    assert properties["OperationPreferences"]["FailureToleranceCount"] == 0

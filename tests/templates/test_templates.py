@@ -1,0 +1,44 @@
+"""Every template of the repository passes every check, and cfn-lint with informational findings."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.templates.checks import CHECKS, SET_CHECKS, Check, SetCheck
+from tests.templates.contract import TEMPLATES
+from tests.templates.loading import ROOT, repository_templates
+
+REGIONS = ("us-east-1", "us-east-2")
+
+
+def test_every_template_of_the_contract_is_there() -> None:
+    assert sorted(path for path in TEMPLATES if not (ROOT / path).is_file()) == []
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_no_template_has_a_finding(check: Check) -> None:
+    assert [str(finding) for template in repository_templates() for finding in check(template)] == []
+
+
+@pytest.mark.parametrize("check", SET_CHECKS, ids=lambda check: check.__name__)
+def test_the_templates_agree_with_each_other(check: SetCheck) -> None:
+    assert [str(finding) for finding in check(repository_templates())] == []
+
+
+def test_cfn_lint_has_nothing_to_say_not_even_informational() -> None:
+    paths = [template.path for template in repository_templates()]
+    # The console script beside this interpreter: cfn-lint has no `python -m`.
+    program = str(Path(sys.executable).with_name("cfn-lint"))
+    command = [program, "--include-checks", "I", "--regions", *REGIONS, "--", *paths]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    assert result.stdout + result.stderr == ""
+    assert result.returncode == 0
+
+
+def test_cfn_lint_ignores_nothing_for_all_templates() -> None:
+    configuration = [ROOT / name for name in (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")]
+    assert not any("ignore" in path.read_text(encoding="utf-8") for path in configuration if path.exists())
