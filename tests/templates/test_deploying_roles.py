@@ -1,0 +1,522 @@
+"""Roles that deploy hold what they need and no more.
+
+The emulator enforces neither CloudFormation's, nor the pipeline's, nor the StackSets' permissions, so a
+missing one would first show in AWS. Here each role is held against the calls made with it: the handler
+permissions of the official schemas for the resources it deploys, the calls that AWS documents for a
+pipeline's actions, and the calls in the builds' own code. What goes beyond them, or is left out, stands
+in the tables with its reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import botocore.session
+import pytest
+
+from tests.templates.loading import ROOT, load
+from tests.templates.permissions import (
+    Need,
+    Resolver,
+    Site,
+    Statement,
+    matches,
+    missing,
+    needs,
+    policy_characters,
+    statements,
+    surplus,
+)
+
+HOME = "templates/home-account"
+BUCKET = "arn:aws:s3:::aws-backup-s3-bucket-bucket-0a1b2c3d4e5f"
+KEY = "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-4333-8444-555555555555"
+REPOSITORY = "arn:aws:codecommit:us-east-1:222222222222:backup-recovery-with-aws-backup"
+FUNCTION = "arn:aws:lambda:us-east-1:222222222222:function:BackupOrgPolicyManager"
+PACKAGES = "arn:aws:s3:::lambda-deployment-bucket-222222222222-us-east-1"
+PARAMETERS = "arn:aws:ssm:us-east-1:222222222222:parameter"
+ARTIFACT = f"{BUCKET}/backup-recovery-with/SourceArti/0a1b2c3"
+STACK_ROLE = "arn:aws:iam::222222222222:role/CloudFormationRole"
+IMPORTS = {
+    "aws-backup-backuporgpolicymanager-lambda-arn": FUNCTION,
+    "aws-backup-codecommit-arn": REPOSITORY,
+    "aws-backup-codecommit-repo-name": "backup-recovery-with-aws-backup",
+    "aws-backup-codepipeline-kms-arn": KEY,
+    "aws-backup-codepipeline-kms-id": KEY.rpartition("/")[2],
+    "aws-backup-s3-bucket-arn": BUCKET,
+    "aws-backup-s3-bucket-name": BUCKET.rpartition(":")[2],
+    "stackset-aws-backup-member-accounts-role-arn": "arn:aws:cloudformation:…",
+    "stackset-aws-backup-tagonrestore-role-arn": "arn:aws:cloudformation:…",
+}
+STORED = {
+    "/backup/lambda/bucket-prefix": "lambda-deployment-bucket",
+    "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-package": (
+        "aws-backup-backuporgpolicymanager-0123456789abcdef.zip"
+    ),
+}
+
+
+def site(stack: str, **more: Any) -> Site:
+    return Site(stack, imports=IMPORTS, stored=STORED, **more)
+
+
+def template(path: str) -> dict[str, Any]:
+    return dict(load(ROOT / path).body)
+
+
+def pipeline_actions() -> Iterator[dict[str, Any]]:
+    """Every action of the pipeline, as it is once deployed."""
+    body = template(f"{HOME}/aws-backup-codepipeline.yaml")
+    stages = Resolver(body, site("aws-backup-codepipeline")).resolve(
+        body["Resources"]["Pipeline"]["Properties"]["Stages"]
+    )
+    for stage in stages:
+        yield from stage["Actions"]
+
+
+def provider(action: dict[str, Any]) -> str:
+    return action["ActionTypeId"]["Provider"]
+
+
+def deployed_stacks() -> dict[str, str]:
+    """Stack → template of every stack that the pipeline deploys."""
+    return {
+        action["Configuration"]["StackName"]: action["Configuration"]["TemplatePath"].split("::")[1]
+        for action in pipeline_actions()
+        if provider(action) == "CloudFormation"
+    }
+
+
+# ---- CloudFormation's role and the StackSets' execution role -------------------------------------
+
+# Permissions in the schemas that serve a property which no template here uses; patterns as in a policy.
+LEFT_OUT = {
+    "codepipeline:DisableStageTransition": "no stage is created closed",
+    "codepipeline:EnableStageTransition": "no stage is created closed",
+    "codestar-connections:PassConnection": "the source is CodeCommit",
+    "ec2:Describe*": "no function runs in a VPC",
+    "elasticfilesystem:DescribeMountTargets": "no function mounts a file system",
+    "firehose:TagDeliveryStream": "no log group delivers logs",
+    "iam:*PermissionsBoundary": "no role has a permissions boundary",
+    "kms:*": "the function's environment variables have Lambda's own key",
+    "lambda:AssociateRuntimeAlias": "the function names its runtime's version",
+    "lambda:DeleteFunctionCodeSigningConfig": "no function is signed",
+    "lambda:GetCodeSigningConfig": "no function is signed",
+    "lambda:GetLayerVersion": "no function has layers",
+    "lambda:*FunctionConcurrency": "no function has reserved concurrency",
+    "lambda:PassCapacityProvider": "no function runs on managed instances",
+    "lambda:PublishVersion": "no function has published versions",
+    "lambda:Put*Config": "no function sets code signing, recursion, scaling or runtime updates",
+    "logs:*KmsKey": "CloudWatch Logs encrypts the function's log with its own key",
+    "logs:CreateLogDelivery": "no log group delivers logs",
+    "logs:Delete*Policy": "retention is never taken away, and no log group has another policy",
+    "logs:Put*Authentication": "no log group takes bearer tokens",
+    "logs:PutDataProtectionPolicy": "no log group masks data",
+    "logs:PutIndexPolicy": "no log group is indexed",
+    "logs:PutLogGroupDeletionProtection": "the log group is kept by its DeletionPolicy",
+    "logs:PutResourcePolicy": "no log group has a resource policy",
+    "s3:CreateBucketMetadata*": "no bucket has metadata tables",
+    "s3:DeleteBucketMetadata*": "no bucket has metadata tables",
+    "s3:UpdateBucketMetadata*": "no bucket has metadata tables",
+    "s3:DeleteBucketAnalyticsConfiguration": "no bucket is analysed",
+    "s3:DeleteBucketCors": "no bucket answers browsers",
+    "s3:DeleteBucketEncryption": "encryption is never taken away",
+    "s3:DeleteBucketLifecycle": "the lifecycle is never taken away",
+    "s3:DeleteBucketMetricsConfiguration": "no bucket has request metrics",
+    "s3:DeleteBucketReplication": "no bucket is replicated",
+    "s3:DeleteBucketWebsite": "no bucket is a website",
+    "s3:DeleteObject": "CloudFormation empties no bucket",
+    "s3:Put*Acl": "the bucket's ownership setting switches ACLs off",
+    "s3:Put*LockConfiguration": "no bucket is locked",
+    "s3:Put*Replication*": "no bucket is replicated",
+    "s3:PutAccelerateConfiguration": "no bucket is accelerated",
+    "s3:PutAnalyticsConfiguration": "no bucket is analysed",
+    "s3:PutBucketAbac": "no bucket has attribute-based access",
+    "s3:PutBucketCORS": "no bucket answers browsers",
+    "s3:PutBucketNotification": "no bucket notifies",
+    "s3:PutBucketWebsite": "no bucket is a website",
+    "s3:PutIntelligentTieringConfiguration": "no bucket is tiered",
+    "s3:PutInventoryConfiguration": "no bucket is inventoried",
+    "s3:PutMetricsConfiguration": "no bucket has request metrics",
+    "s3:REST.PUT.OBJECT": "is no action of IAM, and no log group delivers logs",
+    "s3files:ListMountTargets": "no function mounts a file system",
+    "s3tables:*": "no bucket has metadata tables",
+    "sns:PutDataProtectionPolicy": "the topic masks no data",
+}
+# Calls beyond the schemas, each with its reason.
+STACK_ROLE_EXTRAS = [
+    Need(
+        "organizations:ListDelegatedAdministrators",
+        "*",
+        "StackSets asks whether the account is a delegated administrator (CallAs DELEGATED_ADMIN)",
+    ),
+    *(
+        Need(
+            "s3:GetObject",
+            f"{BUCKET}/deployment/0123456789abcdef/{body}.yaml",
+            "StackSets reads the TemplateURL",
+        )
+        for body in ("aws-backup-lambda-s3-bucket", "aws-backup-member-account")
+    ),
+    *(
+        Need(action, arn, "the Service Authorization Reference names these resources beside the StackSet")
+        for action in (
+            "cloudformation:CreateStackSet",
+            "cloudformation:UpdateStackSet",
+            "cloudformation:CreateStackInstances",
+        )
+        for arn in (
+            "arn:aws:cloudformation:us-east-1:222222222222:stackset-target/account-aws-backup-lambda-s3-bucket:0a1b",
+            "arn:aws:cloudformation:us-east-1:111111111111:stackset-target/organizations-aws-backup-tagonrestore:0a1b",
+            "arn:aws:cloudformation:us-east-1::type/resource/AWS-S3-Bucket",
+        )
+    ),
+]
+STACKS = "arn:aws:cloudformation:us-east-2:222222222222:stack"
+INSTANCE = f"{STACKS}/StackSet-account-aws-backup-lambda-s3-bucket-0a1b/2c3d"
+EXECUTION_ROLE_EXTRAS = [
+    *(
+        Need(
+            f"cloudformation:{call}",
+            INSTANCE,
+            "AWS asks for every stack call; these keep one StackSet's stacks",
+        )
+        for call in (
+            "CancelUpdateStack",
+            "ContinueUpdateRollback",
+            "CreateChangeSet",
+            "CreateStack",
+            "DeleteChangeSet",
+            "DeleteStack",
+            "DescribeChangeSet",
+            "DescribeStackEvents",
+            "DescribeStackResource",
+            "DescribeStackResources",
+            "DescribeStacks",
+            "ExecuteChangeSet",
+            "GetTemplate",
+            "ListStackResources",
+            "TagResource",
+            "UntagResource",
+            "UpdateStack",
+        )
+    ),
+    Need(
+        "s3:GetObject",
+        "arn:aws:s3:::cloudformation-owned/template",
+        "StackSets hands the template over in S3",
+    ),
+]
+
+
+def stack_role() -> list[Statement]:
+    path = f"{HOME}/CloudFormationRole.yaml"
+    return statements(template(path), "Role", site("aws-backup-codepipeline-cloudformation-role"))
+
+
+def stack_role_needs() -> list[Need]:
+    return [need for stack, path in deployed_stacks().items() for need in needs(template(path), site(stack))]
+
+
+def execution_role() -> list[Statement]:
+    path = f"{HOME}/aws-cloudformation-stackset-execution-role.yaml"
+    return statements(
+        template(path),
+        "Role",
+        site(
+            "aws-cloudformation-stackset-execution-role",
+            parameters={"AdministratorAccountId": "222222222222"},
+        ),
+    )
+
+
+def execution_role_needs() -> list[Need]:
+    given = {"PackageBucketPrefix": "lambda-deployment-bucket", "pOrganizationId": "o-exampleorgid"}
+    body = template(f"{HOME}/aws-backup-lambda-s3-bucket.yaml")
+    return [
+        need
+        for region in ("us-east-1", "us-east-2")
+        for need in needs(
+            body, site("StackSet-account-aws-backup-lambda-s3-bucket", region=region, parameters=given)
+        )
+    ]
+
+
+def is_left_out(need: Need) -> bool:
+    return any(matches(pattern, need.action) for pattern in LEFT_OUT)
+
+
+Role, Needs = Callable[[], list[Statement]], Callable[[], list[Need]]
+DEPLOYERS = pytest.mark.parametrize(
+    ("role", "wanted", "extras"),
+    [
+        pytest.param(stack_role, stack_role_needs, STACK_ROLE_EXTRAS, id="CloudFormationRole"),
+        pytest.param(execution_role, execution_role_needs, EXECUTION_ROLE_EXTRAS, id="StackSetExecutionRole"),
+    ],
+)
+
+
+@DEPLOYERS
+def test_a_deploying_role_may_make_every_call_of_its_resources_handlers(
+    role: Role, wanted: Needs, extras: list[Need]
+) -> None:
+    kept = [need for need in wanted() if not is_left_out(need)]
+    assert kept
+    assert missing(role(), [*kept, *extras]) == []
+
+
+@DEPLOYERS
+def test_a_deploying_role_may_do_nothing_else(role: Role, wanted: Needs, extras: list[Need]) -> None:
+    kept = [need for need in wanted() if not is_left_out(need)]
+    assert surplus(role(), [*kept, *extras]) == []
+
+
+@pytest.mark.parametrize("pattern", LEFT_OUT)
+def test_what_is_left_out_is_asked_for_by_a_schema(pattern: str) -> None:
+    asked = {need.action for need in [*stack_role_needs(), *execution_role_needs()]}
+    assert any(matches(pattern, action) for action in asked)
+
+
+def test_nothing_that_reading_a_resource_takes_is_left_out() -> None:
+    """A read handler asks for everything, whichever properties are set."""
+    wanted = [*stack_role_needs(), *execution_role_needs()]
+    # The only exception reads a customer's key for a function's environment variables, which no function has.
+    assert {need.action for need in wanted if need.reads and is_left_out(need)} == {"kms:Decrypt"}
+
+
+# ---- The pipeline's role -------------------------------------------------------------------------
+
+# The calls that CodePipeline makes with the pipeline's role, as the action reference of its User Guide names
+# them for each provider ("Service role permissions").
+REPOSITORY_CALLS = (
+    "codecommit:CancelUploadArchive",
+    "codecommit:GetBranch",
+    "codecommit:GetCommit",
+    "codecommit:GetRepository",
+    "codecommit:GetUploadArchiveStatus",
+    "codecommit:UploadArchive",
+)
+BUILD_CALLS = ("codebuild:BatchGetBuilds", "codebuild:StartBuild")
+STACK_CALLS = (
+    "cloudformation:CreateStack",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStacks",
+    "cloudformation:TagResource",
+    "cloudformation:UntagResource",
+    "cloudformation:UpdateStack",
+)
+ARTIFACT_CALLS = ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
+BUCKET_CALLS = ("s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning")
+KEY_CALLS = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+
+
+def calls(actions: Iterable[str], arn: str, why: str) -> list[Need]:
+    return [Need(action, arn, why) for action in actions]
+
+
+def pipeline_needs() -> Iterator[Need]:
+    yield from calls(ARTIFACT_CALLS, ARTIFACT, "artifacts")
+    yield from calls(BUCKET_CALLS, BUCKET, "artifact store")
+    yield from calls(KEY_CALLS, KEY, "artifact store")
+    for action in pipeline_actions():
+        configuration, name = action["Configuration"], action["Name"]
+        match provider(action):
+            case "CodeCommit":
+                yield from calls(REPOSITORY_CALLS, REPOSITORY, name)
+            case "CodeBuild":
+                project = configuration["ProjectName"]
+                yield from calls(
+                    BUILD_CALLS, f"arn:aws:codebuild:us-east-1:222222222222:project/{project}", name
+                )
+            case "S3":
+                target = (
+                    f"{BUCKET}/{configuration['ObjectKey']}/0123456789abcdef/aws-backup-member-account.yaml"
+                )
+                yield Need("s3:PutObject", target, name)
+            case "CloudFormation":
+                yield from stack_action_needs(configuration, name)
+            case unknown:
+                raise AssertionError(f"{name}: no calls are known of provider {unknown}")
+
+
+def stack_action_needs(configuration: dict[str, Any], name: str) -> Iterator[Need]:
+    stack = f"arn:aws:cloudformation:us-east-1:222222222222:stack/{configuration['StackName']}/0a1b2c3d"
+    yield from calls(STACK_CALLS, stack, name)
+    yield Need("iam:PassRole", configuration["RoleArn"], name)
+    if configuration["ActionMode"] == "REPLACE_ON_FAILURE":
+        yield Need("cloudformation:DeleteStack", stack, name)
+    for definition in template(deployed_stacks()[configuration["StackName"]]).get("Parameters", {}).values():
+        if definition["Type"].startswith("AWS::SSM::Parameter::Value<"):
+            yield Need("ssm:GetParameters", PARAMETERS + definition["Default"], f"{name}, for its caller")
+
+
+def pipeline_role() -> list[Statement]:
+    path = f"{HOME}/aws-backup-codepipeline.yaml"
+    return statements(template(path), "CodePipelineManageStepsRole", site("aws-backup-codepipeline"))
+
+
+def test_the_pipelines_role_may_make_every_call_of_its_actions() -> None:
+    assert missing(pipeline_role(), pipeline_needs()) == []
+
+
+def test_the_pipelines_role_may_do_nothing_else() -> None:
+    assert surplus(pipeline_role(), pipeline_needs()) == []
+
+
+def test_every_stack_is_deployed_with_cloudformations_role() -> None:
+    roles = {
+        action["Configuration"]["RoleArn"]
+        for action in pipeline_actions()
+        if provider(action) == "CloudFormation"
+    }
+    assert roles == {STACK_ROLE}
+
+
+def test_the_pipeline_deletes_no_stack_but_the_one_it_may_replace() -> None:
+    """A stack of the others holds StackSets, and with them roles in every account."""
+    replaced = {
+        action["Configuration"]["StackName"]
+        for action in pipeline_actions()
+        if action["Configuration"].get("ActionMode", "CREATE_UPDATE") != "CREATE_UPDATE"
+    }
+    assert replaced == {"aws-backup-org-policy"}
+
+
+# ---- The builds' roles ---------------------------------------------------------------------------
+
+BUILDS = {
+    "AWSBackup-ValidateTemplates": (
+        "codebuild/ValidateTemplates/aws-backup-codebuild-validate-templates.yaml",
+        None,
+    ),
+    "AWSBackup-TestAndPackageTagOnRestore": (
+        "codebuild/TestAndPackageTagOnRestore/aws-backup-codebuild-test-package-tagonrestore.yaml",
+        "aws-backup-tagonrestore",
+    ),
+    "AWSBackup-TestAndPackageBackupOrgPolicyManager": (
+        "codebuild/TestAndPackageBackupOrgPolicyManager/aws-backup-codebuild-test-package-orgpolicymanager.yaml",
+        "aws-backup-backuporgpolicymanager",
+    ),
+}
+# What the code of the builds may call: the client's method → the action that it takes.
+METHODS = {
+    "get_caller_identity": None,  # needs no permission
+    "get_parameters": "ssm:GetParameters",
+    "put_parameter": "ssm:PutParameter",
+    "head_object": "s3:GetObject",
+    "put_object": "s3:PutObject",
+}
+
+
+def build_needs(package: str | None, log_group: str) -> list[Need]:
+    found = [
+        *calls(("logs:CreateLogStream", "logs:PutLogEvents"), log_group, "the build's log"),
+        *calls(ARTIFACT_CALLS, ARTIFACT, "artifacts"),
+        *calls(("s3:GetBucketAcl", "s3:GetBucketLocation"), BUCKET, "artifacts"),
+        *calls(KEY_CALLS, KEY, "artifacts"),
+        Need(
+            "ssm:GetParameters",
+            f"{PARAMETERS}/backup/lambda/aws-backup-tagonrestore/deployed-hash",
+            "recorded",
+        ),
+    ]
+    if package:
+        recorded = f"{PARAMETERS}/backup/lambda/{package}"
+        for bucket in (PACKAGES, PACKAGES.replace("us-east-1", "us-east-2")):
+            found += calls(
+                ("s3:GetObject", "s3:PutObject"), f"{bucket}/{package}-0123456789abcdef.zip", "package"
+            )
+            found.append(Need("s3:ListBucket", bucket, "HeadObject answers 404 only to those who may list"))
+        found += calls(("ssm:PutParameter",), f"{recorded}/deployed-package", "recorded last")
+        found.append(Need("ssm:GetParameters", f"{PARAMETERS}/backup/target/regions", "where packages go"))
+    return found
+
+
+@pytest.mark.parametrize("project", BUILDS)
+def test_a_builds_role_may_make_its_calls_and_no_others(project: str) -> None:
+    path, package = BUILDS[project]
+    body = template(path)
+    stack = site("aws-backup-codebuild")
+    log_group = Resolver(body, stack).arn("LogGroup")
+    granted = statements(body, "Role", stack)
+    assert missing(granted, build_needs(package, log_group)) == []
+    assert surplus(granted, build_needs(package, log_group)) == []
+
+
+def test_the_builds_code_makes_no_call_that_the_table_does_not_have() -> None:
+    """Methods of these services' clients in the builds' code; another one needs a permission first."""
+    session = botocore.session.get_session()
+    known = set()
+    for service in ("s3", "ssm", "sts", "codebuild", "kms", "logs"):
+        known |= {
+            re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
+            for operation in session.get_service_model(service).operation_names
+        }
+    called = {
+        node.func.attr
+        for path in sorted((ROOT / "buildspecs").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in known
+    }
+    assert called == METHODS.keys()
+
+
+# ---- Every role of this account ------------------------------------------------------------------
+
+ROLES = {
+    "CloudFormationRole": (f"{HOME}/CloudFormationRole.yaml", "Role"),
+    "StackSetAdministrationRole": (f"{HOME}/aws-cloudformation-stackset-admin-role.yaml", "Role"),
+    "StackSetExecutionRole": (f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", "Role"),
+    "CodePipelineManageStepsRole": (f"{HOME}/aws-backup-codepipeline.yaml", "CodePipelineManageStepsRole"),
+    "StartRole": (f"{HOME}/aws-backup-codepipeline.yaml", "StartRole"),
+    **{project: (path, "Role") for project, (path, _) in BUILDS.items()},
+}
+EVERY_ROLE = pytest.mark.parametrize(("path", "role"), ROLES.values(), ids=ROLES)
+
+
+def test_the_rule_starts_this_pipeline_only() -> None:
+    body = template(f"{HOME}/aws-backup-codepipeline.yaml")
+    start = Need(
+        "codepipeline:StartPipelineExecution",
+        "arn:aws:codepipeline:us-east-1:222222222222:backup-recovery-with-aws-backup",
+        "a push to main",
+    )
+    granted = statements(body, "StartRole", site("aws-backup-codepipeline"))
+    assert (missing(granted, [start]), surplus(granted, [start])) == ([], [])
+
+
+def test_the_administration_role_assumes_the_execution_role_only() -> None:
+    body = template(f"{HOME}/aws-cloudformation-stackset-admin-role.yaml")
+    assume = Need(
+        "sts:AssumeRole",
+        "arn:aws:iam::222222222222:role/AWSCloudFormationStackSetExecutionRole",
+        "StackSets",
+    )
+    granted = statements(body, "Role", site("aws-cloudformation-stackset-admin-role"))
+    assert (missing(granted, [assume]), surplus(granted, [assume])) == ([], [])
+
+
+@EVERY_ROLE
+def test_a_roles_policies_fit_into_iams_quota(path: str, role: str) -> None:
+    longest = site("aws-backup-codepipeline", region="us-gov-east-1")
+    assert policy_characters(template(path), role, longest) <= 10_240
+
+
+@EVERY_ROLE
+def test_a_role_is_passed_on_to_named_services_only(path: str, role: str) -> None:
+    for policy in template(path)["Resources"][role]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if "iam:PassRole" in json.dumps(statement["Action"]):
+                assert statement["Condition"]["StringEquals"]["iam:PassedToService"]
+                assert "*" not in json.dumps(statement["Resource"]).replace("aws-backup-codepipeline-*", "")
