@@ -1,0 +1,103 @@
+"""StackSet bodies under keys that follow from their content, and the variables of the pipeline's actions.
+
+`python -m buildspecs.bodies` fills `.build/deployment/` with `<first 16 hex of sha256>/<file name>` of each
+body; the pipeline extracts that folder to the prefix `deployment` of the deployment bucket. CloudFormation
+sees no change while a TemplateURL is the same, so an edited body must get another key, an unedited one not.
+
+It also writes `.build/pipeline-variables.sh`, which exports the keys, the Regions of the package buckets and
+what SSM holds of both packages. Sourcing a file, unlike `eval "$(…)"`, does not hide that the command failed:
+
+    python -m buildspecs.bodies && . .build/pipeline-variables.sh
+"""
+
+import argparse
+import hashlib
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import boto3
+
+from buildspecs.archive import BUILD_FOLDER, POLICY_MANAGER, ROOT, TAG_ON_RESTORE
+from buildspecs.errors import BuildError, exit_code
+from buildspecs.packaging import RETRIES, Parameters, home_region, package_regions, recorded
+from buildspecs.targets import FILE, read, target_regions
+
+KEY_PREFIX = "deployment"
+NOT_RECORDED = "none"  # the default of the parameters of stack aws-backup-ssm-targets
+VARIABLES_FILE = "pipeline-variables.sh"
+
+# The exported variable of each body's key.
+BODIES: Mapping[str, str] = {
+    "LAMBDA_S3_BUCKET_TEMPLATE_KEY": "templates/home-account/aws-backup-lambda-s3-bucket.yaml",
+    "TAGONRESTORE_ROLE_TEMPLATE_KEY": "templates/member-account/aws-backup-tagonrestore-role.yaml",
+    "TAGONRESTORE_TEMPLATE_KEY": "templates/member-account/aws-backup-tagonrestore.yaml",
+    "MEMBER_ACCOUNT_ROLE_TEMPLATE_KEY": "templates/member-account/aws-backup-member-account-role.yaml",
+    "MEMBER_ACCOUNT_TEMPLATE_KEY": "templates/member-account/aws-backup-member-account.yaml",
+}
+
+# The exported variable of each recorded SSM value.
+RECORDED: Mapping[str, str] = {
+    "BACKUPORGPOLICYMANAGER_PACKAGE": POLICY_MANAGER.name_parameter,
+    "BACKUPORGPOLICYMANAGER_HASH": POLICY_MANAGER.hash_parameter,
+    "TAGONRESTORE_PACKAGE": TAG_ON_RESTORE.name_parameter,
+    "TAGONRESTORE_HASH": TAG_ON_RESTORE.hash_parameter,
+}
+
+
+def write_bodies(root: Path, folder: Path) -> dict[str, str]:
+    """Write each body below its hash into an emptied folder; returns the object key of each variable."""
+    shutil.rmtree(folder, ignore_errors=True)
+    keys = {}
+    for variable, name in BODIES.items():
+        body = root / name
+        try:
+            content = body.read_bytes()
+        except OSError as error:
+            raise BuildError(f"StackSet body {name} cannot be read: {error.strerror}") from error
+        copy = folder / hashlib.sha256(content).hexdigest()[:16] / body.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(content)
+        keys[variable] = f"{KEY_PREFIX}/{copy.relative_to(folder).as_posix()}"
+    return keys
+
+
+def recorded_values(ssm: Parameters) -> dict[str, str]:
+    """What SSM holds of both packages; `none` before the first run, when the parameters do not exist."""
+    current = recorded((POLICY_MANAGER, TAG_ON_RESTORE), ssm)
+    return {variable: current[name] or NOT_RECORDED for variable, name in RECORDED.items()}
+
+
+def export_lines(variables: Mapping[str, str]) -> str:
+    """A shell script that exports the variables."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def main(
+    arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None, root: Path = ROOT
+) -> int:
+    """Write bodies and variables; see the module's text."""
+    argparse.ArgumentParser(
+        prog="buildspecs.bodies", description=(__doc__ or "").partition("\n")[0]
+    ).parse_args(arguments)
+
+    def command() -> int:
+        aws = session or boto3.session.Session()
+        home = home_region(aws)
+        build = root / BUILD_FOLDER
+        (build / VARIABLES_FILE).unlink(missing_ok=True)  # those of an earlier run must not be sourced
+        variables = write_bodies(root, build / KEY_PREFIX)
+        variables["PACKAGE_REGIONS"] = ",".join(package_regions(target_regions(read(root / FILE)), home))
+        variables |= recorded_values(aws.client("ssm", region_name=home, config=RETRIES))
+        (build / VARIABLES_FILE).write_text(export_lines(variables), encoding="utf-8")
+        for name, value in variables.items():
+            print(f"{name}={value}")
+        return 0
+
+    return exit_code(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

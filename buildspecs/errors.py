@@ -1,0 +1,42 @@
+"""Why a build stops. Each text names the file, parameter, bucket or region at fault and what to do next.
+
+BuildError
+├── TargetsError     aws-backup-ssm-targets.json cannot be read
+├── PackagingError   a package cannot be made from its folder and its requirements.txt
+├── PublishError     a bucket or a parameter in AWS did not take a package
+└── LintError        there is nothing to lint
+"""
+
+import sys
+from collections.abc import Callable
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+class BuildError(Exception):
+    """A build cannot go on."""
+
+
+class TargetsError(BuildError):
+    """aws-backup-ssm-targets.json cannot be read: missing, not UTF-8, not JSON, a key that stands twice."""
+
+
+class PackagingError(BuildError):
+    """A package cannot be made: an unexpected file, no source, a dependency that pip does not install."""
+
+
+class PublishError(BuildError):
+    """A bucket did not get the package, or SSM did not record it. Running the build again is safe."""
+
+
+class LintError(BuildError):
+    """No template was found, which must never pass for "no finding"."""
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """Run a command; an error that it explains becomes one text on standard error and exit code 1."""
+    try:
+        return command()
+    except (BuildError, BotoCoreError, ClientError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1

@@ -1,0 +1,329 @@
+"""Check of aws-backup-ssm-targets.json, the one file that an operator edits.
+
+`python -m buildspecs.targets [FILE] [--account ID]` lists every fault at once and exits with 1. The
+validation build, `make targets` and the tests call the same functions. Needs nothing but Python and botocore,
+whose list of partitions says which Regions exist.
+
+Forms come from the API references: ids of accounts, roots, organizational units and organizations from AWS
+Organizations; that a root id may stand among the targets from the DeploymentTargets of a StackSet; vault
+names from AWS Backup's CreateBackupVault; tags from CloudFormation's Tag; the length of a list from SSM's
+standard parameters.
+"""
+
+import argparse
+import codecs
+import functools
+import json
+import re
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import botocore
+import botocore.loaders
+
+from buildspecs.errors import TargetsError, exit_code
+
+FILE = Path("aws-backup-ssm-targets.json")
+
+# The values that the repository ships, for the keys that no two organizations share. Regions are not among
+# them: the shipped ones may be the right ones.
+EXAMPLES: Mapping[str, str] = {
+    "TargetHomeAccount": "111122223333",
+    "TargetOUs": "ou-exam-ple11111",
+    "CentralBackupVaultArn": (
+        "arn:aws:backup:us-east-1:444455556666:backup-vault:AWSBackupSolutionCentralVault"
+    ),
+    "OrgManagementAccount": "777788889999",
+    "OrganizationId": "o-exampleorgid",
+}
+
+MOST_TAGS = 50
+MOST_LIST_CHARACTERS = 4096  # an SSM standard parameter, and the value of a CloudFormation parameter
+ACCOUNT = re.compile(r"[0-9]{12}")
+ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
+# Group 1 is the id of the root: an organization has one, so all targets carry the same.
+ORGANIZATIONAL_UNIT = re.compile(r"ou-([0-9a-z]{4,32})-[a-z0-9]{8,32}")
+ROOT = re.compile(r"r-([0-9a-z]{4,32})")
+VAULT_NAME = re.compile(r"[a-zA-Z0-9_-]{2,50}")
+VAULT_ARN = "arn:<partition>:backup:<region>:<12-digit account>:backup-vault:<vault name>"
+
+
+def split(value: str) -> list[str]:
+    """The items of a comma-separated list; blanks around an item do not count."""
+    return [item.strip(" ") for item in value.split(",")]
+
+
+@functools.cache
+def partitions() -> Mapping[str, str]:
+    """Every Region that botocore knows, with its partition, such as {"us-east-1": "aws"}."""
+    known = botocore.loaders.create_loader().load_data("partitions")["partitions"]
+    return {
+        region: partition["id"]
+        for partition in known
+        for region in partition["regions"]
+        if not region.endswith("-global")  # the pseudo Regions of global services
+    }
+
+
+def read(path: Path) -> object:
+    """The parsed file. TargetsError: it cannot be read, is not plain JSON, or repeats a key."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise TargetsError(f"{path}: cannot be read: {error.strerror}") from error
+    if raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise TargetsError(f"{path}: starts with a byte order mark; save it as UTF-8 without one")
+    try:
+        return json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_without_repetition, parse_constant=_no_constant
+        )
+    except UnicodeDecodeError as error:
+        raise TargetsError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise TargetsError(
+            f"{path}: is not JSON, line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise TargetsError(f"{path}: {error}") from error
+
+
+def check(document: object, *, account: str | None = None) -> list[str]:
+    """All faults of the parsed file, each with its key, what it holds and what it needs; none: it is right.
+
+    account: the account that the build runs in, which has to be the home account; None where nobody knows it.
+    """
+    if not isinstance(document, dict):
+        return [f'the file holds {_shown(document)}; it needs an object with "Parameters" and "Tags"']
+    faults = [
+        f"unknown key {_shown(key)}; the file holds Parameters and Tags"
+        for key in document
+        if key not in _TOP_LEVEL
+    ]
+    parameters = document.get("Parameters")
+    if not isinstance(parameters, dict):
+        return [*faults, f"Parameters: {_holds(document, 'Parameters')}; it needs an object with {_KEYS}"]
+    strings = {key: value for key, value in parameters.items() if isinstance(value, str)}
+    return [
+        *faults,
+        *_form_faults(parameters),
+        *_home_account_faults(strings, account),
+        *_partition_faults(strings),
+        *_root_faults(strings),
+        *_tag_faults(document.get("Tags", {})),
+    ]
+
+
+def target_regions(document: object) -> list[str]:
+    """The target Regions of a parsed file, in its order, whatever else is wrong with the file."""
+    match document:
+        case {"Parameters": {"TargetRegions": str(value)}}:
+            return split(value)
+    raise TargetsError(f"{FILE}: Parameters has no list TargetRegions")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What one value must look like: in words, and as a function from the value to its faults."""
+
+    needs: str
+    faults: Callable[[str], Iterable[str]]
+
+
+def _form_faults(parameters: Mapping[str, object]) -> Iterator[str]:
+    for key in parameters:
+        if key not in _FORMS:
+            yield f"unknown key {_shown(key)}; Parameters holds {_KEYS}"
+    for key, form in _FORMS.items():
+        value = parameters.get(key)
+        if not isinstance(value, str):
+            yield f"{key}: {_holds(parameters, key)}; it needs {form.needs}, in double quotes"
+        elif value == EXAMPLES.get(key):
+            yield f"{key}: still holds the example {_shown(value)}; put in your own: {form.needs}"
+        else:
+            yield from (f"{key}: {fault}; it needs {form.needs}" for fault in form.faults(value))
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[str], Iterator[str]]:
+    def faults(value: str) -> Iterator[str]:
+        if not pattern.fullmatch(value):
+            yield f"holds {_shown(value)}"
+
+    return faults
+
+
+def _region(value: str) -> Iterator[str]:
+    if value not in partitions():
+        yield f"{_shown(value)} is no Region that botocore {botocore.__version__} knows"
+
+
+def _list_of(item_faults: Callable[[str], Iterable[str]]) -> Callable[[str], Iterator[str]]:
+    def faults(value: str) -> Iterator[str]:
+        if len(value) > MOST_LIST_CHARACTERS:
+            yield f"holds {len(value)} characters, {MOST_LIST_CHARACTERS} fit into an SSM parameter"
+        counted = Counter(split(value))
+        if not value.strip(" "):
+            yield "is empty"
+        elif "" in counted:
+            yield f"holds a comma with nothing beside it: {_shown(value)}"
+        for item, times in counted.items():
+            if item:
+                yield from item_faults(item)
+                if times > 1:
+                    yield f"holds {_shown(item)} {times} times"
+
+    return faults
+
+
+def _unit(value: str) -> Iterator[str]:
+    if not (ORGANIZATIONAL_UNIT.fullmatch(value) or ROOT.fullmatch(value)):
+        yield f"holds {_shown(value)}"
+
+
+def _vault(value: str) -> Iterator[str]:
+    parts = value.split(":")
+    if len(parts) != 7 or (parts[0], parts[2], parts[5]) != ("arn", "backup", "backup-vault"):
+        yield f"holds {_shown(value)}"
+        return
+    _, partition, _, region, account, _, name = parts
+    if region not in partitions():
+        yield from _region(region)
+    elif partitions()[region] != partition:
+        yield f"partition {_shown(partition)} does not hold {region}, which lies in {partitions()[region]}"
+    if not ACCOUNT.fullmatch(account):
+        yield f"account {_shown(account)} is not 12 digits"
+    if not VAULT_NAME.fullmatch(name):
+        yield f"vault name {_shown(name)} is not 2 to 50 letters, digits, hyphens and underscores"
+
+
+_ACCOUNT_FORM = Form("an account number of exactly 12 digits", _matching(ACCOUNT))
+_FORMS: Mapping[str, Form] = {
+    "TargetHomeAccount": _ACCOUNT_FORM,
+    "TargetRegions": Form('one or more Regions, such as "us-east-1, us-east-2"', _list_of(_region)),
+    "TargetGlobalRegion": Form('one Region, such as "us-east-1"', _region),
+    "TargetOUs": Form(
+        "one or more ids of organizational units (ou-<root>-<unit>) or of the root (r-<root>)",
+        _list_of(_unit),
+    ),
+    "CentralBackupVaultArn": Form(f"the central vault's ARN, {VAULT_ARN}", _vault),
+    "OrgManagementAccount": _ACCOUNT_FORM,
+    "OrganizationId": Form(
+        "an organization id: o- and 10 to 32 small letters and digits", _matching(ORGANIZATION)
+    ),
+}
+_KEYS = ", ".join(_FORMS)
+_TOP_LEVEL = ("Parameters", "Tags")
+
+
+def _home_account_faults(parameters: Mapping[str, str], account: str | None) -> Iterator[str]:
+    home = parameters.get("TargetHomeAccount", "")
+    if not ACCOUNT.fullmatch(home) or home == EXAMPLES["TargetHomeAccount"]:
+        return  # already told
+    if account is not None and home != account:
+        yield f"TargetHomeAccount: holds {_shown(home)}; it needs {account}, in which the pipeline runs"
+    if home == parameters.get("OrgManagementAccount"):
+        yield (
+            f"OrgManagementAccount: holds {_shown(home)}, the home account; it needs another account:"
+            " the home account is a delegated administrator, which a management account cannot be"
+        )
+
+
+def _partition_faults(parameters: Mapping[str, str]) -> Iterator[str]:
+    """No service here reaches from one partition into another."""
+    regions = [*split(parameters.get("TargetRegions", "")), parameters.get("TargetGlobalRegion", "")]
+    regions += parameters.get("CentralBackupVaultArn", "").split(":")[3:4]
+    first = {partitions()[region]: region for region in reversed(regions) if region in partitions()}
+    if len(first) > 1:
+        places = " and ".join(f"{region} in {partition}" for partition, region in sorted(first.items()))
+        yield (
+            "TargetRegions, TargetGlobalRegion, CentralBackupVaultArn: need Regions of one partition,"
+            f" but {places}"
+        )
+
+
+def _root_faults(parameters: Mapping[str, str]) -> Iterator[str]:
+    """An organization has one root, whose id every organizational unit carries."""
+    units = split(parameters.get("TargetOUs", ""))
+    roots = {
+        match[1] for unit in units if (match := ORGANIZATIONAL_UNIT.fullmatch(unit) or ROOT.fullmatch(unit))
+    }
+    if len(roots) > 1:
+        yield f"TargetOUs: needs targets below one root, but there are r-{', r-'.join(sorted(roots))}"
+
+
+def _tag_faults(tags: object) -> Iterator[str]:
+    if not isinstance(tags, dict):
+        yield f"Tags: holds {_shown(tags)}; it needs an object of strings"
+        return
+    if len(tags) > MOST_TAGS:
+        yield f"Tags: holds {len(tags)} tags; a stack takes {MOST_TAGS}"
+    for key, value in tags.items():
+        if not 1 <= len(key) <= 128 or key.lower().startswith("aws:") or not _is_tag_text(key):
+            yield (
+                f"Tags: key {_shown(key)}; it needs 1 to 128 letters, digits, blanks and _.:/=+-@,"
+                " and may not begin with aws:"
+            )
+        if not isinstance(value, str) or not 1 <= len(value) <= 256 or not _is_tag_text(value):
+            yield (
+                f"Tags: {_shown(key)} holds {_shown(value)};"
+                " it needs a string of 1 to 256 letters, digits, blanks and _.:/=+-@"
+            )
+
+
+def _is_tag_text(text: str) -> bool:
+    return all(letter in "_.:/=+-@" or unicodedata.category(letter)[0] in "LNZ" for letter in text)
+
+
+def _holds(container: Mapping[str, object], key: str) -> str:
+    return f"holds {_shown(container[key])}" if key in container else "is missing"
+
+
+def _shown(value: object) -> str:
+    """A value as the file spells it, on one line of plain ASCII, cut where it gets long."""
+    text = json.dumps(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+    if repeated:
+        raise ValueError(f"the key {', '.join(map(_shown, repeated))} stands more than once in one object")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"is not JSON: {name} is no JSON value")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check the file; see the module's text for the command line."""
+    parser = argparse.ArgumentParser(
+        prog="buildspecs.targets", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("file", nargs="?", type=Path, default=FILE, help="default: %(default)s")
+    parser.add_argument("--account", type=_account_argument, help="the account that the pipeline runs in")
+    options = parser.parse_args(arguments)
+
+    def command() -> int:
+        document = read(options.file)
+        faults = check(document, account=options.account)
+        for fault in faults:
+            print(f"{options.file}: {fault}", file=sys.stderr)
+        if not faults:
+            print(f"{options.file}: right, for {', '.join(target_regions(document))}")
+        return 1 if faults else 0
+
+    return exit_code(command)
+
+
+def _account_argument(text: str) -> str:
+    if not ACCOUNT.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an account number of 12 digits")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""The .yml files: what they name exists in the published zip, and no failure of a command goes unseen."""
+
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from buildspecs.archive import PACKAGES, ROOT
+from buildspecs.bodies import BODIES, RECORDED
+
+VALIDATE = "validate-templates.yml"
+PACKAGING = {
+    "test-package-tagonrestore.yml": "tag_on_restore",
+    "test-package-orgpolicymanager.yml": "backup_org_policy_manager",
+}
+BUILDSPECS = [VALIDATE, *PACKAGING]
+
+
+def loaded(name: str) -> dict[str, Any]:
+    buildspec = yaml.safe_load((ROOT / "buildspecs" / name).read_text())
+    assert isinstance(buildspec, dict)
+    return buildspec
+
+
+def commands(name: str, phase: str) -> list[str]:
+    return list(loaded(name)["phases"][phase]["commands"])
+
+
+def all_commands() -> list[str]:
+    return [line for name in BUILDSPECS for phase in ("install", "build") for line in commands(name, phase)]
+
+
+def test_every_file_is_known_here() -> None:
+    assert sorted(path.name for path in (ROOT / "buildspecs").glob("*.yml")) == sorted(BUILDSPECS)
+
+
+@pytest.mark.parametrize("name", BUILDSPECS)
+def test_nothing_runs_after_a_failed_build_phase(name: str) -> None:
+    """A post_build phase runs although build has failed; so does a finally block."""
+    phases = loaded(name)["phases"]
+    assert list(phases) == ["install", "build"]
+    for phase in phases.values():
+        assert phase["on-failure"] == "ABORT"
+        assert "finally" not in phase
+
+
+@pytest.mark.parametrize("name", BUILDSPECS)
+def test_commands_share_one_shell(name: str) -> None:
+    """From version 0.2 on; a variable that one command exports is there at the end."""
+    assert loaded(name)["version"] == 0.2
+
+
+def test_the_pipeline_gets_its_variables() -> None:
+    exported = loaded(VALIDATE)["env"]["exported-variables"]
+    assert sorted(exported) == sorted([*BODIES, "PACKAGE_REGIONS", *RECORDED])
+
+
+def test_the_artifact_is_the_folder_of_the_bodies() -> None:
+    assert loaded(VALIDATE)["artifacts"] == {"base-directory": ".build/deployment", "files": ["**/*"]}
+
+
+@pytest.mark.parametrize("name", PACKAGING)
+def test_packaging_builds_read_regions_and_prefix_from_ssm(name: str) -> None:
+    assert loaded(name)["env"] == {
+        "parameter-store": {
+            "TARGET_REGIONS": "/backup/target/regions",
+            "PACKAGE_BUCKET_PREFIX": "/backup/lambda/bucket-prefix",
+        }
+    }
+
+
+@pytest.mark.parametrize(("name", "package"), PACKAGING.items())
+def test_a_package_is_tested_before_it_is_published(name: str, package: str) -> None:
+    assert commands(name, "build") == [
+        f"python -m pytest --quiet tests/lambdas/{package}",
+        f"python -m buildspecs.packaging publish {package}",
+    ]
+
+
+def test_every_package_has_a_build() -> None:
+    assert sorted(PACKAGING.values()) == sorted(PACKAGES)
+
+
+def test_installed_tools_have_exact_versions() -> None:
+    for line in (line for name in BUILDSPECS for line in commands(name, "install")):
+        assert "--require-hashes" in line or re.search(r"gem install cfn-nag --version [0-9.]+ ", line), line
+
+
+def test_cfn_nag_scans_every_template_and_warnings_fail() -> None:
+    scans = [shlex.split(line) for line in commands(VALIDATE, "build") if line.startswith("cfn_nag_scan")]
+    assert [scan[scan.index("--input-path") + 1] for scan in scans] == ["templates", "codebuild"]
+    for scan in scans:
+        assert "--fail-on-warnings" in scan
+        assert "--blacklist-path" not in scan
+        assert "--deny-list-path" not in scan
+        pattern = scan[scan.index("--template-pattern") + 1]
+        assert re.search(pattern, "templates/home-account/aws-backup-s3-bucket.yaml")
+        assert not re.search(pattern, "templates/tags.json")
+
+
+def stub(folder: Path, name: str, script: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(all_commands()))
+def test_a_failing_program_fails_its_command(line: str, tmp_path: Path) -> None:
+    """Each program on the line in turn fails; the shell that CodeBuild uses must see it."""
+    (tmp_path / ".build").mkdir()
+    (tmp_path / ".build" / "pipeline-variables.sh").write_text("export STALE=1\n")
+    programs = [name for name in ("python", "aws", "gem", "cfn_nag_scan") if re.search(rf"\b{name} ", line)]
+    assert programs
+    for failing in programs:
+        for name in programs:
+            stub(tmp_path, name, "exit 1" if name == failing else "echo 111122223333")
+        run = subprocess.run(  # noqa: S603 - a line of a buildspec, with stubs in the place of its programs
+            ["/bin/sh", "-c", line],
+            cwd=tmp_path,
+            env={"PATH": str(tmp_path)},
+            capture_output=True,
+            check=False,
+        )
+        assert run.returncode != 0, f"{failing} fails, `{line}` does not"
+
+
+def test_the_variables_are_in_the_shell_after_the_last_command(tmp_path: Path) -> None:
+    stub(
+        tmp_path,
+        "python",
+        "mkdir -p .build && echo 'export PACKAGE_REGIONS=us-east-1' > .build/pipeline-variables.sh",
+    )
+    script = f"{commands(VALIDATE, 'build')[-1]}\nenv"
+    run = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", script],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/bin:/usr/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "PACKAGE_REGIONS=us-east-1" in run.stdout.splitlines()
+
+
+# `zip -r aws-backup-solution.zip * -FS -x '*__pycache__*'`, as the README says it.
+ZIP = "aws-backup-solution.zip"
+ZIP_COMMAND = f"zip -r {ZIP} * -FS -x '*__pycache__*'"
+
+
+def packed(root: Path) -> set[str]:
+    """The files that the command packs: the shell's * leaves out dotted names at the top, but only there."""
+    return {
+        path.relative_to(root).as_posix()
+        for top in root.iterdir()
+        if not top.name.startswith(".") and top.name != ZIP
+        for path in [top, *top.rglob("*")]
+        if path.is_file() and not fnmatch(path.relative_to(root).as_posix(), "*__pycache__*")
+    }
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what the zip packs, with the leftovers of a developer's work."""
+    for name in packed(ROOT):
+        target = tmp_path / "checkout" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, target)
+    root = tmp_path / "checkout"
+    for leftover in (".build/packages/old.zip", ".venv/bin/python", "buildspecs/__pycache__/targets.pyc"):
+        path = root / leftover
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("leftover")
+    return root
+
+
+def zip_up(root: Path) -> set[str]:
+    """Run the README's command, or do what it does where no zip is installed; returns the zip's files."""
+    if shutil.which("zip"):
+        subprocess.run(["/bin/sh", "-c", ZIP_COMMAND], cwd=root, capture_output=True, check=True)  # noqa: S603
+    else:
+        with zipfile.ZipFile(root / ZIP, "w") as made:
+            for name in packed(root):
+                made.write(root / name, name)
+    with zipfile.ZipFile(root / ZIP) as made:
+        return {name for name in made.namelist() if not name.endswith("/")}
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(all_commands()))
+def test_what_a_command_names_is_in_the_published_zip(line: str) -> None:
+    names = packed(ROOT)
+    words = shlex.split(line)
+    modules = [
+        words[at + 1]
+        for at, word in enumerate(words)
+        if word == "-m" and words[at + 1].startswith("buildspecs.")
+    ]
+    for module in modules:
+        assert f"{module.replace('.', '/')}.py" in names
+    paths = [
+        word for word in words if re.fullmatch(r"(requirements|tests|templates|codebuild)(/[\w./-]+)?", word)
+    ]
+    for path in paths:
+        assert any(name == path or name.startswith(f"{path}/") for name in names), path
+    assert modules or paths or "gem" in words
+
+
+def test_a_second_zip_holds_the_same_also_after_a_file_was_deleted(checkout: Path) -> None:
+    first = zip_up(checkout)
+    assert first == packed(checkout)
+    assert zip_up(checkout) == first
+    (checkout / "LICENSE").unlink()
+    assert zip_up(checkout) == first - {"LICENSE"}
+
+
+def test_no_dotfile_and_no_leftover_is_packed(checkout: Path) -> None:
+    for name in zip_up(checkout):
+        assert not name.startswith(".")
+        assert "__pycache__" not in name
+        assert not name.endswith(".zip")
+
+
+def test_the_unpacked_zip_tests_and_packages(checkout: Path, tmp_path: Path) -> None:
+    """The repository in CodeCommit is this and no more: no dotfile may be missed by a build."""
+    zip_up(checkout)
+    repository = tmp_path / "repository"
+    with zipfile.ZipFile(checkout / ZIP) as made:
+        made.extractall(repository)
+    for line in (
+        "-m pytest --quiet --collect-only tests/lambdas/tag_on_restore",
+        "-m buildspecs.packaging build tag_on_restore",
+    ):
+        command = [sys.executable, *line.split()]
+        run = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)  # noqa: S603
+        assert run.returncode == 0, run.stdout + run.stderr
+    assert list((repository / ".build" / "packages").glob("aws-backup-tagonrestore-*.zip"))
