@@ -1,0 +1,1 @@
+"""TagOnRestore: gives every resource that AWS Backup restores the tags of its source."""

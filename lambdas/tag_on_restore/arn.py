@@ -1,0 +1,49 @@
+"""Amazon Resource Names. Pure: no AWS access."""
+
+import re
+from dataclasses import dataclass
+
+from .errors import MalformedEventError
+
+_FORM = re.compile(
+    r"arn:(?P<partition>aws[a-z0-9-]*):(?P<service>[a-z0-9-]+):(?P<region>[a-z0-9-]*)"
+    r":(?P<account>[0-9]*):(?P<resource>\S.*)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Arn:
+    """The parts of `arn:partition:service:region:account:resource`; region and account are "" where AWS
+    has none."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    @classmethod
+    def parse(cls, text: object, field: str = "ARN") -> "Arn":
+        """Split `text`; MalformedEventError names `field` when it is no ARN."""
+        match = _FORM.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise MalformedEventError(f"{field} is not an ARN: {text!r:.200}. Nothing was tagged.")
+        return cls(**match.groupdict())
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+    def fits(self, pattern: str) -> bool:
+        """Whether the resource part has the form of `pattern`, in which `*` stands for one path segment."""
+        form = "[^/]+".join(re.escape(part) for part in pattern.split("*"))
+        return re.fullmatch(form, self.resource) is not None
+
+    @property
+    def name(self) -> str:
+        """The last path segment: the id of an EC2 resource, the name of a table, …"""
+        return self.resource.rpartition("/")[2]
+
+    def sibling(self, resource: str) -> "Arn":
+        """Another resource of the same service, region and account."""
+        return Arn(self.partition, self.service, self.region, self.account, resource)

@@ -1,0 +1,65 @@
+"""The AWS edge that all other modules call through: clients made when first needed, one way to call, one
+way to page."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .errors import CallFailedError
+
+# Transient errors (throttling, 5xx, broken connections) are repeated inside the call, with jittered back-off.
+# The short time-outs keep five attempts well inside the time that the sweep reserves for its last job.
+CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 5},
+    connect_timeout=3,
+    read_timeout=15,
+)
+
+
+class Session(Protocol):
+    """The part of boto3.Session that is used; tests bring their own."""
+
+    @property
+    def region_name(self) -> str | None: ...
+
+    def client(self, service_name: str, *, config: Config) -> Any: ...
+
+
+class Aws:
+    """Calls AWS in this account and region."""
+
+    def __init__(self, session: Session | None = None) -> None:
+        self._session: Any = session or boto3.Session()
+        self._clients: dict[str, Any] = {}
+        self.region: str = self._session.region_name or ""
+
+    def call(self, service: str, operation: str, about: object, **parameters: Any) -> dict[str, Any]:
+        """Call `operation` (boto3's method name); CallFailedError names it, the resource `about` and AWS's
+        reason."""
+        try:
+            if service not in self._clients:
+                self._clients[service] = self._session.client(service, config=CONFIG)
+            response: dict[str, Any] = getattr(self._clients[service], operation)(**parameters)
+        except ClientError as error:
+            # Storage Gateway says what is wrong not in its code but in a field of its own.
+            detail = cast("dict[str, Any]", error.response).get("error") or {}
+            code = str(detail.get("errorCode") or error.response["Error"]["Code"])
+            raise CallFailedError(f"{service} {operation} for {about}: {error}", code) from error
+        except BotoCoreError as error:
+            raise CallFailedError(f"{service} {operation} for {about}: {error}") from error
+        return response
+
+    def pages(
+        self, service: str, operation: str, about: object, token: tuple[str, str], **parameters: Any
+    ) -> Iterator[Mapping[str, Any]]:
+        """Every page of a listing; `token` is (name in the request, name in the response)."""
+        request, answer = token
+        while True:
+            page = self.call(service, operation, about, **parameters)
+            yield page
+            if not page.get(answer):
+                return
+            parameters[request] = page[answer]

@@ -1,0 +1,31 @@
+"""The function's settings, from environment variables that the template sets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .errors import ConfigurationError
+from .tags import Exclusions
+
+_BOOLEANS = {"true": True, "false": False}
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`exclusions` are never copied; `overwrite` lets the source's value win over the restored resource's."""
+
+    exclusions: Exclusions
+    overwrite: bool = False
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """ConfigurationError names the variable with an unusable value."""
+        overwrite = environment.get("OVERWRITE_EXISTING_TAGS", "false").strip().lower()
+        if overwrite not in _BOOLEANS:
+            raise ConfigurationError(f"OVERWRITE_EXISTING_TAGS is {overwrite!r}; use true or false.")
+        level = environment.get("LOG_LEVEL", "INFO").strip().upper()
+        if level not in _LEVELS:
+            raise ConfigurationError(f"LOG_LEVEL is {level!r}; use one of {', '.join(_LEVELS)}.")
+        excluded = environment.get("TAGS_TO_EXCLUDE_IN_COPY", "aws:backup:source-resource")
+        return cls(Exclusions.parse(excluded), _BOOLEANS[overwrite], level)

@@ -1,0 +1,236 @@
+"""How the tags of each kind of resource are read and written: one row each in TAGGERS.
+
+A new type is one row here, its actions in templates/member-account/aws-backup-tagonrestore-role.yaml (a test
+derives them from the rows) and one row in tests/lambdas/tag_on_restore/resources.py. Why each service's own
+calls and not the generic tagging API: docs/decisions/020-own-tagging-calls.md.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .arn import Arn
+from .aws import Aws
+from .errors import CallFailedError
+from .tags import Tags
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a service writes tags down: `load` from its answer, `dump` for its request."""
+
+    load: Callable[[Any], dict[str, str]]
+    dump: Callable[[Tags], Any]
+
+
+def _pairs(key: str, value: str) -> Shape:
+    return Shape(
+        load=lambda tags: {tag[key]: tag.get(value) or "" for tag in tags},
+        dump=lambda tags: [{key: name, value: text} for name, text in tags.items()],
+    )
+
+
+PAIRS = _pairs("Key", "Value")
+LOWER_CASE_PAIRS = _pairs("key", "value")
+MAP = Shape(load=dict, dump=dict)
+# Redshift lists one entry per tag, with the resource around it.
+REDSHIFT_PAIRS = Shape(load=lambda entries: PAIRS.load(entry["Tag"] for entry in entries), dump=PAIRS.dump)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """A call that lists the tags of one ARN; `token` is what pages are asked for by: (in the request, in
+    the answer)."""
+
+    operation: str = "list_tags_for_resource"
+    parameter: str = "ResourceArn"
+    answer: str = "Tags"
+    token: tuple[str, str] = ("NextToken", "NextToken")
+
+
+@dataclass(frozen=True)
+class Describes:
+    """A call of EC2 that describes resources together with their tags, found by the filter `by`.
+
+    DescribeTags is not used: it answers alike for a resource without tags and for one that does not exist.
+    """
+
+    operation: str
+    answer: str
+    identifier: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Adds:
+    """A call that adds tags to a resource and leaves its other tags alone."""
+
+    operation: str = "tag_resource"
+    parameter: str = "ResourceArn"
+    tags: str = "Tags"
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """The tags of one kind of resource.
+
+    `resources` are the forms of the ARN's resource part (`*` is one path segment) and the scope of the role's
+    permissions. The IAM actions follow from `service` and the operations; `also_needs` are further ones. A
+    row without `adds` is a recovery point: its tags are only read.
+    """
+
+    service: str
+    resources: tuple[str, ...]
+    client: str
+    reads: Lists | Describes
+    adds: Adds | None = None
+    shape: Shape = PAIRS
+    with_account: bool = False
+    also_needs: tuple[str, ...] = ()
+
+
+DESCRIBE_INSTANCES = Describes("describe_instances", "Reservations", "InstanceId", "instance-id")
+DESCRIBE_VOLUMES = Describes("describe_volumes", "Volumes", "VolumeId", "volume-id")
+DESCRIBE_SNAPSHOTS = Describes("describe_snapshots", "Snapshots", "SnapshotId", "snapshot-id")
+DESCRIBE_IMAGES = Describes("describe_images", "Images", "ImageId", "image-id")
+_CREATE_TAGS = Adds("create_tags", "Resources")
+_LIST_RDS = Lists(parameter="ResourceName", answer="TagList")
+_LIST_FSX = Lists(parameter="ResourceARN")
+_LIST_REDSHIFT = Lists("describe_tags", "ResourceName", "TaggedResources", ("Marker", "Marker"))
+_LIST_LOWER_CASE = Lists(parameter="resourceArn", answer="tags", token=("nextToken", "nextToken"))
+_ADD_LOWER_CASE = Adds(parameter="resourceArn", tags="tags")
+
+INSTANCE = Tagger("ec2", ("instance/*",), "ec2", DESCRIBE_INSTANCES, _CREATE_TAGS)
+
+TAGGERS = (
+    # What AWS Backup restores.
+    INSTANCE,
+    Tagger("ec2", ("volume/*",), "ec2", DESCRIBE_VOLUMES, _CREATE_TAGS),
+    # RDS instances; clusters are Aurora, DocumentDB, Neptune and Multi-AZ RDS, which all answer to the API of
+    # RDS.
+    Tagger("rds", ("db:*", "cluster:*"), "rds", _LIST_RDS, Adds("add_tags_to_resource", "ResourceName")),
+    Tagger("dsql", ("cluster/*",), "dsql", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP),
+    Tagger("dynamodb", ("table/*",), "dynamodb", Lists("list_tags_of_resource"), Adds()),
+    Tagger(
+        "elasticfilesystem",
+        ("file-system/*",),
+        "efs",
+        Lists(parameter="ResourceId"),
+        Adds(parameter="ResourceId"),
+    ),
+    Tagger("fsx", ("file-system/*", "volume/*/*"), "fsx", _LIST_FSX, Adds(parameter="ResourceARN")),
+    Tagger(
+        "storagegateway",
+        ("gateway/*", "gateway/*/volume/*"),
+        "storagegateway",
+        Lists(parameter="ResourceARN", token=("Marker", "Marker")),
+        Adds("add_tags_to_resource", "ResourceARN"),
+    ),
+    # Not PutBucketTagging of S3: it replaces every tag of the bucket.
+    Tagger("s3", ("*",), "s3control", Lists(), Adds(), with_account=True),
+    Tagger(
+        "redshift",
+        ("cluster:*",),
+        "redshift",
+        _LIST_REDSHIFT,
+        Adds("create_tags", "ResourceName"),
+        REDSHIFT_PAIRS,
+    ),
+    Tagger(
+        "redshift-serverless",
+        ("namespace/*",),
+        "redshift-serverless",
+        _LIST_LOWER_CASE,
+        _ADD_LOWER_CASE,
+        LOWER_CASE_PAIRS,
+    ),
+    # Every call to Timestream is preceded by one that asks for the endpoint (botocore does that by itself).
+    Tagger(
+        "timestream",
+        ("database/*", "database/*/table/*"),
+        "timestream-write",
+        Lists(parameter="ResourceARN"),
+        Adds(parameter="ResourceARN"),
+        also_needs=("timestream:DescribeEndpoints",),
+    ),
+    Tagger("ssm-sap", ("HANA/*", "HANA/*/DB/*"), "ssm-sap", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP),
+    Tagger("backup-gateway", ("vm/*",), "backup-gateway", Lists(), Adds(parameter="ResourceARN")),
+    Tagger("eks", ("cluster/*",), "eks", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP),
+    # What it restores from. A backup of a fully managed type has an ARN of AWS Backup, any other is the
+    # service's own snapshot. Backups of DynamoDB without "advanced features" (table/*/backup/*) cannot carry
+    # tags: no row.
+    Tagger("backup", ("recovery-point:*",), "backup", Lists("list_tags"), shape=MAP),
+    Tagger("ec2", ("image/*",), "ec2", DESCRIBE_IMAGES),
+    Tagger("ec2", ("snapshot/*",), "ec2", DESCRIBE_SNAPSHOTS),
+    Tagger("rds", ("snapshot:*", "cluster-snapshot:*"), "rds", _LIST_RDS),
+    Tagger("fsx", ("backup/*",), "fsx", _LIST_FSX),
+    Tagger("redshift", ("snapshot:*/*",), "redshift", _LIST_REDSHIFT, shape=REDSHIFT_PAIRS),
+    Tagger(
+        "redshift-serverless",
+        ("snapshot/*",),
+        "redshift-serverless",
+        _LIST_LOWER_CASE,
+        shape=LOWER_CASE_PAIRS,
+    ),
+)
+
+
+def tagger_for(arn: Arn) -> Tagger | None:
+    """The row for `arn`; None if its tags cannot be handled."""
+    for tagger in TAGGERS:
+        if tagger.service == arn.service and any(map(arn.fits, tagger.resources)):
+            return tagger
+    return None
+
+
+def read_tags(aws: Aws, tagger: Tagger, arn: Arn, account: str) -> Tags | None:
+    """All tags of `arn`, AWS's own included; None if it does not exist. CallFailedError for anything else."""
+    if isinstance(tagger.reads, Describes):
+        described = [item for item in describe(aws, tagger.reads, (arn.name,), arn) if not _gone(item)]
+        return PAIRS.load(described[0].get("Tags", ())) if described else None
+    lists = tagger.reads
+    parameters = {lists.parameter: str(arn)} | _account(tagger, account)
+    tags: dict[str, str] = {}
+    try:
+        for page in aws.pages(tagger.client, lists.operation, arn, lists.token, **parameters):
+            tags |= tagger.shape.load(page.get(lists.answer) or ())
+    except CallFailedError as error:
+        if error.code == "NoSuchTagSet":  # the way of S3 to say "no tags"
+            return {}
+        if "NotFound" in error.code or error.code.startswith("NoSuch"):
+            return None
+        raise
+    return tags
+
+
+def add_tags(aws: Aws, tagger: Tagger, arn: Arn, account: str, tags: Tags) -> None:
+    """Add `tags` to `arn`; its other tags stay as they are."""
+    if tagger.adds is None:
+        raise ValueError(f"{arn} is a recovery point, which is only read")
+    target = [arn.name] if isinstance(tagger.reads, Describes) else str(arn)
+    parameters = {tagger.adds.parameter: target, tagger.adds.tags: tagger.shape.dump(tags)}
+    aws.call(tagger.client, tagger.adds.operation, arn, **parameters, **_account(tagger, account))
+
+
+def _account(tagger: Tagger, account: str) -> dict[str, str]:
+    return {"AccountId": account} if tagger.with_account else {}
+
+
+def describe(
+    aws: Aws, call: Describes, values: Iterable[str], about: object, by: str = ""
+) -> list[Mapping[str, Any]]:
+    """The EC2 resources that the filter `by` (their id by default) finds for `values`."""
+    wanted = sorted(set(values))
+    filters = [{"Name": by or call.by, "Values": wanted}]
+    items: list[Mapping[str, Any]] = []
+    for page in aws.pages("ec2", call.operation, about, ("NextToken", "NextToken"), Filters=filters):
+        for entry in page.get(call.answer, ()):
+            items += entry["Instances"] if call.answer == "Reservations" else [entry]
+    return [item for item in items if by or item[call.identifier] in wanted]
+
+
+def _gone(item: Mapping[str, Any]) -> bool:
+    """Whether EC2 still lists a resource that no longer exists."""
+    state = item.get("State", "")
+    name = state.get("Name", "") if isinstance(state, Mapping) else state
+    return name in {"terminated", "shutting-down", "deleting", "deleted"}

@@ -1,0 +1,69 @@
+"""Which tags a restored resource is given. Pure: no AWS access.
+
+Sources: reserved prefix and 50 tags,
+https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html; the tag of restore
+tests, https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Tags = Mapping[str, str]
+
+TAG_LIMIT = 50
+# AWS Backup finds by this tag what a restore test left behind, and deletes it.
+RESTORE_TEST_TAG = "awsbackup-restore-test"
+
+
+@dataclass(frozen=True)
+class Exclusions:
+    """Keys that are never copied: exact, or with `*` for any text."""
+
+    patterns: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Exclusions":
+        """From a comma-separated list; blanks around the commas do not count."""
+        return cls(tuple(part.strip() for part in text.split(",") if part.strip()))
+
+    def match(self, key: str) -> bool:
+        """Whether `key` is excluded."""
+        return any(
+            re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), key, re.DOTALL)
+            for pattern in self.patterns
+        )
+
+
+@dataclass(frozen=True)
+class TagPlan:
+    """`write` goes to the restored resource; `left_out` are the keys for which it has no room."""
+
+    write: dict[str, str]
+    left_out: tuple[str, ...]
+
+
+def reserved(key: str) -> bool:
+    """Whether only AWS may write this key: one such key makes AWS refuse the whole call."""
+    return key.lower().startswith("aws:")
+
+
+def plan(source: Tags, restored: Tags, exclusions: Exclusions, overwrite: bool) -> TagPlan:
+    """What to write so that `restored` has the tags of `source`.
+
+    A key that the restored resource has keeps its value unless `overwrite`. AWS does not count its own tags
+    towards the 50; if there is no room for every new key, the first ones in alphabetical order are written,
+    so that a second run decides the same.
+    """
+    wanted = {
+        key: value
+        for key, value in sorted(source.items())
+        if not reserved(key) and key != RESTORE_TEST_TAG and not exclusions.match(key)
+    }
+    changed = {key: value for key, value in wanted.items() if overwrite and restored.get(key, value) != value}
+    new = [key for key in wanted if key not in restored]
+    room = max(0, TAG_LIMIT - sum(not reserved(key) for key in restored))
+    return TagPlan(
+        write=changed | {key: wanted[key] for key in new[:room]},
+        left_out=tuple(new[room:]),
+    )
