@@ -1,0 +1,75 @@
+"""Lambda handler of the custom resource Custom::OrgPolicy."""
+
+import logging
+import os
+from functools import cache
+from typing import Any
+
+from crhelper import CfnResource
+
+from . import answer, changes, verification
+from .answer import Answer
+from .aws import Aws
+from .errors import InvalidRequestError, PolicyManagerError, RevertedError
+from .patience import Patience
+from .request import POLICY_TYPE, Request, account_of, read_event, read_properties
+
+log = logging.getLogger(__name__)
+
+
+def handler(event: dict[str, Any], context: Any) -> None:
+    """Answers CloudFormation. Raises NotARequestError only if there is nobody to answer."""
+    read_event(event)
+    _helper()(event, context)
+
+
+@cache
+def _helper() -> CfnResource:
+    return answer.helper(manage)
+
+
+def manage(event: dict[str, Any], context: Any) -> str:
+    """The physical id. Raises the reason of a failure, at most 240 characters long; crhelper reports it."""
+    request = read_event(event)
+    aws = Aws(
+        os.environ["ORG_ADMIN_ROLE_NAME"], request.partition, Patience(context.get_remaining_time_in_millis)
+    )
+    try:
+        given = delete(request, aws) if request.kind == "Delete" else put(request, aws)
+    except PolicyManagerError as error:
+        log.warning("action=%s resource=%s failed: %s", request.kind, request.owner.resource, error)
+        _helper().PhysicalResourceId = _id_after_failure(request, error)
+        raise PolicyManagerError(error.reason()) from error
+    _helper().Data.update(given.data)
+    return given.physical_id
+
+
+def put(request: Request, aws: Aws) -> Answer:
+    """Create or Update."""
+    wanted, faults = read_properties(request.properties, aws.regions(), aws.read_object)
+    if faults:
+        raise InvalidRequestError(faults)
+    organization = aws.organization(wanted.management_account)
+    if request.kind == "Create":
+        policy_id = changes.create(request.owner, wanted, organization)
+    else:
+        policy_id = changes.update(request, wanted, organization, aws.organization)
+    return answer.compose(request, policy_id, wanted, verification.verify(policy_id, wanted, organization))
+
+
+def delete(request: Request, aws: Aws) -> Answer:
+    """Success without a call if there is nothing of ours; no Delete is refused for its properties."""
+    account = account_of(request.properties)
+    is_ours = request.properties.get("PolicyType", POLICY_TYPE) == POLICY_TYPE
+    if request.policy_id and account and is_ours:
+        changes.delete(request, request.policy_id, aws.organization(account))
+    else:
+        log.info("action=Delete physical_id=%s result=nothing-to-delete", request.physical_id)
+    return Answer(request.physical_id, {})
+
+
+def _id_after_failure(request: Request, error: PolicyManagerError) -> str:
+    """A failed Create names the policy it could not remove, so that the Delete that follows removes it."""
+    if request.kind != "Create":
+        return request.physical_id
+    return (error.policy_id if isinstance(error, RevertedError) else None) or answer.NOTHING_CREATED

@@ -1,0 +1,121 @@
+"""Asks Organizations whether the resulting effective policies are valid. Tells; never fails a request.
+
+A policy can be accepted and still be without effect: where two policies that reach one account assign
+different values to the same element, the account's effective policy is invalid and AWS Backup keeps the
+last valid one.
+https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_effective.html
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+
+from . import policy as policies
+from .errors import CallFailedError, PolicyManagerError, shorten
+from .organizations import Organization
+from .patience import WORK_RESERVE
+from .request import ACCOUNT_ID, POLICY_TYPE, Wanted
+
+log = logging.getLogger(__name__)
+
+# A stack update waits for the answer, so asking is bounded: in time, and in what one answer can show.
+MAX_SECONDS = 20.0
+MAX_ACCOUNTS = 10
+MAX_REPORT = 600
+
+VALID = "valid"
+OFF = "off"
+
+
+def verify(policy_id: str, wanted: Wanted, organization: Organization) -> str:
+    """ "valid", "off", "invalid: …" naming accounts and paths, or "unknown: …" with the reason.
+
+    Organizations computes effective policies some time after a change: the answer is what it knows now.
+    """
+    if not wanted.verify:
+        return OFF
+    asking = Organization(
+        organization.client, organization.patience.keeping(WORK_RESERVE).at_most(MAX_SECONDS)
+    )
+    try:
+        problems = list(_invalid_accounts(policy_id, wanted.targets, asking))
+    except PolicyManagerError as error:
+        log.info("action=verify policy=%s call failed: %s", policy_id, error)
+        problems, unknown = _from_effective_policies(wanted, asking)
+        if unknown and not problems:
+            log.info("action=verify policy=%s result=unknown reason=%s", policy_id, unknown)
+            return shorten(f"unknown: {unknown}", MAX_REPORT)
+    for problem in problems:
+        log.warning("action=verify policy=%s result=invalid %s", policy_id, problem)
+    return shorten("invalid: " + "; ".join(problems), MAX_REPORT) if problems else VALID
+
+
+def _invalid_accounts(policy_id: str, targets: Sequence[str], organization: Organization) -> Iterator[str]:
+    """The errors in the effective policies that this policy has a part in: one call if there are none."""
+    operation = "ListAccountsWithInvalidEffectivePolicy"
+    _require(operation, organization)
+    accounts = [
+        account["Id"]
+        for page in organization.pages(operation, POLICY_TYPE, PolicyType=POLICY_TYPE)
+        for account in page.get("Accounts", [])
+    ]
+    for account in accounts[:MAX_ACCOUNTS]:
+        yield from _errors_of(account, policy_id, targets, organization)
+    if len(accounts) > MAX_ACCOUNTS:
+        yield f"{len(accounts) - MAX_ACCOUNTS} more accounts have an invalid effective policy"
+
+
+def _errors_of(
+    account: str, policy_id: str, targets: Sequence[str], organization: Organization
+) -> Iterator[str]:
+    operation = "ListEffectivePolicyValidationErrors"
+    for page in organization.pages(operation, account, AccountId=account, PolicyType=POLICY_TYPE):
+        reached = not set(targets).isdisjoint([account, *page.get("Path", "").split("/")])
+        for error in page.get("EffectivePolicyValidationErrors", []):
+            if reached or policy_id in error.get("ContributingPolicies", []):
+                place = error.get("PathToError", "an unknown path")
+                yield f"account {account} at {place}: {error.get('ErrorMessage') or error.get('ErrorCode')}"
+
+
+def _from_effective_policies(wanted: Wanted, organization: Organization) -> tuple[list[str], str | None]:
+    """The second way, for an SDK or a role without the first: the effective policy of an account per target.
+
+    The problems found, and why the rest stays unknown (None if nothing does).
+    """
+    plans = {name for name, _ in policies.named(policies.parse(wanted.content)["plans"])}
+    problems, unknown = [], None
+    for target in wanted.targets[:MAX_ACCOUNTS]:
+        try:
+            account = _an_account_of(target, organization)
+            missing = plans - _effective_plans(account, organization) if account else set()
+        except PolicyManagerError as error:
+            unknown = str(error)
+            break
+        if account is None:
+            unknown = f"no account is directly in {target}"
+        elif missing:
+            problems.append(f"account {account} at plans: no effective plan {', '.join(sorted(missing))} yet")
+    return problems, unknown
+
+
+def _an_account_of(target: str, organization: Organization) -> str | None:
+    if ACCOUNT_ID.fullmatch(target):
+        return target
+    pages = organization.pages("ListAccountsForParent", target, ParentId=target)
+    return next((account["Id"] for page in pages for account in page["Accounts"]), None)
+
+
+def _effective_plans(account: str, organization: Organization) -> set[str]:
+    operation = "DescribeEffectivePolicy"
+    try:
+        answer = organization.call(operation, account, PolicyType=POLICY_TYPE, TargetId=account)
+    except CallFailedError as error:
+        if error.code == "EffectivePolicyNotFoundException":
+            return set()
+        raise
+    return set(json.loads(answer["EffectivePolicy"]["PolicyContent"]).get("plans", {}))
+
+
+def _require(operation: str, organization: Organization) -> None:
+    if not organization.offers(operation):
+        raise CallFailedError(operation, "NotInThisSDK", "the runtime's boto3 does not have this call")

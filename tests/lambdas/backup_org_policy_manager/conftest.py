@@ -1,0 +1,168 @@
+"""The function with crhelper and the real boto3 clients; only HTTP and the clock are replaced."""
+
+import copy
+import json
+import logging
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from backup_org_policy_manager import handler
+
+from . import fakes
+
+STACK = (
+    "arn:aws:cloudformation:us-east-1:222222222222:stack/aws-backup-org-policy/0a1b2c3d-1111-2222-3333-444"
+)
+MANAGEMENT, OTHER_MANAGEMENT = "111111111111", "999999999999"
+ROOT, OU_1, OU_2, OU_3 = "r-root", "ou-root-11111111", "ou-root-22222222", "ou-root-33333333"
+ACCOUNT = "444444444444"
+
+
+def plan(name: str = "Daily", days: str = "35", **rule: Any) -> dict[str, Any]:
+    """A small correct backup policy."""
+    return {
+        "plans": {
+            name: {
+                "rules": {
+                    "Rule": {
+                        "schedule_expression": {"@@assign": "cron(0 5 ? * * *)"},
+                        "start_backup_window_minutes": {"@@assign": "60"},
+                        "target_backup_vault_name": {"@@assign": "Vault"},
+                        "lifecycle": {"delete_after_days": {"@@assign": days}},
+                        **rule,
+                    }
+                },
+                "selections": {
+                    "tags": {
+                        "Selection": {
+                            "iam_role_arn": {"@@assign": "arn:aws:iam::$account:role/Role"},
+                            "tag_key": {"@@assign": "backup"},
+                            "tag_value": {"@@assign": ["daily"]},
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+
+def properties(**changed: Any) -> dict[str, Any]:
+    """Correct resource properties, as CloudFormation sends them; None removes one."""
+    given = {
+        "ServiceToken": "arn:aws:lambda:us-east-1:222222222222:function:BackupOrgPolicyManager",
+        "PolicyName": "daily",
+        "PolicyDescription": "Daily backups",
+        "PolicyType": "BACKUP_POLICY",
+        "PolicyTargets": [OU_1, OU_2],
+        "PolicyRegions": ["us-east-1", "us-east-2"],
+        "OrgManagementAccount": MANAGEMENT,
+        "PolicyContent": plan(),
+        **changed,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def event(kind: str, given: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A request of CloudFormation."""
+    return {
+        "RequestType": kind,
+        "ResponseURL": "https://cloudformation-custom-resource-response-useast1.s3.amazonaws.com/answer?secret",
+        "StackId": STACK,
+        "RequestId": f"request-{kind}",
+        "LogicalResourceId": "DailyPolicy",
+        "ResourceType": "Custom::OrgPolicy",
+        "ResourceProperties": given,
+        **fields,
+    }
+
+
+@dataclass
+class Function:
+    """The deployed function: invoke it, see what CloudFormation is answered."""
+
+    aws: fakes.FakeAws
+    monkeypatch: pytest.MonkeyPatch
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def organization(self) -> fakes.FakeOrganization:
+        return self.aws.organizations[MANAGEMENT]
+
+    def invoke(self, request: dict[str, Any], fault: fakes.Fault | None = None) -> dict[str, Any] | None:
+        """The one answer to this request; None if the process was killed before it answered."""
+        self._new_process(fault)
+        before = len(self.answers)
+        killed = False
+        try:
+            # Lambda hands over its own copy: nothing that the function does to it comes back.
+            handler.handler(copy.deepcopy(request), self.context())
+        except fakes.ProcessKilled:
+            killed = True
+        given = self.answers[before:]
+        assert len(given) == (0 if killed else 1), "exactly one answer unless the process was killed"
+        return given[0] if given else None
+
+    def create(self, **changed: Any) -> str:
+        """Create without trouble; the policy's id."""
+        answer = self.invoke(event("Create", properties(**changed)))
+        assert answer
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+        return str(answer["PhysicalResourceId"])
+
+    def context(self) -> Any:
+        return SimpleNamespace(
+            get_remaining_time_in_millis=self.aws.clock.remaining_ms,
+            aws_request_id="11111111-2222-3333-4444-555555555555",
+            function_name="BackupOrgPolicyManager",
+        )
+
+    def _new_process(self, fault: fakes.Fault | None) -> None:
+        clock = self.aws.clock
+        clock.now, clock.slept[:] = 0.0, []
+        self.aws.calls.clear()
+        self.aws.errors.clear()
+        self.aws.fault, self.aws._stuck = fault, None
+
+
+class FakeConnection:
+    """CloudFormation's end of the answer; crhelper's own code sends it."""
+
+    answers: list[dict[str, Any]]
+
+    def __init__(self, host: str, context: Any) -> None:
+        assert host == "cloudformation-custom-resource-response-useast1.s3.amazonaws.com"
+
+    def request(self, method: str, url: str, body: str, headers: dict[str, str]) -> None:
+        assert (method, url) == ("PUT", "/answer?secret")
+        assert len(body.encode()) <= 4096
+        assert headers["content-length"] == str(len(body.encode()))
+        self.answers.append(json.loads(body))
+
+    def getresponse(self) -> Any:
+        return SimpleNamespace(reason="OK")
+
+
+@pytest.fixture
+def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[Function]:
+    monkeypatch.setenv("ORG_ADMIN_ROLE_NAME", fakes.ADMIN_ROLE)
+    clock = fakes.Clock()
+    targets = [ROOT, OU_1, OU_2, OU_3, ACCOUNT]
+    organizations = {
+        account: fakes.FakeOrganization(account, list(targets)) for account in (MANAGEMENT, OTHER_MANAGEMENT)
+    }
+    aws = fakes.FakeAws(clock, organizations)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", aws.session())
+    function = Function(aws, monkeypatch)
+    monkeypatch.setattr("time.sleep", clock.sleep)
+    connection = type("Connection", (FakeConnection,), {"answers": function.answers})
+    monkeypatch.setattr("crhelper.utils.HTTPSConnection", connection)
+    # crhelper loads every certificate authority for each answer: 15 ms that no test needs.
+    monkeypatch.setattr(ssl, "create_default_context", lambda *_: None)
+    level = logging.root.level
+    yield function
+    logging.root.setLevel(level)
