@@ -1,0 +1,9 @@
+"""An AWS Organization on 127.0.0.1: a ministack server process with what it lacks added to it.
+
+See README.md beside this file for what is emulated, what is lenient and what another emulator would need.
+"""
+
+from rehearsal.emulator.errors import EmulatorError
+from rehearsal.emulator.process import Accounts, Denied, Emulator
+
+__all__ = ["Accounts", "Denied", "Emulator", "EmulatorError"]

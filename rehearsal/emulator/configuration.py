@@ -1,0 +1,25 @@
+"""What the server process is told by the one that starts it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The settings file of a server: accounts is name → 12-digit id."""
+
+    accounts: dict[str, str]
+    management: str
+    home_region: str
+    port: int
+    endpoint: str
+    authority: str
+    certificate: str
+    key: str
+    token: str
+
+    @classmethod
+    def read(cls, settings: Path) -> Self:
+        return cls(**json.loads(settings.read_text()))

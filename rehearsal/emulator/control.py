@@ -1,0 +1,69 @@
+"""Control operations: what only an emulator can do, reachable at /_rehearsal/<operation> beside the AWS APIs.
+
+An operation is a function with keyword arguments that returns something JSON can hold; it is registered by
+the extension module that it belongs to. Requests need the token that only the starting process knows.
+"""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+_PREFIX = "/_rehearsal/"
+_operations: dict[str, Callable[..., Any]] = {"ready": lambda: True}
+
+
+class RefusedError(Exception):
+    """Raised by an operation: the message goes to the caller as it is."""
+
+
+def register(name: str, operation: Callable[..., Any]) -> None:
+    """Make `operation` callable as /_rehearsal/<name>."""
+    _operations[name] = operation
+
+
+def beside(aws: Application, token: str) -> Application:
+    """An ASGI application that answers the control operations and hands everything else to `aws`."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(_PREFIX):
+            await aws(scope, receive, send)
+            return
+        body = await _read(receive)
+        headers = dict(scope["headers"])
+        if hmac.compare_digest(headers.get(b"authorization", b""), f"Bearer {token}".encode()):
+            status, answer = await asyncio.to_thread(_answer, scope["path"].removeprefix(_PREFIX), body)
+        else:
+            status, answer = 403, b"control operations belong to the process that started the emulator"
+        head = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", b"application/json")],
+        }
+        await send(head)
+        await send({"type": "http.response.body", "body": answer})
+
+    return application
+
+
+async def _read(receive: Any) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body.extend(message.get("body", b""))
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _answer(name: str, body: bytes) -> tuple[int, bytes]:
+    operation = _operations.get(name)
+    if operation is None:
+        return 404, f"no control operation {name}; there are: {', '.join(sorted(_operations))}".encode()
+    try:
+        return 200, json.dumps(operation(**json.loads(body or b"{}"))).encode()
+    except RefusedError as refused:
+        return 400, str(refused).encode()
+    except Exception as error:  # noqa: BLE001 - the caller is another process: it gets every error as text
+        return 500, f"{name}: {type(error).__name__}: {error}".encode()

@@ -1,0 +1,1 @@
+"""What the rehearsal adds to ministack inside the server process, one module per thing emulated."""

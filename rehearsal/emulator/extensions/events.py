@@ -1,0 +1,110 @@
+"""EventBridge: a target is only reached if its own policy lets the rule reach it.
+
+AWS invokes a Lambda target with the function's resource policy (AWS::Lambda::Permission for
+events.amazonaws.com, with the rule as source) and a queue or topic with its policy; a delivery that is
+refused goes to the target's dead-letter queue. Lambda then treats the invocation as asynchronous: retries,
+then the function's dead-letter queue or OnFailure destination, which needs sqs:SendMessage (or sns:Publish,
+lambda:InvokeFunction) in the function's role. ministack delivers in every case, invokes once, and has no
+dead-letter queues of targets.
+
+Emulated: all of that; refusals are recorded as denied. Retries wait fractions of a second instead of minutes
+(LAMBDA_ASYNC_RETRY_BASE_SECONDS in process.py). Not emulated: RetryPolicy of a target, whose deliveries never
+fail here.
+"""
+
+import json
+from typing import Any
+
+from rehearsal.emulator import hooks
+from rehearsal.emulator.extensions import base, iam
+
+_SERVICE = "events.amazonaws.com"
+_ACTIONS = {"lambda": "lambda:InvokeFunction", "sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+
+
+def install() -> None:
+    _check_targets()
+    _invoke_functions_asynchronously()
+    _check_failure_destinations()
+
+
+def _check_targets() -> None:
+    deliver = hooks.eventbridge._invoke_target
+
+    def invoke_target(
+        target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
+    ) -> None:
+        source = rule.get("Arn") or hooks.eventbridge._rule_arn(
+            rule["Name"], rule.get("EventBusName", "default")
+        )
+        if _may_deliver(target["Arn"], source):
+            deliver(target, event, rule, view)
+            return
+        queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+        if queue and _may_deliver(queue, source):
+            deliver({"Arn": queue, "Id": f"{target.get('Id')}-dead-letters"}, event, rule, view)
+
+    hooks.eventbridge._invoke_target = invoke_target
+
+
+def _may_deliver(target: str, source: str) -> bool:
+    """Whether the policy of a function, queue or topic lets EventBridge in for a rule; other targets use
+    roles.
+    """
+    service = target.split(":")[2]
+    action = _ACTIONS.get(service)
+    if action is None:
+        return True
+    with base.scope(target.split(":")[4], target.split(":")[3]):
+        policy = _policy(service, target)
+        context = hooks.iam_evaluator.EvalContext(
+            principal_arn=_SERVICE,
+            principal_type="Service",
+            principal_account="",
+            action=action,
+            resource_arn=target,
+            region=base.region(),
+            service_context={"aws:sourcearn": source, "aws:sourceaccount": source.split(":")[4]},
+        )
+        evaluate = hooks.iam_evaluator.evaluate_resource_policy
+        if policy and evaluate(policy, context, service=_SERVICE).decision == "Allow":
+            return True
+        iam.record_denial(_SERVICE, action, target, f"no policy of the target lets the rule {source} in")
+        return False
+
+
+def _policy(service: str, target: str) -> Any:
+    lookups = {
+        "lambda": hooks.lambda_svc.function_policy_for_arn,
+        "sqs": hooks.sqs.queue_policy_for_arn,
+        "sns": hooks.sns.topic_policy_for_arn,
+    }
+    found = lookups[service](target)
+    return found[0] if found else None
+
+
+def _invoke_functions_asynchronously() -> None:
+    def dispatch(arn: str, payload: str) -> None:
+        function, configuration, _ = hooks.lambda_svc._get_func_record_for_ref(arn)
+        if function and configuration:
+            record = hooks.lambda_svc._execution_record_for_config(function, configuration)
+            hooks.lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+    hooks.eventbridge._dispatch_to_lambda = dispatch
+
+
+def _check_failure_destinations() -> None:
+    send = hooks.lambda_svc._route_async_failure
+
+    def route_failure(target: str, function: str, event: dict[str, Any], result: dict[str, Any]) -> None:
+        action = _ACTIONS.get(target.split(":")[2], "")
+        record = hooks.lambda_svc._functions.get(function) or {}
+        role = (record.get("config") or {}).get("Role", "")
+        if iam.role_allows(role, action, target):
+            send(target, function, event, result)
+        else:
+            iam.record_denial(
+                role, action, target, f"the role of {function} does not allow its failure destination"
+            )
+
+    hooks.lambda_svc._route_async_failure = route_failure

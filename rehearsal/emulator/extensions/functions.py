@@ -1,0 +1,104 @@
+"""Lambda: code must exist and be readable, runtimes must be creatable, logs say what AWS's do.
+
+AWS reads a function's zip from S3 when the function is created and fails if it is missing or not readable;
+ministack makes a function that answers every call with "Mock response". AWS refuses retired runtimes. AWS's
+Python runtime logs through the root logger to CloudWatch Logs; ministack shows only what is written to
+standard error.
+
+Emulated: reading the package across accounts under the bucket policy; the list of runtimes; the role must be
+assumable by Lambda; log records of any level reach CloudWatch Logs and the control operation `function-log`.
+Lenient: the function runs on this machine's Python and processor whatever the runtime and architecture say,
+finds this machine's installed packages beside its own, and memory is not limited.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from rehearsal.emulator import control, hooks
+from rehearsal.emulator.extensions import base, objects, service_roles
+from rehearsal.emulator.extensions.base import Answer
+from rehearsal.emulator.extensions.errors import ApiError
+
+# "Lambda runtimes" in the Lambda Developer Guide, supported in late 2026 (only what a zip package can use
+# here).
+RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14", "nodejs22.x", "nodejs24.x")
+
+# AWS's runtime has a handler on the root logger before the function's module is imported.
+_ROOT_LOGGER = """
+import logging, sys
+_handler = logging.StreamHandler(sys.stderr)
+_handler.setFormatter(logging.Formatter("[%(levelname)s] %(message)s"))
+logging.getLogger().addHandler(_handler)
+"""
+
+
+class CodeError(ValueError):
+    """Lambda cannot use what it was given; the message is worded as AWS's."""
+
+
+def install() -> None:
+    hooks.lambda_svc._fetch_code_from_s3 = _fetch
+    hooks.lambda_runtime._PYTHON_WORKER_SCRIPT = _ROOT_LOGGER + hooks.lambda_runtime._PYTHON_WORKER_SCRIPT
+    _check_created_functions()
+    _answer_code_errors()
+    control.register("function-log", _log)
+
+
+def _fetch(bucket: str, key: str, version_id: str | None = None) -> bytes:
+    try:
+        return objects.read(bucket, key, version_id)
+    except objects.NoSuchObjectError as missing:
+        raise CodeError(
+            f"Error occurred while GetObject. S3 Error Code: {missing.code}. "
+            f"S3 Error Message: {missing.detail} (bucket {bucket}, key {key})"
+        ) from None
+
+
+def check_function(runtime: str | None, role: str) -> None:
+    """Raise CodeError if AWS would not create a function with this runtime and role."""
+    if runtime not in RUNTIMES:
+        raise CodeError(
+            f"The runtime parameter of {runtime} is not supported for creating or updating AWS Lambda "
+            f"functions. Supported here: {', '.join(RUNTIMES)}."
+        )
+    if (refusal := service_roles.trusts_service(role, "lambda.amazonaws.com")) is not None:
+        raise CodeError(f"The role defined for the function cannot be assumed by Lambda: {refusal}.")
+
+
+def _check_created_functions() -> None:
+    handlers = hooks.provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    create: Callable[[str, dict[str, Any], str], Any] = handlers["create"]
+    create_by_api: Callable[[dict[str, Any]], Answer] = hooks.lambda_svc._create_function
+
+    def create_checked(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        check_function(properties.get("Runtime"), properties.get("Role", ""))
+        return create(logical_id, properties, stack)
+
+    def create_by_api_checked(request: dict[str, Any]) -> Answer:
+        check_function(request.get("Runtime"), request.get("Role", ""))
+        return create_by_api(request)
+
+    handlers["create"] = create_checked
+    hooks.lambda_svc._create_function = create_by_api_checked
+
+
+def _answer_code_errors() -> None:
+    ministacks_own = hooks.lambda_svc.handle_request
+
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: Any
+    ) -> Answer:
+        try:
+            answer: Answer = await ministacks_own(method, path, headers, body, query)
+        except CodeError as error:
+            return base.json_error(ApiError("InvalidParameterValueException", str(error)))
+        return answer
+
+    hooks.lambda_svc.handle_request = handle_request
+
+
+def _log(account: str, region: str, function: str) -> str:
+    with base.scope(account, region):
+        group = hooks.cloudwatch_logs._log_groups.get(f"/aws/lambda/{function}") or {"streams": {}}
+        events = [event for stream in group["streams"].values() for event in stream["events"]]
+    return "\n".join(event["message"] for event in sorted(events, key=lambda event: event["timestamp"]))

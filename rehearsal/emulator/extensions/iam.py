@@ -1,0 +1,378 @@
+"""IAM: refusals are recorded, and requests are evaluated on the resource ARNs that AWS evaluates them on.
+
+AWS evaluates a request on the ARNs that the Service Authorization Reference lists for its action; a request
+that names several resources needs an Allow for each. ministack knows one ARN per request and falls back to
+`*` (or to an ARN that does not exist) for the calls below, so a policy that is too narrow passes or one that
+is right fails.
+
+Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of backup vaults and
+recovery points, of codecommit and codepipeline; the condition key organizations:PolicyType;
+aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed policies that AWS
+Backup's default role takes are known with the services they cover; every other AWS-managed policy that
+ministack does not know is refused as not existing. Not emulated: iam:PassRole, and the permissions of the
+roles that CloudFormation and StackSets run with.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any
+
+from rehearsal.emulator import control, hooks
+from rehearsal.emulator.extensions import base, organizations
+
+_denials: list[dict[str, Any]] = []
+_further_resources: ContextVar[tuple[str, ...]] = ContextVar("further_resources", default=())
+
+
+def install() -> None:
+    _enforce_every_resource()
+    _replace_resource_arns()
+    _add_condition_keys()
+    _add_principal_keys()
+    _add_managed_policies()
+    control.register("denied", lambda: list(_denials))
+
+
+def record_denial(principal: str, action: str, resource: str, reason: str) -> None:
+    """Remember a refusal for the `denied` control operation."""
+    _denials.append(
+        {
+            "time": time.time(),
+            "account": base.account(),
+            "principal": principal,
+            "action": action,
+            "resource": resource,
+            "reason": reason,
+        }
+    )
+
+
+def _enforce_every_resource() -> None:
+    enforce_one = hooks.iam_evaluator.enforce
+
+    def enforce(
+        access_key: str,
+        action: str,
+        service: str,
+        region: str,
+        resource_arn: str = "*",
+        service_context: dict[str, Any] | None = None,
+    ) -> Any:
+        further, _ = _further_resources.get(), _further_resources.set(())
+        for resource in (resource_arn, *further):
+            refused = enforce_one(access_key, action, service, region, resource, service_context)
+            if refused is not None:
+                _record(refused, action, resource)
+                return refused
+        return None
+
+    hooks.iam_evaluator.enforce = enforce
+
+
+def _record(refused: Any, action: str, resource: str) -> None:
+    if isinstance(refused, hooks.iam_evaluator.EvalResult):
+        reason = "explicit deny" if refused.decision == "Deny" else "no policy allows it"
+        record_denial(refused.principal_arn, action, resource, reason)
+    else:
+        record_denial("", action, resource, f"{refused.code}: {refused.message}")
+
+
+def role_allows(role_arn: str, action: str, resource: str) -> bool:
+    """Whether the identity policies of a role allow an action on a resource."""
+    evaluator = hooks.iam_evaluator
+    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    with base.scope(account, base.region()):
+        policies = evaluator._gather_role_policies(name, account)
+    context = evaluator.EvalContext(
+        principal_arn=role_arn,
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=action,
+        resource_arn=resource,
+        region=base.region(),
+    )
+    return bool(evaluator.evaluate(context, policies).decision == "Allow")
+
+
+# -- resource ARNs -------------------------------------------------------------------------------------------
+
+Finder = Callable[["Request"], Iterable[str]]
+
+
+class Request:
+    """What is known about a request when its resource ARN is looked for."""
+
+    def __init__(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> None:
+        self.method = method
+        self.parts = path.strip("/").split("/")
+        self.target = headers.get("x-amz-target", "").rpartition(".")[2]
+        self.query = query
+        self._body = body
+
+    @property
+    def json(self) -> dict[str, Any]:
+        try:
+            body = json.loads(self._body or b"{}")
+        except ValueError:
+            return {}
+        return body if isinstance(body, dict) else {}
+
+    def parameter(self, name: str) -> str:
+        value = self.query.get(name) or ""
+        return str(value[0] if isinstance(value, list) else value)
+
+    def numbered(self, prefix: str) -> list[str]:
+        """The values of query parameters prefix.1, prefix.2, …"""
+        numbers = range(1, 1001)
+        names = [name for number in numbers if (name := f"{prefix}.{number}") in self.query]
+        return [self.parameter(name) for name in names]
+
+
+_EC2_TYPES = {
+    "ami": "image",
+    "eni": "network-interface",
+    "fs": "file-system",
+    "i": "instance",
+    "igw": "internet-gateway",
+    "rtb": "route-table",
+    "sg": "security-group",
+    "snap": "snapshot",
+    "subnet": "subnet",
+    "vol": "volume",
+    "vpc": "vpc",
+}
+
+
+def _dynamodb(request: Request) -> Iterable[str]:
+    if request.target in ("TagResource", "UntagResource", "ListTagsOfResource"):
+        yield request.json.get("ResourceArn", "*")
+
+
+def _ec2(request: Request) -> Iterable[str]:
+    if request.parameter("Action") in ("CreateTags", "DeleteTags"):
+        for resource in request.numbered("ResourceId"):
+            kind = _EC2_TYPES.get(resource.partition("-")[0], "*")
+            yield base.arn("ec2", f"{kind}/{resource}")
+
+
+def _rds(request: Request) -> Iterable[str]:
+    if request.parameter("Action") in ("AddTagsToResource", "RemoveTagsFromResource", "ListTagsForResource"):
+        yield request.parameter("ResourceName") or "*"
+
+
+def _elasticfilesystem(request: Request) -> Iterable[str]:
+    if len(request.parts) >= 3 and request.parts[1] in (
+        "resource-tags",
+        "tags",
+        "create-tags",
+        "delete-tags",
+    ):
+        name = request.parts[2]
+        kind = "access-point" if name.startswith("fsap-") else "file-system"
+        yield name if name.startswith("arn:") else base.arn("elasticfilesystem", f"{kind}/{name}")
+
+
+def _backup(request: Request) -> Iterable[str]:
+    match request.parts:
+        case ["backup-vaults", _, "recovery-points", *recovery_point] if recovery_point:
+            # DescribeRecoveryPoint, DeleteRecoveryPoint, GetRecoveryPointRestoreMetadata, …
+            end = len(recovery_point) - (recovery_point[-1] in ("restore-metadata", "disassociate"))
+            yield "/".join(recovery_point[:end])
+        case ["backup-vaults", vault, *_]:
+            yield base.arn("backup", f"backup-vault:{vault}")
+        case ["tags" | "untag", *resource] if resource:
+            yield "/".join(resource)
+        case ["restore-jobs"] if request.method == "PUT":
+            yield request.json.get("RecoveryPointArn", "*")
+        case _:
+            yield "*"
+
+
+def _organizations(request: Request) -> Iterable[str]:
+    """Policies, targets and parents; ListPolicies, CreatePolicy and what describes the organization have no
+    resource.
+    """
+    body = request.json
+    names = (
+        "PolicyId",
+        "TargetId",
+        "ResourceId",
+        "ParentId",
+        "ChildId",
+        "AccountId",
+        "OrganizationalUnitId",
+        "RootId",
+    )
+    found = [name for name in names if body.get(name)]
+    if request.target in ("CreatePolicy", "ListPolicies", "RegisterDelegatedAdministrator") or not found:
+        return ["*"]
+    return [_organizations_arn(str(body[name])) for name in found]
+
+
+def _organizations_arn(identifier: str) -> str:
+    record = organizations.record(identifier)
+    return str(record["Arn"]) if record else "*"
+
+
+def _codecommit(request: Request) -> Iterable[str]:
+    name = request.json.get("repositoryName")
+    yield base.arn("codecommit", name) if name else "*"
+
+
+def _codepipeline(request: Request) -> Iterable[str]:
+    name = request.json.get("name") or request.json.get("pipelineName")
+    yield base.arn("codepipeline", name) if name else "*"
+
+
+_FINDERS: dict[str, Finder] = {
+    "backup": _backup,
+    "codecommit": _codecommit,
+    "codepipeline": _codepipeline,
+    "dynamodb": _dynamodb,
+    "ec2": _ec2,
+    "elasticfilesystem": _elasticfilesystem,
+    "organizations": _organizations,
+    "rds": _rds,
+}
+
+
+def _replace_resource_arns() -> None:
+    ministacks_own = hooks.iam_actions.extract_resource_arn
+
+    def extract_resource_arn(
+        service: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, Any],
+        region: str,
+        account: str,
+    ) -> str:
+        finder = _FINDERS.get(service)
+        found = tuple(finder(Request(method, path, headers, body, query))) if finder else ()
+        if not found:
+            own: str = ministacks_own(service, method, path, headers, body, query, region, account)
+            return own
+        _further_resources.set(found[1:])
+        return found[0]
+
+    hooks.iam_actions.extract_resource_arn = extract_resource_arn
+
+
+# -- condition keys ------------------------------------------------------------------------------------------
+
+
+def _add_condition_keys() -> None:
+    tag_keys = hooks.iam_actions.request_tag_context
+
+    def request_context(service: str, action: str, body: bytes, parameters: dict[str, Any]) -> dict[str, Any]:
+        keys: dict[str, Any] = tag_keys(service, action, body, parameters)
+        if service == "organizations" and (kind := _policy_type(Request("POST", "/", {}, body, {}).json)):
+            keys["organizations:policytype"] = kind
+        return keys
+
+    hooks.iam_actions.request_tag_context = request_context
+
+
+def _add_principal_keys() -> None:
+    """aws:PrincipalArn is the role's ARN, not that of the session; aws:PrincipalIsAWSService is false for
+    callers.
+    """
+    others = hooks.iam_evaluator._resolve_condition_key
+
+    def resolve(key: str, context: Any) -> Any:
+        match key.lower():
+            case "aws:principalarn":
+                return _role_of(context.principal_arn)
+            case "aws:principalisawsservice":
+                return str(context.principal_type == "Service").lower()
+            case _:
+                return others(key, context)
+
+    hooks.iam_evaluator._resolve_condition_key = resolve
+
+
+def _role_of(principal: str) -> str:
+    """The ARN of the role behind a session's ARN; any other ARN as it is."""
+    account, _, resource = principal.partition("::")[2].partition(":")
+    kind, _, name = resource.partition("/")
+    if kind != "assumed-role":
+        return principal
+    role = hooks.iam._roles.get_scoped(account, None, name.partition("/")[0])
+    return str(role["Arn"]) if role else principal
+
+
+def _policy_type(body: dict[str, Any]) -> str | None:
+    """organizations:PolicyType: from the request, or from the policy that it names."""
+    policy = organizations.record(str(body.get("PolicyId"))) or {}
+    for value in (body.get("PolicyType"), body.get("Filter"), body.get("Type"), policy.get("Type")):
+        if value:
+            return str(value)
+    return None
+
+
+# -- AWS-managed policies ------------------------------------------------------------------------------------
+
+# The services and actions of AWS's documents (AWS Managed Policy Reference), without their conditions.
+_MANAGED_POLICIES: dict[str, list[str]] = {
+    "AWSBackupOperatorAccess": ["backup:Get*", "backup:List*", "backup:Describe*", "backup:StartRestoreJob"],
+    "service-role/AWSBackupServiceRolePolicyForBackup": [
+        "backup:*",
+        "dynamodb:*Backup*",
+        "ec2:*Snapshot*",
+        "ec2:*Image*",
+        "ec2:CreateTags",
+        "ec2:Describe*",
+        "elasticfilesystem:*",
+        "kms:CreateGrant",
+        "kms:DescribeKey",
+        "kms:GenerateDataKey*",
+        "kms:Decrypt",
+        "rds:*Snapshot*",
+        "rds:Describe*",
+        "rds:*Tags*",
+        "tag:GetResources",
+    ],
+    "service-role/AWSBackupServiceRolePolicyForRestores": [
+        "backup:*",
+        "dynamodb:Restore*",
+        "dynamodb:Describe*",
+        "ec2:*",
+        "elasticfilesystem:*",
+        "iam:PassRole",
+        "kms:CreateGrant",
+        "kms:DescribeKey",
+        "kms:Decrypt",
+        "kms:GenerateDataKey*",
+        "rds:*",
+    ],
+    "AWSBackupServiceRolePolicyForS3Backup": [
+        "s3:*",
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "events:*",
+        "cloudwatch:GetMetricData",
+    ],
+    "AWSBackupServiceRolePolicyForS3Restore": [
+        "s3:*",
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:GenerateDataKey",
+    ],
+}
+
+
+def _add_managed_policies() -> None:
+    for name, actions in _MANAGED_POLICIES.items():
+        document = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
+        }
+        short = name.rpartition("/")[2]
+        record = hooks.iam._make_aws_managed_record(name, json.dumps(document), f"AWS-managed policy {short}")
+        hooks.iam._aws_managed_policies[f"arn:{base.PARTITION}:iam::aws:policy/{name}"] = record

@@ -1,0 +1,35 @@
+"""Puts every extension into the ministack of this process."""
+
+from rehearsal.emulator.configuration import Configuration
+from rehearsal.emulator.extensions import (
+    backup,
+    base,
+    cloudformation,
+    codecommit,
+    codepipeline,
+    events,
+    functions,
+    iam,
+    organizations,
+    service_roles,
+    stackset_api,
+    stackset_deployment,
+    stacksets,
+)
+
+
+def install(configuration: Configuration) -> None:
+    """Add everything to the ministack of this process; the order is that of dependence."""
+    base.configure(configuration)
+    iam.install()
+    organizations.install(configuration)
+    service_roles.install()
+    codecommit.install()
+    codepipeline.install()
+    functions.install()
+    events.install()
+    backup.install()
+    stacksets.install()
+    stackset_api.install()
+    stackset_deployment.install()
+    cloudformation.install()

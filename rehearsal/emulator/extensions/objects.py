@@ -1,0 +1,48 @@
+"""S3 objects that services read on somebody's behalf: CodeCommit, StackSets and Lambda.
+
+S3 buckets have one name space over all accounts; a foreign account reads only what the bucket's owner lets it
+(bucket policy, organization condition included). The messages name bucket and key, as AWS's do.
+"""
+
+from rehearsal.emulator import hooks
+from rehearsal.emulator.extensions import base
+
+_URL_HINT = "https://<bucket>.s3.<region>.amazonaws.com/<key>"
+
+
+class NoSuchObjectError(ValueError):
+    """The object cannot be read; code is S3's: NoSuchBucket, NoSuchKey or AccessDenied."""
+
+    def __init__(self, code: str, message: str, bucket: str, key: str) -> None:
+        super().__init__(f"S3 error: {code}: {message} (s3://{bucket}/{key})")
+        self.code = code
+        self.detail = message
+        self.bucket = bucket
+        self.key = key
+
+
+def read(bucket: str, key: str, version: str | None = None) -> bytes:
+    """The bytes of an object as the requesting account may read them; raises NoSuchObjectError."""
+    owner = hooks.s3._bucket_owner_account(bucket)
+    if owner is None:
+        raise NoSuchObjectError("NoSuchBucket", "The specified bucket does not exist", bucket, key)
+    reader = base.account()
+    if owner != reader and not hooks.s3._foreign_bucket_allows(owner, bucket, key, "GET", {}, reader):
+        raise NoSuchObjectError("AccessDenied", f"account {reader} may not read it", bucket, key)
+    with base.scope(owner, base.region()):
+        content: bytes | None = hooks.s3._get_object_data(bucket, key, version_id=version)
+    if content is None:
+        raise NoSuchObjectError("NoSuchKey", "The specified key does not exist", bucket, key)
+    return content
+
+
+def from_url(url: str) -> tuple[str, str]:
+    """Bucket and key of an S3 URL, virtual-hosted or path style; raises ValueError for any other URL."""
+    host, _, path = url.removeprefix("https://").partition("/")
+    bucket, virtual, rest = host.partition(".s3")
+    if virtual and rest.startswith((".", "-")) and path:
+        return bucket, path
+    if host.startswith("s3") and "/" in path:
+        bucket, _, key = path.partition("/")
+        return bucket, key
+    raise ValueError(f"TemplateURL must reference a valid S3 object ({_URL_HINT}), not {url}")

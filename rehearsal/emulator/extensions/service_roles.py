@@ -1,0 +1,74 @@
+"""Roles that AWS services assume: CodePipeline, CodeBuild and the like.
+
+AWS lets a service assume a role if the role's trust policy names the service and its conditions hold; the
+confused deputy keys aws:SourceAccount and aws:SourceArn are set by the service. ministack's own trust check
+lets any account root through wherever a service is named, so it can't tell; here the trust policy is
+evaluated for the service alone, and the session that comes out is held to the role's identity policies like
+any other.
+
+Not emulated: session policies of a service, and service-linked roles.
+"""
+
+import secrets
+from typing import Any
+
+from rehearsal.emulator import control, hooks
+from rehearsal.emulator.extensions import base, iam
+
+_SESSION_SECONDS = 12 * 3600
+
+
+def install() -> None:
+    control.register("assume-role-as-service", assume_role_as_service)
+
+
+def trusts_service(role_arn: str, service: str, source: str | None = None) -> str | None:
+    """Why a role cannot be assumed by a service principal, or None when it can."""
+    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    role = hooks.iam._roles.get_scoped(account, None, name)
+    if role is None or role["Arn"] != role_arn:
+        return f"the role {role_arn} does not exist"
+    keys = {"aws:sourceaccount": account}
+    if source is not None:
+        keys["aws:sourcearn"] = source
+    context = hooks.iam_evaluator.EvalContext(
+        principal_arn=service,
+        principal_type="Service",
+        principal_account=account,
+        action="sts:AssumeRole",
+        resource_arn="*",
+        region=base.region(),
+        service_context=keys,
+    )
+    decision = hooks.iam_evaluator.evaluate_resource_policy(
+        role["AssumeRolePolicyDocument"], context, service=service
+    ).decision
+    return None if decision == "Allow" else f"the trust policy of {role_arn} does not let {service} assume it"
+
+
+def assume_role_as_service(role: str, service: str, source: str | None = None) -> dict[str, Any]:
+    """Credentials of a role for what a service runs; refused with the reason if the trust policy says no."""
+    account, name = role.split(":")[4], role.rpartition("/")[2]
+    refusal = trusts_service(role, service, source)
+    if refusal is not None:
+        with base.scope(account, base.region()):
+            iam.record_denial(service, "sts:AssumeRole", role, refusal)
+        raise control.RefusedError(refusal)
+    session = service.partition(".")[0]
+    credentials = {
+        "AccessKeyId": f"ASIA{secrets.token_hex(8).upper()}",
+        "SecretAccessKey": secrets.token_hex(20),
+        "SessionToken": secrets.token_hex(32),
+    }
+    hooks.sts.register_session(
+        credentials["AccessKeyId"],
+        {
+            "Arn": f"arn:{base.PARTITION}:sts::{account}:assumed-role/{name}/{session}",
+            "UserId": f"{name}:{session}",
+            "SecretAccessKey": credentials["SecretAccessKey"],
+            "SessionToken": credentials["SessionToken"],
+            "AccountId": account,
+            "PrincipalType": "AssumedRole",
+        },
+    )
+    return credentials

@@ -1,0 +1,151 @@
+"""The one place that touches ministack: its modules, and the table of every name in them that the extensions
+rely on.
+
+ministack is untyped and most of these names are private, so a version is pinned exactly and `check` proves
+before anything starts that each of them exists. The extension modules use the modules below and nothing else
+of ministack; a test holds their source against the table.
+"""
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from rehearsal.emulator.errors import UnsupportedEmulatorError
+
+SUPPORTED_VERSION = "1.5.33"
+
+# module → the names that the extensions read, call or replace in it
+TABLE: dict[str, tuple[str, ...]] = {
+    "app": ("app", "SERVICE_HANDLERS", "AUTH"),
+    "core.iam_actions": ("SERVICE_TO_IAM_NAMESPACE", "extract_resource_arn", "request_tag_context"),
+    "core.iam_evaluator": (
+        "EvalContext",
+        "EvalResult",
+        "_gather_role_policies",
+        "enforce",
+        "evaluate",
+        "evaluate_resource_policy",
+        "evaluate_trust_policy",
+        "_conditions_met",
+        "_principal_org_id",
+        "_resolve_condition_key",
+        "_service_principal_matches",
+    ),
+    "core.responses": (
+        "AccountRegionScopedDict",
+        "error_response_json",
+        "get_account_id",
+        "get_region",
+        "request_scope",
+    ),
+    "core.lambda_runtime": ("_PYTHON_WORKER_SCRIPT",),
+    "core.router": ("SERVICE_PATTERNS",),
+    "services.backup": ("_SUPPORTED_RESOURCE_TYPES", "_vaults", "handle_request"),
+    "services.cloudformation": ("_stack_events", "_stacks"),
+    "services.cloudformation.handlers": ("_ACTION_HANDLERS",),
+    "services.cloudformation.helpers": ("_error", "_extract_string_members", "_p", "_page", "_xml"),
+    "services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY"),
+    "services.cloudformation.stacks": ("_runs_on_worker_thread", "_sends_back_failed_update"),
+    "services.cloudwatch_logs": ("_log_groups",),
+    "services.eventbridge": (
+        "_dispatch_to_lambda",
+        "_invoke_target",
+        "_put_events",
+        "_rule_arn",
+        "_rule_key",
+        "_rules",
+    ),
+    "services.iam": ("_aws_managed_policies", "_make_aws_managed_record", "_roles"),
+    "services.kms": ("_aliases",),
+    "services.lambda_svc": (
+        "_create_function",
+        "_execution_record_for_config",
+        "_fetch_code_from_s3",
+        "_functions",
+        "_get_func_record_for_ref",
+        "_route_async_failure",
+        "function_policy_for_arn",
+        "handle_request",
+        "invoke_async_with_retry",
+    ),
+    "services.organizations": (
+        "FULL_ACCESS_POLICY_ID",
+        "_DISPATCH",
+        "_accounts",
+        "_attachments",
+        "_create_account",
+        "_create_statuses",
+        "_describe_organization",
+        "_ensure_org",
+        "_orgs",
+        "_ous",
+        "_policies",
+        "_roots",
+        "_tags",
+        "_target",
+        "handle_request",
+    ),
+    "services.s3": ("_bucket_owner_account", "_foreign_bucket_allows", "_get_object_data"),
+    "services.sns": ("topic_policy_for_arn",),
+    "services.sqs": ("queue_policy_for_arn",),
+    "services.sts": ("register_session",),
+}
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(f"ministack.{name}")
+    except ImportError as missing:
+        raise UnsupportedEmulatorError(
+            f"ministack {SUPPORTED_VERSION} with its module {name} is needed ({missing}): "
+            "run `make rehearse`, which installs it"
+        ) from missing
+
+
+app = _module("app")
+iam_actions = _module("core.iam_actions")
+iam_evaluator = _module("core.iam_evaluator")
+responses = _module("core.responses")
+router = _module("core.router")
+backup = _module("services.backup")
+cloudformation = _module("services.cloudformation")
+cloudformation_handlers = _module("services.cloudformation.handlers")
+cloudformation_helpers = _module("services.cloudformation.helpers")
+provisioners = _module("services.cloudformation.provisioners")
+stacks = _module("services.cloudformation.stacks")
+cloudwatch_logs = _module("services.cloudwatch_logs")
+eventbridge = _module("services.eventbridge")
+iam = _module("services.iam")
+lambda_runtime = _module("core.lambda_runtime")
+kms = _module("services.kms")
+lambda_svc = _module("services.lambda_svc")
+organizations = _module("services.organizations")
+s3 = _module("services.s3")
+sns = _module("services.sns")
+sqs = _module("services.sqs")
+sts = _module("services.sts")
+
+
+def check(table: dict[str, tuple[str, ...]] | None = None, expected: str = SUPPORTED_VERSION) -> None:
+    """Refuse any other version than the pinned one, and one that lacks a name of the table.
+
+    Raises UnsupportedEmulatorError naming the version found, or every missing name.
+    """
+    try:
+        found = version("ministack")
+    except PackageNotFoundError:
+        found = "none"
+    if found != expected:
+        raise UnsupportedEmulatorError(
+            f"ministack {expected} is needed, {found} is installed: install what requirements/dev.txt says"
+        )
+    missing = [
+        f"{module}.{name}"
+        for module, names in (TABLE if table is None else table).items()
+        for name in names
+        if not hasattr(_module(module), name)
+    ]
+    if missing:
+        raise UnsupportedEmulatorError(
+            f"ministack {found} lacks what the extensions rely on: {', '.join(missing)}"
+        )

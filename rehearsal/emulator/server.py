@@ -1,0 +1,52 @@
+"""The server process: ministack with the extension modules, on 127.0.0.1 only, and no longer than its parent.
+
+Started by process.py as `python -m rehearsal.emulator.server <settings.json>`; everything else it needs is in
+the environment that process.py makes.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from rehearsal.emulator import control, hooks
+from rehearsal.emulator.configuration import Configuration
+from rehearsal.emulator.errors import StartError
+from rehearsal.emulator.extensions import installation
+
+
+def end_process_group(*_: object) -> None:
+    """Take the Lambda workers along: the state is in memory, the temporary folder the parent's."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def watch_parent() -> None:
+    """The parent holds the other end of our standard input and never writes: reading ends when it is gone."""
+    sys.stdin.buffer.read()
+    end_process_group()
+
+
+def main(settings: Path) -> None:
+    configuration = Configuration.read(settings)
+    signal.signal(signal.SIGTERM, end_process_group)
+    threading.Thread(target=watch_parent, name="parent", daemon=True).start()
+    hooks.check()
+    if not hooks.app.AUTH:
+        raise StartError("the server was started without AUTH=true: nothing would be refused")
+    installation.install(configuration)
+    listener = Config()
+    listener.bind = [f"127.0.0.1:{configuration.port}"]
+    listener.certfile, listener.keyfile = str(configuration.certificate), str(configuration.key)
+    listener.keep_alive_timeout = 75
+    application = control.beside(hooks.app.app, configuration.token)
+    # A shutdown trigger that never fires keeps hypercorn from replacing the SIGTERM handler above.
+    asyncio.run(serve(application, listener, shutdown_trigger=asyncio.Event().wait))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
