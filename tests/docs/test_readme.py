@@ -1,4 +1,4 @@
-"""The README is the runbook: its commands, its order table and its links are held against contract and files."""
+"""The README is the runbook: commands, order table and links are held against contract and files."""
 
 from __future__ import annotations
 
