@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 # The stamp carries the checksum of the exact versions: a changed requirement, and nothing else, installs again.
-sum := $(shell cat requirements/dev.txt lambdas/*/requirements.txt | cksum | cut -d' ' -f1)
+sum := $(shell cat requirements/dev.txt lambdas/*/requirements.txt | cksum | cut -d" " -f1)
 installed := $(VENV)/installed-$(sum)
 run := $(VENV)/bin/python -m
 

@@ -1,0 +1,111 @@
+"""The README is the runbook: commands, order table and links are held against contract and files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rehearsal import runbook
+from tests.templates import contract
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = runbook.parse(README)
+TAGS = '"Key"="Application","Value"="Backup and Recovery with AWS Backup Solution"'
+
+
+def create_stack_commands() -> list[tuple[runbook.Command, runbook.AwsCall]]:
+    return [
+        (command, call)
+        for command in runbook.select(COMMANDS, ["Deploy"])
+        for call in runbook.aws_calls(command.text.replace("<", "").replace(">", ""))
+        if (call.service, call.operation) == ("cloudformation", "create-stack")
+    ]
+
+
+def test_a_person_creates_the_published_stacks_in_the_published_order() -> None:
+    created = [
+        (
+            command.account,
+            call.options["--stack-name"],
+            call.options["--template-body"].removeprefix("file://"),
+            tuple(re.findall(r"ParameterKey=(\w+)", command.text)),
+        )
+        for command, call in create_stack_commands()
+    ]
+
+    assert created == [
+        (stack.account, stack.name, stack.template, stack.typed) for stack in contract.HAND_MADE
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "call"),
+    [pytest.param(*pair, id=pair[1].options["--stack-name"]) for pair in create_stack_commands()],
+)
+def test_every_stack_is_created_with_tags_capability_and_region(
+    command: runbook.Command, call: runbook.AwsCall
+) -> None:
+    assert f"--tags {TAGS}" in command.text
+    assert call.options["--capabilities"] == "CAPABILITY_NAMED_IAM"
+    assert "--region <home-region>" in command.text
+
+
+def test_the_order_table_says_what_the_commands_do() -> None:
+    rows = re.findall(r"^\| \d+ \| (\w+) \| ([\w-]+) \| ([\w./-]+) \| (\w*) ?\|$", README, re.MULTILINE)
+
+    assert [
+        (account, stack, template, tuple(filter(None, [typed]))) for account, stack, template, typed in rows
+    ] == [(stack.account, stack.name, stack.template, stack.typed) for stack in contract.HAND_MADE]
+
+
+def test_every_file_that_a_command_names_exists() -> None:
+    named = {path for command in COMMANDS for path in command.files}
+
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
+
+
+def test_every_placeholder_is_explained_in_the_table() -> None:
+    explained = set(re.findall(r"`<([a-z-]+)>`", README))
+
+    assert {name for command in COMMANDS for name in command.placeholders} <= explained
+
+
+def test_every_key_of_the_targets_file_is_explained() -> None:
+    import json
+
+    keys = json.loads((ROOT / "aws-backup-ssm-targets.json").read_text(encoding="utf-8"))["Parameters"]
+
+    assert re.findall(r"^\| (\w+) \| [^|]+ \| [^|]+ \|$", README.split("### Your values")[1], re.MULTILINE)[
+        1:8
+    ] == list(keys)
+
+
+def test_the_archive_command_is_the_published_one() -> None:
+    assert any(command.text.startswith("zip -r aws-backup-solution.zip *") for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    local = [target for target in targets if not re.match(r"[a-z]+:", target)]
+
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", [name.value for name in contract.NAMES])
+def test_the_readme_names_what_is_deployed(name: str) -> None:
+    readable = re.sub(r"\$\{\w+::\w+\}|\$\{\w+\}", "", name).rstrip("-")
+
+    assert readable in README
+
+
+def test_the_readme_names_every_stage_in_its_order() -> None:
+    assert re.findall(r"^\| (\w+) \| [^|]+ \|$", README.split("### What the pipeline does")[1], re.MULTILINE)[
+        1:10
+    ] == list(contract.STAGES)
