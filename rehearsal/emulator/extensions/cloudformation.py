@@ -48,6 +48,18 @@ _ROLES: dict[str, tuple[str, Callable[[Properties], Iterable[str | None]]]] = {
 }
 
 
+# type → aws:SourceArn when the service assumes those roles, from the resource's properties and a name for it.
+# EventBridge Scheduler sends the schedule's group ("confused deputy prevention" of its user guide).
+_SOURCES: dict[str, Callable[[Properties, str], str]] = {
+    "AWS::CodeBuild::Project": lambda p, name: base.arn("codebuild", f"project/{p.get('Name', name)}"),
+    "AWS::CodePipeline::Pipeline": lambda p, name: base.arn("codepipeline", p.get("Name", name)),
+    "AWS::Events::Rule": lambda p, name: base.arn("events", f"rule/{p.get('Name', name)}"),
+    "AWS::Scheduler::Schedule": lambda p, name: base.arn(
+        "scheduler", f"schedule-group/{p.get('GroupName', 'default')}"
+    ),
+}
+
+
 def install() -> None:
     for kind in sorted(_NAMED.keys() | _ROLES.keys()):
         _check_creation(kind)
@@ -59,7 +71,7 @@ def _check_creation(kind: str) -> None:
 
     def checked(logical_id: str, properties: Properties, stack: str) -> Any:
         _refuse_existing(kind, properties)
-        _refuse_role(kind, properties)
+        _refuse_role(kind, properties, f"{stack}-{logical_id}-XXXXXXXXXXXX")
         return create(logical_id, properties, stack)
 
     handlers["create"] = checked
@@ -75,11 +87,12 @@ def _refuse_existing(kind: str, properties: Properties) -> None:
         )
 
 
-def _refuse_role(kind: str, properties: Properties) -> None:
+def _refuse_role(kind: str, properties: Properties, name: str) -> None:
     if kind not in _ROLES:
         return
     service, roles = _ROLES[kind]
+    source = _SOURCES[kind](properties, name)
     for role in roles(properties):
-        refusal = service_roles.trusts_service(role, service) if role else None
+        refusal = service_roles.trusts_service(role, service, source) if role else None
         if refusal is not None:
             raise ValueError(refusal)
