@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from rehearsal.emulator import Denied
+from rehearsal.emulator import Denied, EmulatorError
 from rehearsal.errors import RehearsalError
 
 
@@ -112,6 +112,19 @@ class Journal:
     def remark(self, text: str) -> None:
         """Something to show that is no step."""
         self._listener.remark(text)
+
+    @contextmanager
+    def watching(self, denied: Callable[[], Sequence[Denied]]) -> Iterator[None]:
+        """Ask `denied` for refused calls while the block runs; what it says last is kept."""
+        self.denied = denied
+        try:
+            yield
+        finally:
+            last: Sequence[Denied] = ()
+            # Interrupted or crashed: what is left of the organization does not matter any more.
+            with suppress(OSError, EmulatorError):
+                last = denied()
+            self.denied = lambda: last
 
     @contextmanager
     def step(self, title: str) -> Iterator[OpenStep]:

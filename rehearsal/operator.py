@@ -14,6 +14,7 @@ from rehearsal.emulator import Emulator
 from rehearsal.errors import CommandError, RunbookError, StepError
 from rehearsal.journal import Journal
 from rehearsal.organization import Organization
+from rehearsal.outcomes import Outcomes
 from rehearsal.pipeline import Execution, ExpectedFailure, Place
 from rehearsal.preflight import Tools
 from rehearsal.runbook import AwsCall, Command
@@ -130,10 +131,25 @@ class Operator:
             if name in self.executions:
                 continue
             self._journal.section(f"The pipeline {name}, which starts when it is created")
-            execution = Execution(self._emulator, place, name, self._scratch / "pipeline", self._journal)
+            execution = Execution(
+                self._emulator,
+                place,
+                name,
+                self._scratch / "pipeline",
+                self._journal,
+                after_builds=self._check_packages,
+            )
             self.executions[name] = execution
             execution.run(None if self._management_role_exists() else PUBLISHED_FAILURE)
             self._journal.section("Deploy, continued")
+
+    def _check_packages(self) -> None:
+        """A package that is missing in a region is named here, before a stack fails because of it."""
+        outcomes = Outcomes(self._emulator, self._organization)
+        if not outcomes.packages_are_recorded():
+            return
+        with self._journal.step("packages in every region's bucket") as step:
+            step.summary = f"{len(outcomes.packages())} packages"
 
     def _management_role_exists(self) -> bool:
         plan = self._organization.plan

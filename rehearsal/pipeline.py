@@ -44,10 +44,19 @@ class Place:
 
 
 class Execution:
-    """One execution of a pipeline. `failed_stage` is None while nothing has failed."""
+    """One execution of a pipeline. `failed_stage` is None while nothing has failed.
+
+    `after_builds` checks what builds have made, as soon as they have made it; it raises OutcomeError.
+    """
 
     def __init__(
-        self, emulator: Emulator, place: Place, pipeline: str, scratch: Path, journal: Journal
+        self,
+        emulator: Emulator,
+        place: Place,
+        pipeline: str,
+        scratch: Path,
+        journal: Journal,
+        after_builds: Callable[[], None],
     ) -> None:
         self.identifier = ""
         self.pipeline = pipeline
@@ -58,6 +67,7 @@ class Execution:
         self._roles = Roles(emulator)
         self._scratch = scratch
         self._journal = journal
+        self._after_builds = after_builds
         self._succeeded: set[tuple[str, str]] = set()
         self._runs = 0
         self._definition = self._read()
@@ -140,6 +150,8 @@ class Execution:
         ]
         if tasks:
             parallel.run(tasks)
+        if not self.failed_stage and any(action.provider == "CodeBuild" for action in todo):
+            self._after_builds()
 
     def _run_action(self, stage: Stage, action: Action, expected: ExpectedFailure | None) -> None:
         with self._journal.step(f"{stage.name} · {action.name}") as step:

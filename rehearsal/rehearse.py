@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal import organization, preflight, runbook, workspace
+from rehearsal import organization, preflight, restores, runbook, workspace
 from rehearsal.emulator import Emulator
-from rehearsal.journal import Journal, Status
+from rehearsal.journal import Holding, Journal, Status
 from rehearsal.operator import PRINTED, Operator
 from rehearsal.organization import Organization, Plan
+from rehearsal.outcomes import Outcomes
 from rehearsal.runbook import Command
 
 SECTIONS = ("Prerequisites", "Deploy")
@@ -33,24 +34,51 @@ class Options:
 
 def rehearse(options: Options, journal: Journal) -> None:
     """Carry everything out, writing the journal. Raises RehearsalError at the first thing that is wrong."""
+    plan = options.plan
     with _folder() as folder:
         journal.section("Before anything starts")
         tools = _check_machine(options, journal, folder)
         clone, commands = _copy(options, journal, folder)
-        with Emulator(
-            folder / "emulator", options.plan.accounts, options.plan.home_region, options.port
-        ) as emulator:
-            journal.denied = emulator.denied
+        with (
+            Emulator(folder / "emulator", plan.accounts, plan.home_region, options.port) as emulator,
+            journal.watching(emulator.denied),
+        ):
             created = _create_organization(emulator, options, journal, clone)
             scratch = folder / "operator"
             scratch.mkdir()
             operator = Operator(emulator, created, tools, journal, clone, scratch)
-            for section in SECTIONS:
-                journal.section(f"{section}: the README's commands")
-                operator.carry_out([command for command in commands if command.section == section])
-            operator.finish()
-            if options.keep:
-                options.keep(emulator, created)
+            try:
+                _carry_out(operator, commands, journal)
+                _check_outcomes(emulator, created, journal)
+            finally:
+                interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+                if options.keep and not interrupted:
+                    options.keep(emulator, created)
+
+
+def _carry_out(operator: Operator, commands: list[Command], journal: Journal) -> None:
+    for section in SECTIONS:
+        journal.section(f"{section}: the README's commands")
+        operator.carry_out([command for command in commands if command.section == section])
+    operator.finish()
+
+
+def _check_outcomes(emulator: Emulator, created: Organization, journal: Journal) -> None:
+    """What the accounts hold, and whether restored resources get their tags back."""
+    journal.section("Outcomes")
+    for title, check in Outcomes(emulator, created).all().items():
+        with journal.step(title) as step:
+            found = check()
+            journal.holdings += found
+            step.summary = f"{len(found)} found"
+    member, plan = created.plan.accounts.members[0], created.plan
+    elsewhere = next((region for region in plan.regions if region != plan.home_region), plan.home_region)
+    for restore, region in ((restores.TABLE, elsewhere), (restores.VOLUME, plan.home_region)):
+        with journal.step(f"restore of {restore.kind} in account {member}, {region}") as step:
+            arn = restores.rehearse(emulator, member, region, restore)
+            step.summary = f"{arn.rpartition(':')[2]} has its tags back"
+            name = next(name for name, account in plan.accounts.ids_by_name().items() if account == member)
+            journal.holdings.append(Holding(name, member, region, "restored, with its tags", arn))
 
 
 @contextlib.contextmanager
