@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from rehearsal import logs
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.journal import Holding
@@ -218,7 +219,7 @@ class Outcomes:
         pages = organizations.get_paginator("list_policies").paginate(Filter="BACKUP_POLICY")
         identifiers = {policy["Name"]: policy["Id"] for page in pages for policy in page["Policies"]}
         found = [self._role("management", "BackupOrgPolicyManagerOrgAdmin")]
-        log = self._emulator.function_log(self._accounts.home, self._home_region, POLICY_FUNCTION)
+        log = logs.of_function(self._emulator, self._accounts.home, self._home_region, POLICY_FUNCTION)
         faults: list[str] = []
         for name, published in POLICIES.items():
             if name not in identifiers:
@@ -228,7 +229,7 @@ class Outcomes:
                 f"policy {name}: {fault}"
                 for fault in self._policy_faults(organizations, identifiers[name], published)
             )
-            if name not in log:
+            if not any("CreatePolicy" in line and name in line for line in log):
                 faults.append(
                     f"policy {name}: the function {POLICY_FUNCTION} has not written that it made it."
                 )
@@ -320,7 +321,7 @@ def _parameter(ssm: Any, name: str) -> str:
 
 
 class _missing:  # noqa: N801 - reads as a statement
-    """`with _missing("role x", "home"):` turns AWS's refusal into an OutcomeError that says what is missing."""
+    """`with _missing("role x", "home"):` turns AWS's refusal into an OutcomeError."""
 
     def __init__(self, what: str, *where: str) -> None:
         self._message = f"{', '.join(where)}: {what} does not exist"

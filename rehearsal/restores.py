@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rehearsal import logs
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.outcomes import MEMBER_ROLE, MEMBER_VAULT, TAG_FUNCTION
@@ -130,7 +131,7 @@ def _wait_for_tags(emulator: Emulator, account: str, region: str, restore: Resto
     deadline = time.monotonic() + _WAIT_SECONDS
     while (tags := restore.tags(client, created)) != TAGS:
         if time.monotonic() > deadline:
-            log = emulator.function_log(account, region, TAG_FUNCTION).splitlines()
+            log = logs.of_function(emulator, account, region, TAG_FUNCTION)
             raise OutcomeError(
                 f"{created} was restored but has the tags {tags or 'none'} instead of {TAGS}.",
                 f"the end of the log of {TAG_FUNCTION} in account {account}, {region}:",
