@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import signal
 import sys
@@ -10,7 +11,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from rehearsal import processes
 from rehearsal.display import Display, console_for
 from rehearsal.emulator import Emulator, EmulatorError
 from rehearsal.errors import PrerequisiteError, RehearsalError
@@ -33,6 +33,13 @@ def _file(text: str) -> Path:
     return Path(text).resolve()
 
 
+def _interrupt(*_: object) -> None:
+    """The first signal ends the rehearsal; a second one must not end the cleaning up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make rehearse ARGS=…",
@@ -50,28 +57,33 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def keep(display: Display, emulator: Emulator, created: Organization) -> None:
+def keep(display: Display, journal: Journal, emulator: Emulator, created: Organization) -> None:
     """Leave the organization up, with what another terminal needs to look at it, until Ctrl-C."""
     plan = created.plan
+    display.tree(journal.holdings)
     display.remark("The organization stays up until Ctrl-C. For your own aws commands:")
     for name, value in emulator.environment(plan.accounts.home, plan.home_region).items():
         display.remark(f"export {name}={shlex.quote(value)}")
     display.remark("An account number is that account's AWS_ACCESS_KEY_ID: put in another to look at it.")
-    threading.Event().wait()
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def main(given: Sequence[str]) -> int:
     """0: everything passed; 1: a step failed; 2: nothing could be rehearsed; 130: interrupted."""
     chosen = arguments(given)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal that knows no ✓
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     with Display(console_for(force_plain=chosen.plain)) as display:
         journal = Journal(display)
         options = Options(
             repository=Path(__file__).resolve().parents[1],
             port=chosen.port,
             targets=chosen.targets,
-            keep=(lambda emulator, created: keep(display, emulator, created)) if chosen.keep else None,
+            keep=(lambda emulator, created: keep(display, journal, emulator, created))
+            if chosen.keep
+            else None,
         )
         try:
             rehearse(options, journal)
@@ -82,10 +94,10 @@ def main(given: Sequence[str]) -> int:
             display.failure(PrerequisiteError(str(error)))
             return PrerequisiteError.exit_code
         except KeyboardInterrupt:
-            processes.end_all()
             display.remark("Interrupted: everything that was started has been ended.")
             return INTERRUPTED
-        display.tree(journal.holdings)
+        if not chosen.keep:
+            display.tree(journal.holdings)
         display.end(journal.result())
         return 0
 

@@ -23,7 +23,7 @@ from rich.tree import Tree
 
 from rehearsal.emulator import Denied
 from rehearsal.errors import RehearsalError
-from rehearsal.journal import Holding, Result, Status, Step
+from rehearsal.journal import Holding, Result, Status, Step, describe
 
 _SYMBOLS: Final = {
     Status.PASSED: ("✓", "green"),
@@ -80,7 +80,7 @@ class Display:
             self._running[title] = time.monotonic()
 
     def line(self, title: str, text: str) -> None:
-        self._print(Text(f"      {title}: {text}", style="dim"))
+        self._print(Text(f"      {title.rpartition(' · ')[2]}: {text}", style="dim"))
 
     def finished(self, step: Step) -> None:
         with self._lock:
@@ -145,17 +145,17 @@ class Display:
         )
 
 
-def describe(denied: Denied) -> str:
-    """One refused call in one line."""
-    return f"denied: {denied.action} on {denied.resource} by {denied.principal} ({denied.reason})"
-
-
 def accounts_tree(holdings: Iterable[Holding]) -> Tree:
-    """Accounts in the order in which they come, their regions and what is in each."""
+    """Accounts in the order in which they come, in each what is global and then its regions."""
+    accounts: dict[tuple[str, str], list[Holding]] = {}
+    for holding in holdings:
+        accounts.setdefault((holding.account, holding.account_id), []).append(holding)
     root = Tree("Organization")
-    for (name, account_id), held in groupby(holdings, key=lambda item: (item.account, item.account_id)):
+    for (name, account_id), held in accounts.items():
         account = root.add(f"{escape(name)} account {account_id}")
-        for region, items in groupby(held, key=lambda item: item.region):
+        for region, items in groupby(
+            sorted(held, key=lambda item: item.region), key=lambda item: item.region
+        ):
             branch = account.add(region or "global")
             for item in items:
                 branch.add(f"{escape(item.kind)}: {escape(item.name)}")

@@ -19,7 +19,7 @@ from rehearsal.artifacts import ArtifactStore
 from rehearsal.definition import Action, Definition, Stage
 from rehearsal.emulator import Emulator
 from rehearsal.errors import ActionError, StepError, UnsupportedError
-from rehearsal.journal import Journal
+from rehearsal.journal import Journal, Status
 
 CODEPIPELINE: Final = "codepipeline.amazonaws.com"
 
@@ -188,4 +188,7 @@ class Execution:
             store=self._store,
             scratch=self._scratch / f"{self._runs:02d}-{action.name}",
             say=say,
+            leave_out=lambda command: self._journal.note(
+                f"{action.name}: {command}", Status.NOT_RUN, "it needs RubyGems"
+            ),
         )

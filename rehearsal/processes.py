@@ -24,6 +24,7 @@ class Finished:
 
 _running: set[int] = set()
 _lock = threading.Lock()
+_ended = threading.Event()
 
 
 @contextmanager
@@ -49,6 +50,8 @@ def started(
     )
     with _lock:
         _running.add(process.pid)
+    if _ended.is_set():
+        _end(process.pid)
     try:
         yield process
     finally:
@@ -72,7 +75,8 @@ def run(arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str
 
 
 def end_all() -> None:
-    """End everything that still runs, for an interruption: the threads that wait for it then return."""
+    """End everything that runs or is still to be started, for an interruption."""
+    _ended.set()
     with _lock:
         groups = list(_running)
     for group in groups:

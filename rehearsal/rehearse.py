@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal import organization, preflight, restores, runbook, workspace
+from rehearsal import organization, preflight, processes, restores, runbook, workspace
 from rehearsal.emulator import Emulator
-from rehearsal.journal import Holding, Journal, Status
+from rehearsal.errors import OutcomeError
+from rehearsal.journal import Holding, Journal, Status, describe
 from rehearsal.operator import PRINTED, Operator
 from rehearsal.organization import Organization, Plan
 from rehearsal.outcomes import Outcomes
@@ -42,6 +43,7 @@ def rehearse(options: Options, journal: Journal) -> None:
         with (
             Emulator(folder / "emulator", plan.accounts, plan.home_region, options.port) as emulator,
             journal.watching(emulator.denied),
+            _interruptible(journal),
         ):
             created = _create_organization(emulator, options, journal, clone)
             scratch = folder / "operator"
@@ -54,6 +56,17 @@ def rehearse(options: Options, journal: Journal) -> None:
                 interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
                 if options.keep and not interrupted:
                     options.keep(emulator, created)
+
+
+@contextlib.contextmanager
+def _interruptible(journal: Journal) -> Iterator[None]:
+    """On Ctrl-C everything that was started ends before the organization and the folder go away."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        journal.close()
+        processes.end_all()
+        raise
 
 
 def _carry_out(operator: Operator, commands: list[Command], journal: Journal) -> None:
@@ -79,6 +92,12 @@ def _check_outcomes(emulator: Emulator, created: Organization, journal: Journal)
             step.summary = f"{arn.rpartition(':')[2]} has its tags back"
             name = next(name for name, account in plan.accounts.ids_by_name().items() if account == member)
             journal.holdings.append(Holding(name, member, region, "restored, with its tags", arn))
+    with journal.step("no call was refused but the one that the README announces"):
+        if refused := journal.unexpected():
+            raise OutcomeError(
+                f"{len(refused)} calls were refused, the first: {describe(refused[0])}",
+                *map(describe, refused[1:]),
+            )
 
 
 @contextlib.contextmanager
