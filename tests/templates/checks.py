@@ -56,7 +56,7 @@ ATTRIBUTES = (
     "Metadata",
     "Properties",
 )
-# Where parameters are most of a template, Resources cannot begin within the first third: these lines are free.
+# Where parameters are most of a template, Resources cannot begin within the first third: so many are free.
 FEW_LINES = 80
 RETAINED = frozenset(
     {
@@ -572,12 +572,16 @@ def names(templates: Sequence[Template]) -> Iterator[Finding]:
     known = {name.value.removeprefix("alias/") for name in NAMES}
     for template in templates:
         known |= {*template.resources, *template.parameters, *template.body.get("Outputs", {})}
-        for _, resource in template.resources.items():
+        for resource in template.resources.values():
             properties = resource.get("Properties", {})
             known |= {
                 str(value)
                 for key, value in properties.items()
                 if key.endswith("Name") and key != "DisplayName"
+            }
+        for _, pipeline in template.of_type("AWS::CodePipeline::Pipeline"):
+            known |= {
+                str(part["Name"]) for part in _walk(pipeline) if isinstance(part, dict) and "Name" in part
             }
     for template in templates:
         for number, line in _lines(template):
