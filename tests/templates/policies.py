@@ -7,7 +7,7 @@ repository uses, and refuses operators and elements that it does not know, so th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,15 @@ def _applies(statement: Mapping[str, Any], request: Request) -> bool:
     )
 
 
+TESTS: Mapping[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda pattern, value: pattern == value,
+    "StringLike": _matches,
+    "ArnEquals": _arn_matches,
+    "ArnLike": _arn_matches,
+    "Bool": lambda pattern, value: pattern.lower() == value.lower(),
+}
+
+
 def _is_principal(principal: Any, request: Request) -> bool:
     """An account's root stands for all its principals, provided that IAM there allows the request."""
     if principal == "*":
@@ -102,13 +111,7 @@ def _holds(operator: str, key: str, wanted: list[str], request: Request) -> bool
         return True
     name = name.removesuffix("IfExists")
     negated = "Not" in name
-    test = {
-        "StringEquals": lambda pattern, value: pattern == value,
-        "StringLike": _matches,
-        "ArnEquals": _arn_matches,
-        "ArnLike": _arn_matches,
-        "Bool": lambda pattern, value: pattern.lower() == value.lower(),
-    }.get(name.replace("Not", ""))
+    test = TESTS.get(name.replace("Not", ""))
     if test is None or quantifier not in ("", "ForAnyValue", "ForAllValues"):
         raise ValueError(f"the evaluator does not know the condition operator {operator}")
     results = [any(test(pattern, value) for pattern in wanted) != negated for value in values or []]
