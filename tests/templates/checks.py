@@ -452,6 +452,23 @@ def member_alone(template: Template) -> Iterator[Finding]:
             )
 
 
+def suppressed(template: Template) -> Iterator[tuple[str, str, str, str]]:
+    """(resource, analyser, rule, reason) of each finding of an analyser that a template suppresses."""
+    for name, resource in template.resources.items():
+        metadata = resource.get("Metadata", {})
+        for rule in metadata.get("cfn_nag", {}).get("rules_to_suppress", []):
+            yield name, "cfn-nag", str(rule.get("id", "")), str(rule.get("reason", ""))
+        for rule in metadata.get("checkov", {}).get("skip", []):
+            yield name, "checkov", str(rule.get("id", "")), str(rule.get("comment", ""))
+
+
+def suppressions(template: Template) -> Iterator[Finding]:
+    """A suppression says why, in words: the reader of the template decides whether it still holds."""
+    for name, analyser, rule, reason in suppressed(template):
+        if not rule or len(reason.split()) < 4:
+            yield Finding(template.path, name, f"suppresses {analyser} {rule} without a reason")
+
+
 CHECKS: tuple[Check, ...] = (
     layout,
     description,
@@ -470,6 +487,7 @@ CHECKS: tuple[Check, ...] = (
     vaults,
     log_groups,
     member_alone,
+    suppressions,
 )
 
 

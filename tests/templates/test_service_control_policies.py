@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.templates.contract import MEMBER as MEMBER_TEMPLATES
+from tests.templates.contract import NAMES
 from tests.templates.loading import ROOT
 from tests.templates.policies import Request, decide
 
@@ -188,6 +190,16 @@ def test_what_is_not_of_the_solution_is_left_alone(
 def test_nobody_can_pose_as_stack_sets(who: str, action: str) -> None:
     request = Request(who, action, f"{MEMBER}:role/stacksets-exec-mine")
     assert decide(policy("protect-backup-solution.json"), request) == "Deny"
+
+
+def test_the_protecting_policy_names_what_the_templates_create() -> None:
+    text = (FOLDER / "protect-backup-solution.json").read_text(encoding="utf-8")
+    named = set(re.findall(r"[:/](?:alias/)?(AWSBackupSolution\w+|TagOnRestore\w*)", text))
+    ours = {name.value.removeprefix("alias/") for name in NAMES if name.template.startswith(MEMBER_TEMPLATES)}
+    assert named == ours
+    stack_sets = {name.value for name in NAMES if name.value.startswith("organizations-aws-backup-")}
+    assert stack_sets
+    assert "StackSet-organizations-aws-backup-*" in text
 
 
 def test_the_read_me_names_every_policy_and_every_placeholder() -> None:
