@@ -559,7 +559,7 @@ def _group(template: Template) -> str:
     """
     if any(template.of_type("AWS::SSM::Parameter")):
         return "owner"
-    wrapped = "member-account" in template.path or template.path.endswith("/aws-backup-lambda-s3-bucket.yaml")
+    wrapped = template.account == "member" or template.path.endswith("/aws-backup-lambda-s3-bucket.yaml")
     return "body" if wrapped else "reader"
 
 
