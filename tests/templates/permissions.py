@@ -2,9 +2,8 @@
 
 Needs come from the handler permissions in CloudFormation's official resource schemas, which cfn-lint
 carries (https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html,
-"handlers"). Templates are the builtin types that `loading.load(...).body` gives; their values are
-resolved with the made-up facts of a `Site`. Conditions of statements are not evaluated: a need is met
-when a statement names its action and its resource.
+"handlers"). Values of a template are resolved with the made-up facts of a `Site`. Conditions of
+statements are not evaluated: a need is met when a statement names its action and its resource.
 """
 
 from __future__ import annotations
@@ -17,6 +16,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from tests.templates.loading import Template
+from tests.templates.resolving import Resolver
+
+NOTHING = None  # an optional role that is not given: nothing is called
 HANDLERS = ("create", "read", "update", "delete", "list")
 
 
@@ -50,9 +53,9 @@ class Statement:
 
 @dataclass(frozen=True)
 class Site:
-    """The stack that a template is deployed as, in one account and region, and what other stacks give it.
+    """The stack that a template is deployed as, in one account and region, and what it is given.
 
-    `imports`: export name → value. `stored`: SSM parameter → value, for SSM-typed parameters.
+    `imports`: export name → value. `parameters`: name → value, for those without a default.
     """
 
     stack: str
@@ -60,7 +63,6 @@ class Site:
     management: str = "111111111111"
     region: str = "us-east-1"
     imports: Mapping[str, str] = field(default_factory=dict)
-    stored: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     def pseudo(self) -> dict[str, str]:
@@ -100,76 +102,43 @@ def handler_permissions(resource_type: str) -> Mapping[str, frozenset[str]]:
     }
 
 
-class Resolver:
-    """Gives the values of one template as they are once it is deployed at a site, where that can be known."""
+class Deployed(Resolver):
+    """A template deployed at a site: references give physical names and ARNs, optional parts are on."""
 
-    def __init__(self, body: Mapping[str, Any], site: Site) -> None:
-        self.resources: Mapping[str, Mapping[str, Any]] = body.get("Resources", {})
+    def __init__(self, template: Template, site: Site) -> None:
+        made_up = {name: "value" for name, one in template.parameters.items() if "Default" not in one}
+        super().__init__(template, {**made_up, **site.parameters}, site.pseudo())
         self.site = site
-        self.values = site.pseudo() | {
-            name: site.parameters.get(name, self._default(definition))
-            for name, definition in body.get("Parameters", {}).items()
-        }
 
-    def _default(self, definition: Mapping[str, Any]) -> str:
-        default = str(definition.get("Default", "value"))
-        is_stored = str(definition["Type"]).startswith("AWS::SSM::Parameter::Value<")
-        return self.site.stored.get(default, "value") if is_stored else default
+    def condition(self, value: Any) -> bool:
+        return True
 
-    def resolve(self, value: Any) -> Any:
-        """The value with its intrinsic functions carried out. ValueError: one of them is not known."""
-        match value:
-            case {"Ref": name}:
-                return self.ref(name)
-            case {"Fn::GetAtt": [name, "Arn"]} | {"Fn::GetAtt": str(name)}:
-                return self.arn(name.removesuffix(".Arn"))
-            case {"Fn::ImportValue": name}:
-                return self.site.imports[self.resolve(name)]
-            case {"Fn::Sub": [text, more]}:
-                return self.substitute(text, {key: self.resolve(item) for key, item in more.items()})
-            case {"Fn::Sub": text}:
-                return self.substitute(text, {})
-            case {"Fn::Select": [index, items]}:
-                return self.resolve(items)[int(index)]
-            case {"Fn::Split": [separator, text]}:
-                return self.resolve(text).split(separator)
-            case {"Fn::If": [_, chosen, _]}:
-                return self.resolve(chosen)  # an optional part counts as switched on
-            case dict() if any(key.startswith("Fn::") for key in value):
-                raise ValueError(f"no rule to resolve {value}")
-            case dict():
-                return {key: self.resolve(item) for key, item in value.items()}
-            case list():
-                return [self.resolve(item) for item in value]
-            case _:
-                return value
+    def _ref(self, name: str) -> Any:
+        """Ref, and what stands between the braces of a Fn::Sub."""
+        if name.endswith(".Arn"):
+            return self.arn(name.removesuffix(".Arn"))
+        if name in self.template.resources:
+            is_topic = self.template.resources[name]["Type"] == "AWS::SNS::Topic"
+            return self.arn(name) if is_topic else self.name(name)
+        return super()._ref(name)
 
-    def substitute(self, text: str, more: Mapping[str, str]) -> str:
-        """Fn::Sub."""
+    def _getatt(self, argument: Any) -> str:
+        name, attribute = argument.split(".") if isinstance(argument, str) else argument
+        assert attribute == "Arn", f"{self.template.path}: no rule for {name}.{attribute}"
+        return self.arn(name)
 
-        def one(match: re.Match[str]) -> str:
-            name = match[1]
-            if name in more:
-                return more[name]
-            return self.arn(name.removesuffix(".Arn")) if name.endswith(".Arn") else self.ref(name)
-
-        return re.sub(r"\$\{([\w:.]+)\}", one, text)
-
-    def ref(self, name: str) -> str:
-        """Ref: a parameter's value; a topic's ARN; any other resource's physical name."""
-        if name in self.values:
-            return str(self.values[name])
-        return self.arn(name) if self.resources[name]["Type"] == "AWS::SNS::Topic" else self.name(name)
+    def _importvalue(self, argument: Any) -> str:
+        return self.site.imports[self.resolve(argument)]
 
     def name(self, logical_id: str) -> str:
         """The physical name: the one given, or the one that CloudFormation makes of stack and logical id."""
-        resource = self.resources[logical_id]
+        resource = self.template.resources[logical_id]
         given = resource.get("Properties", {}).get(_NAMES[resource["Type"]][0])
         return str(self.resolve(given)) if given else f"{self.site.stack}-{logical_id}-0A1B2C3D4E5F"
 
     def arn(self, logical_id: str) -> str:
         """The ARN that the calls for a resource are made on."""
-        resource = self.resources[logical_id]
+        resource = self.template.resources[logical_id]
         delegated = resource.get("Properties", {}).get("CallAs") == "DELEGATED_ADMIN"
         return _NAMES[resource["Type"]][1].format(
             name=self.name(logical_id),
@@ -202,39 +171,34 @@ _NAMES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def needs(body: Mapping[str, Any], site: Site) -> Iterator[Need]:
+def needs(template: Template, site: Site) -> Iterator[Need]:
     """What the deployer of the template has to be allowed, whatever properties the resources use."""
-    resolver = Resolver(body, site)
-    for logical_id, resource in resolver.resources.items():
-        kind, properties = resource["Type"], resource.get("Properties", {})
+    deployed = Deployed(template, site)
+    for logical_id, resource in template.resources.items():
+        kind, properties = resource["Type"], deployed.properties(logical_id)
         why = f"{site.stack}/{logical_id} ({kind})"
         if kind.startswith("Custom::") or kind == "AWS::CloudFormation::CustomResource":
-            yield Need("lambda:InvokeFunction", resolver.resolve(properties["ServiceToken"]), why)
+            yield Need("lambda:InvokeFunction", properties["ServiceToken"], why)
             continue
         handlers = handler_permissions(kind)
         for action in sorted(frozenset().union(*handlers.values())):
-            for arn in _targets(action, logical_id, kind, properties, resolver):
-                yield Need(action, arn, why, reads=action in handlers["read"])
+            for arn in _called_on(action, kind, properties) or [deployed.arn(logical_id)]:
+                if arn is not NOTHING:
+                    yield Need(action, arn, why, reads=action in handlers["read"])
 
 
-def _targets(
-    action: str, logical_id: str, kind: str, properties: Mapping[str, Any], resolver: Resolver
-) -> list[str]:
-    """The ARNs that one action of a resource's handlers is called on."""
-    service = action.partition(":")[0]
+def _called_on(action: str, kind: str, properties: Mapping[str, Any]) -> list[str | None]:
+    """The ARNs that one action of a resource's handlers is called on; empty: on the resource itself."""
     if action in WITHOUT_RESOURCE:
         return ["*"]
-    if service == "iam" and not kind.startswith("AWS::IAM::"):
-        return [resolver.resolve(role) for role in _passed_roles(kind, properties)]
-    if kind == "AWS::Lambda::Function" and service == "s3":
-        code = resolver.resolve(properties["Code"])
-        return [f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}"]
-    if kind == "AWS::SNS::TopicPolicy":
-        return [resolver.resolve(topic) for topic in properties["Topics"]]
-    return [resolver.arn(logical_id)]
+    if action.startswith("iam:") and not kind.startswith("AWS::IAM::"):
+        return _passed_roles(kind, properties) or [NOTHING]
+    if action.startswith("s3:") and kind == "AWS::Lambda::Function":
+        return [f"arn:aws:s3:::{properties['Code']['S3Bucket']}/{properties['Code']['S3Key']}"]
+    return list(properties["Topics"]) if kind == "AWS::SNS::TopicPolicy" else []
 
 
-def _passed_roles(kind: str, properties: Mapping[str, Any]) -> list[Any]:
+def _passed_roles(kind: str, properties: Mapping[str, Any]) -> list[str | None]:
     """The roles that CloudFormation passes on when it makes a resource of this type."""
     if kind == "AWS::Events::Rule":
         return [target["RoleArn"] for target in properties["Targets"] if "RoleArn" in target]
@@ -268,11 +232,10 @@ WITHOUT_RESOURCE = frozenset(
 )
 
 
-def statements(body: Mapping[str, Any], role: str, site: Site) -> list[Statement]:
+def statements(template: Template, role: str, site: Site) -> list[Statement]:
     """The statements of a role's inline policies. AssertionError: one denies or excludes."""
-    resolver = Resolver(body, site)
     found = []
-    for policy in body["Resources"][role]["Properties"]["Policies"]:
+    for policy in Deployed(template, site).properties(role)["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement["Effect"] == "Allow", f"{role}: {statement} is no Allow"
             assert not {"NotAction", "NotResource"} & statement.keys(), f"{role}: {statement} excludes"
@@ -280,16 +243,16 @@ def statements(body: Mapping[str, Any], role: str, site: Site) -> list[Statement
                 Statement(
                     statement.get("Sid", ""),
                     tuple(_listed(statement["Action"])),
-                    tuple(resolver.resolve(item) for item in _listed(statement["Resource"])),
+                    tuple(_listed(statement["Resource"])),
                 )
             )
     return found
 
 
-def policy_characters(body: Mapping[str, Any], role: str, site: Site) -> int:
+def policy_characters(template: Template, role: str, site: Site) -> int:
     """Characters of a role's inline policies as IAM counts them (quota 10,240): without white space."""
-    resolved = Resolver(body, site).resolve(body["Resources"][role]["Properties"]["Policies"])
-    return sum(len(json.dumps(p["PolicyDocument"], separators=(",", ":"))) for p in resolved)
+    policies = Deployed(template, site).properties(role)["Policies"]
+    return sum(len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) for policy in policies)
 
 
 def _listed(value: Any) -> Sequence[Any]:

@@ -18,10 +18,10 @@ from typing import Any
 import botocore.session
 import pytest
 
-from tests.templates.loading import ROOT, load
+from tests.templates.loading import ROOT, Template, load
 from tests.templates.permissions import (
+    Deployed,
     Need,
-    Resolver,
     Site,
     Statement,
     matches,
@@ -52,28 +52,20 @@ IMPORTS = {
     "stackset-aws-backup-member-accounts-role-arn": "arn:aws:cloudformation:…",
     "stackset-aws-backup-tagonrestore-role-arn": "arn:aws:cloudformation:…",
 }
-STORED = {
-    "/backup/lambda/bucket-prefix": "lambda-deployment-bucket",
-    "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-package": (
-        "aws-backup-backuporgpolicymanager-0123456789abcdef.zip"
-    ),
-}
 
 
 def site(stack: str, **more: Any) -> Site:
-    return Site(stack, imports=IMPORTS, stored=STORED, **more)
+    return Site(stack, imports=IMPORTS, **more)
 
 
-def template(path: str) -> dict[str, Any]:
-    return dict(load(ROOT / path).body)
+def template(path: str) -> Template:
+    return load(ROOT / path)
 
 
 def pipeline_actions() -> Iterator[dict[str, Any]]:
     """Every action of the pipeline, as it is once deployed."""
-    body = template(f"{HOME}/aws-backup-codepipeline.yaml")
-    stages = Resolver(body, site("aws-backup-codepipeline")).resolve(
-        body["Resources"]["Pipeline"]["Properties"]["Stages"]
-    )
+    pipeline = Deployed(template(f"{HOME}/aws-backup-codepipeline.yaml"), site("aws-backup-codepipeline"))
+    stages = pipeline.properties("Pipeline")["Stages"]
     for stage in stages:
         yield from stage["Actions"]
 
@@ -128,6 +120,7 @@ LEFT_OUT = {
     "s3:DeleteBucketLifecycle": "the lifecycle is never taken away",
     "s3:DeleteBucketMetricsConfiguration": "no bucket has request metrics",
     "s3:DeleteBucketReplication": "no bucket is replicated",
+    "s3:DeleteBucketTagging": "is no action of IAM; s3:PutBucketTagging covers the call",
     "s3:DeleteBucketWebsite": "no bucket is a website",
     "s3:DeleteObject": "CloudFormation empties no bucket",
     "s3:Put*Acl": "the bucket's ownership setting switches ACLs off",
@@ -284,8 +277,9 @@ def test_what_is_left_out_is_asked_for_by_a_schema(pattern: str) -> None:
 def test_nothing_that_reading_a_resource_takes_is_left_out() -> None:
     """A read handler asks for everything, whichever properties are set."""
     wanted = [*stack_role_needs(), *execution_role_needs()]
-    # The only exception reads a customer's key for a function's environment variables, which no function has.
-    assert {need.action for need in wanted if need.reads and is_left_out(need)} == {"kms:Decrypt"}
+    # A customer's key would encrypt a function's environment variables; the other is no action of IAM.
+    unused = {"kms:Decrypt", "s3:DeleteBucketTagging"}
+    assert {need.action for need in wanted if need.reads and is_left_out(need)} == unused
 
 
 # ---- The pipeline's role -------------------------------------------------------------------------
@@ -356,7 +350,7 @@ def stack_action_needs(configuration: dict[str, Any], name: str) -> Iterator[Nee
     yield Need("iam:PassRole", configuration["RoleArn"], name)
     if configuration["ActionMode"] == "REPLACE_ON_FAILURE":
         yield Need("cloudformation:DeleteStack", stack, name)
-    for definition in template(deployed_stacks()[configuration["StackName"]]).get("Parameters", {}).values():
+    for definition in template(deployed_stacks()[configuration["StackName"]]).parameters.values():
         if definition["Type"].startswith("AWS::SSM::Parameter::Value<"):
             yield Need("ssm:GetParameters", PARAMETERS + definition["Default"], f"{name}, for its caller")
 
@@ -448,7 +442,7 @@ def test_a_builds_role_may_make_its_calls_and_no_others(project: str) -> None:
     path, package = BUILDS[project]
     body = template(path)
     stack = site("aws-backup-codebuild")
-    log_group = Resolver(body, stack).arn("LogGroup")
+    log_group = Deployed(body, stack).arn("LogGroup")
     granted = statements(body, "Role", stack)
     assert missing(granted, build_needs(package, log_group)) == []
     assert surplus(granted, build_needs(package, log_group)) == []
@@ -515,7 +509,7 @@ def test_a_roles_policies_fit_into_iams_quota(path: str, role: str) -> None:
 
 @EVERY_ROLE
 def test_a_role_is_passed_on_to_named_services_only(path: str, role: str) -> None:
-    for policy in template(path)["Resources"][role]["Properties"]["Policies"]:
+    for policy in template(path).resources[role]["Properties"]["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
             if "iam:PassRole" in json.dumps(statement["Action"]):
                 assert statement["Condition"]["StringEquals"]["iam:PassedToService"]

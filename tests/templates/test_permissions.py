@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.templates.loading import Template
 from tests.templates.permissions import (
     Need,
     Site,
@@ -93,9 +94,9 @@ def test_a_type_without_handler_permissions_is_refused(unknown: str) -> None:
         handler_permissions(unknown)
 
 
-TEMPLATE = {
+BODY = {
     "Parameters": {
-        "Prefix": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/prefix"},
+        "Prefix": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/backup/lambda/bucket-prefix"},
         "Name": {"Type": "String", "Default": "Named"},
     },
     "Resources": {
@@ -132,12 +133,15 @@ TEMPLATE = {
         "Thing": {"Type": "Custom::Thing", "Properties": {"ServiceToken": {"Fn::Sub": "${Role.Arn}"}}},
     },
 }
-SITE = Site("stack", imports={"bucket": "arn:aws:s3:::b"}, stored={"/prefix": "p"})
+TEMPLATE = Template("stack.yaml", "", BODY)
+SITE = Site("stack", imports={"bucket": "arn:aws:s3:::b"})
 ROLE = "arn:aws:iam::222222222222:role/stack-Role-0A1B2C3D4E5F"
 
 
 def test_a_statements_resources_are_resolved() -> None:
-    assert statements(TEMPLATE, "Role", SITE) == [Statement("", ("s3:GetObject",), ("arn:aws:s3:::b/p",))]
+    assert statements(TEMPLATE, "Role", SITE) == [
+        Statement("", ("s3:GetObject",), ("arn:aws:s3:::b/lambda-deployment-bucket",))
+    ]
 
 
 def test_needs_are_made_on_the_resources_own_arns() -> None:
@@ -157,12 +161,15 @@ def test_only_what_reading_takes_is_marked_as_such() -> None:
     assert "events:PutRule" not in reading
 
 
-def test_an_intrinsic_that_is_not_known_is_refused() -> None:
-    body = {"Resources": {"R": {"Type": "Custom::R", "Properties": {"ServiceToken": {"Fn::Base64": "x"}}}}}
-    with pytest.raises(ValueError, match="Fn::Base64"):
-        list(needs(body, SITE))
+def test_an_attribute_that_is_no_arn_is_refused() -> None:
+    thing = {"Type": "Custom::R", "Properties": {"ServiceToken": {"Fn::GetAtt": ["R", "Name"]}}}
+    with pytest.raises(AssertionError, match=r"no rule for R\.Name"):
+        list(needs(Template("stack.yaml", "", {"Resources": {"R": thing}}), SITE))
 
 
 def test_a_policys_size_is_counted_without_white_space() -> None:
-    document = '{"Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/p"}]}'
+    statement = (
+        '{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/lambda-deployment-bucket"}'
+    )
+    document = f'{{"Statement":[{statement}]}}'
     assert policy_characters(TEMPLATE, "Role", SITE) == len(document)
