@@ -142,9 +142,7 @@ def why_skipped(job: RestoreJob) -> str | None:
     if job.is_test:
         return "restore test: AWS Backup deletes what it created; copied tags would enrol it in backups"
     if job.created is None:
-        return (
-            "parent job without a resource of its own; its child jobs are handled" if job.is_parent else None
-        )
+        return None
     if job.created == job.source:
         return "restored into the source itself, which has its tags"
     if job.created.service == "s3" and (job.resource_type not in ("", "S3") or "/" in job.created.resource):

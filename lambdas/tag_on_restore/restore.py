@@ -38,6 +38,8 @@ def apply(aws: Aws, settings: Settings, job: RestoreJob) -> Outcome:
     if reason is None and not job.complete:
         job = _look_up(aws, job)
         reason = why_skipped(job)
+    if reason is None and job.created is None and job.is_parent:
+        reason = "parent job without a resource of its own; its child jobs are handled"
     if reason is not None:
         return Outcome(Kind.SKIPPED, job.job_id, reason)
     created = _created(aws, job)

@@ -1,44 +1,21 @@
 """Every type that AWS Backup restores, in every situation of source and restored resource."""
 
-from typing import Any
-
 import pytest
-from tag_on_restore import restore
-from tag_on_restore.aws import Aws
-from tag_on_restore.event import RestoreJob, parse
-from tag_on_restore.outcome import Kind, Outcome
+from tag_on_restore.outcome import Kind
 from tag_on_restore.settings import Settings
 
-from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, FakeAws
+from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT
 from tests.lambdas.tag_on_restore.resources import ROWS, Row
-from tests.lambdas.tag_on_restore.situations import NOW
+from tests.lambdas.tag_on_restore.situations import estate, run
 
 EACH_TYPE = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-SETTINGS = Settings.from_environment({})
 FIFTY = {f"key-{number:02}": str(number) for number in range(50)}
-
-
-def run(aws: FakeAws, event: dict[str, Any], settings: Settings = SETTINGS) -> Outcome:
-    job = parse(event, NOW)
-    assert isinstance(job, RestoreJob)
-    return restore.apply(Aws(aws), settings, job)
 
 
 def calls(row: Row, *between: str, write: bool = True) -> list[str]:
     """Read the restored resource, whatever is in between, write, look for volumes."""
     volumes = ["ec2:DescribeVolumes"] if row.looks_for_volumes else []
     return [row.read, *between, *([row.write] if write else []), *volumes]
-
-
-def estate(
-    row: Row, source: dict[str, str] | None, restored: dict[str, str] | None = None, **tags: Any
-) -> FakeAws:
-    aws = FakeAws()
-    aws.add(row.created, restored)
-    aws.add(row.recovery_point, tags.get("point", {"from": "recovery point"}))
-    if source is not None:
-        aws.add(row.original, source)
-    return aws
 
 
 @EACH_TYPE

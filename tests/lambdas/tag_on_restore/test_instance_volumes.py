@@ -1,0 +1,138 @@
+"""An EC2 instance comes back with its volumes; each gets the tags of the volume that it is a copy of."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tag_on_restore.errors import CallFailedError, TagOnRestoreError, TagsUnavailableError
+from tag_on_restore.outcome import Kind
+
+from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, REGION, FakeAws
+from tests.lambdas.tag_on_restore.resources import ROWS
+from tests.lambdas.tag_on_restore.situations import estate, run
+
+(ROW,) = (row for row in ROWS if row.name == "ec2")
+BEFORE = datetime(2026, 11, 2, 3, 12, tzinfo=UTC)
+AFTERWARDS = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+
+
+def volume(name: str) -> str:
+    return f"arn:aws:ec2:{REGION}:{ACCOUNT}:volume/{name}"
+
+
+def snapshot(name: str) -> str:
+    return f"arn:aws:ec2:{REGION}::snapshot/{name}"
+
+
+def attach(
+    aws: FakeAws, name: str, snapshot_id: str, tags: dict[str, str] | None = None, **more: Any
+) -> None:
+    attributes = {
+        "SnapshotId": snapshot_id,
+        "CreateTime": BEFORE,
+        "attached_to": "i-0bbbbbbbbbbbbbbb2",
+    } | more
+    aws.add(volume(name), tags, **attributes)
+
+
+def instance_with_two_volumes() -> FakeAws:
+    aws = estate(ROW, {"project": "shop"})
+    aws.add(volume("vol-old1"), {"disk": "root"})
+    aws.add(volume("vol-old2"), {"disk": "data", "backup": "daily"})
+    for number in (1, 2):
+        aws.add(snapshot(f"snap-{number}"), {"disk": f"as of backup {number}"}, VolumeId=f"vol-old{number}")
+        attach(aws, f"vol-new{number}", f"snap-{number}")
+    return aws
+
+
+def test_each_volume_gets_the_tags_of_its_own_source() -> None:
+    aws = instance_with_two_volumes()
+    outcome = run(aws, ROW.event)
+    assert outcome.kind is Kind.TAGGED
+    assert aws.tags[ROW.created] == {"project": "shop"}
+    assert aws.tags[volume("vol-new1")] == {"disk": "root"}
+    assert aws.tags[volume("vol-new2")] == {"disk": "data", "backup": "daily"}
+    assert set(outcome.plans) == {ROW.created, volume("vol-new1"), volume("vol-new2")}
+
+
+def test_a_volume_whose_source_is_gone_gets_the_tags_of_its_snapshot() -> None:
+    aws = instance_with_two_volumes()
+    del aws.tags[volume("vol-old2")]
+    run(aws, ROW.event)
+    assert aws.tags[volume("vol-new1")] == {"disk": "root"}
+    assert aws.tags[volume("vol-new2")] == {"disk": "as of backup 2"}
+
+
+def test_a_snapshot_copied_from_elsewhere_names_no_source_and_is_used_itself() -> None:
+    aws = instance_with_two_volumes()
+    aws.attributes[snapshot("snap-1")]["VolumeId"] = "vol-ffffffff"
+    run(aws, ROW.event)
+    assert aws.tags[volume("vol-new1")] == {"disk": "as of backup 1"}
+
+
+def test_volumes_of_other_instances_are_not_touched() -> None:
+    aws = instance_with_two_volumes()
+    attach(aws, "vol-other", "snap-1", attached_to="i-0000000000000000f")
+    run(aws, ROW.event)
+    assert aws.tags[volume("vol-other")] == {}
+
+
+def test_an_empty_volume_attached_by_somebody_is_not_touched() -> None:
+    aws = instance_with_two_volumes()
+    attach(aws, "vol-empty", "")
+    run(aws, ROW.event)
+    assert aws.tags[volume("vol-empty")] == {}
+
+
+def test_a_volume_made_after_the_restore_is_not_touched() -> None:
+    aws = instance_with_two_volumes()
+    attach(aws, "vol-later", "snap-1", CreateTime=AFTERWARDS)
+    run(aws, ROW.event)
+    assert aws.tags[volume("vol-later")] == {}
+
+
+def test_one_volume_without_known_tags_does_not_keep_the_others_from_theirs() -> None:
+    aws = instance_with_two_volumes()
+    del aws.tags[volume("vol-old1")]
+    del aws.tags[snapshot("snap-1")]
+    with pytest.raises(TagsUnavailableError, match="vol-new1"):
+        run(aws, ROW.event)
+    assert aws.tags[ROW.created] == {"project": "shop"}
+    assert aws.tags[volume("vol-new2")] == {"disk": "data", "backup": "daily"}
+
+
+def test_several_failures_are_all_named() -> None:
+    aws = instance_with_two_volumes()
+    aws.denied = {("ec2:CreateTags", "vol-new")}
+    with pytest.raises(TagOnRestoreError, match=r"vol-new1.*vol-new2"):
+        run(aws, ROW.event)
+
+
+def test_a_refused_tag_call_is_named_with_its_volume() -> None:
+    aws = instance_with_two_volumes()
+    aws.denied = {("ec2:CreateTags", "vol-new2")}
+    with pytest.raises(CallFailedError, match=r"ec2 create_tags for .*vol-new2.*AccessDenied"):
+        run(aws, ROW.event)
+
+
+def test_many_pages_of_volumes_are_all_found() -> None:
+    aws = instance_with_two_volumes()
+    aws.page_size = 1
+    run(aws, ROW.event)
+    assert aws.tags[volume("vol-new2")] == {"disk": "data", "backup": "daily"}
+
+
+@pytest.mark.parametrize("state", ["terminated", "shutting-down"])
+def test_a_terminated_source_instance_counts_as_gone(state: str) -> None:
+    aws = estate(ROW, {"project": "half gone"})
+    aws.attributes[ROW.original]["State"] = {"Name": state}
+    run(aws, ROW.event)
+    assert aws.tags[ROW.created] == {"from": "recovery point"}
+
+
+def test_a_deleted_source_volume_counts_as_gone() -> None:
+    (row,) = (row for row in ROWS if row.name == "ebs")
+    aws = estate(row, {"project": "half gone"})
+    aws.attributes[row.original]["State"] = "deleting"
+    run(aws, row.event)
+    assert aws.tags[row.created] == {"from": "recovery point"}
