@@ -91,6 +91,12 @@ class Function:
     answers: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def clients(self) -> dict[tuple[str, str | None], Any]:
+        """The clients that the function made, by service and access key."""
+        kept: dict[tuple[str, str | None], Any] = boto3.DEFAULT_SESSION.kept
+        return kept
+
+    @property
     def organization(self) -> fakes.FakeOrganization:
         return self.aws.organizations[MANAGEMENT]
 

@@ -81,6 +81,7 @@ class FakeOrganization:
         self.accounts_in: dict[str, list[str]] = {}
         self.policies: dict[str, StoredPolicy] = {}
         self.invalid: dict[str, list[dict[str, Any]]] = {}
+        self.effective: dict[str, str | None] = {}
         self.unsupported: set[str] = set()
         self.denied: set[str] = set()
         self.page = PAGE
@@ -197,9 +198,9 @@ class FakeOrganization:
         for policy in self.policies.values():
             if reaching & set(policy.targets):
                 plans |= json.loads(policy.content)["plans"]
-        if not plans:
+        content = self.effective.get(account, json.dumps({"plans": plans}) if plans else None)
+        if content is None:
             raise Refusal("EffectivePolicyNotFoundException")
-        content = json.dumps({"plans": plans})
         return {"EffectivePolicy": {"PolicyContent": content, "TargetId": account}}
 
     # -- the service's own rules -------------------------------------------------------------------------
@@ -267,12 +268,15 @@ class Fault:
 class SessionWithKeptClients(boto3.Session):
     """Makes each client once: making one takes 5 ms, and the tests make thousands of requests."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.kept: dict[tuple[str, str | None], Any] = {}
+
     def client(self, service_name: str, *args: Any, **options: Any) -> Any:
-        kept: dict[Any, Any] = self.__dict__.setdefault("kept", {})
         key = service_name, options.get("aws_access_key_id")
-        if key not in kept:
-            kept[key] = super().client(service_name, *args, **options)
-        return kept[key]
+        if key not in self.kept:
+            self.kept[key] = super().client(service_name, *args, **options)
+        return self.kept[key]
 
 
 class TwoPerSecond:
