@@ -130,12 +130,17 @@ def _expected(properties: dict[str, Any]) -> Any:
     """What is to be in the organization, worked out in another way: on the parsed policy, not on its text."""
     content = properties["PolicyContent"]
     content = json.loads(content) if isinstance(content, str) else content
-    variables = properties.get("Variables") or {}
-    content = _replaced(content, {token: str(value) for token, value in variables.items()})
+    content = _replaced(content, _variables(properties.get("Variables")))
     for name, each in content["plans"].items():
         if not name.startswith("@@"):
             each["regions"] = {"@@assign": _each_once(properties["PolicyRegions"])}
     return content
+
+
+def _variables(value: Any) -> dict[str, str]:
+    maps = value if isinstance(value, list) else [value or {}]
+    given = {token: each for entry in maps for token, each in entry.items()}
+    return {token: each if isinstance(each, str) else json.dumps(each) for token, each in given.items()}
 
 
 def _replaced(node: Any, variables: dict[str, str]) -> Any:
