@@ -255,9 +255,7 @@ def _s3_object(value: Any, faults: list[Fault]) -> S3Object | None:
     if version is not None:
         given["PolicyVersion"] = version
     wrong = [name for name, text in given.items() if not isinstance(text, str) or not text]
-    faults.extend(
-        Fault(f"PolicyContent.S3.{name}", "must be a string of at least 1 character") for name in wrong
-    )
+    faults.extend(Fault(f"PolicyContent.S3.{name}", "must be a string, not empty") for name in wrong)
     return None if wrong else S3Object(str(bucket), str(key), version)
 
 

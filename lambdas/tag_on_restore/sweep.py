@@ -8,7 +8,7 @@ from typing import Any
 
 from . import restore
 from .aws import Aws
-from .errors import RestoredResourceMissingError
+from .errors import RestoredResourceMissingError, TagOnRestoreError
 from .event import COMPLETED, SweepRequest, from_api
 from .outcome import LOGGER, Kind, Outcome, metric
 from .settings import Settings
@@ -71,8 +71,10 @@ def _handle(aws: Aws, settings: Settings, job_id: str, listed: Mapping[str, Any]
         return restore.apply(aws, settings, from_api(listed))
     except RestoredResourceMissingError as missing:
         return Outcome(Kind.SKIPPED, job_id, f"{missing} It was deleted since: nothing to tag.")
-    except Exception as error:  # noqa: BLE001 - counted, logged and reported, never lost
-        LOGGER.exception("restore_job=%s failed", job_id)
+    except TagOnRestoreError as error:
+        return Outcome(Kind.FAILED, job_id, f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - counted, logged with its stack and reported
+        LOGGER.exception("restore_job=%s", job_id)
         return Outcome(Kind.FAILED, job_id, f"{type(error).__name__}: {error}")
 
 

@@ -42,6 +42,13 @@ def refused(operation: str, code: str = "InternalError", status: int = 500) -> C
     )
 
 
+with_each_error = pytest.mark.parametrize(
+    "error",
+    [refused("Any"), EndpointConnectionError(endpoint_url="https://example.amazonaws.com")],
+    ids=["refused", "unreachable"],
+)
+
+
 def is_complete(aws: Aws, repository: Path) -> bool:
     """Both buckets hold exactly this package, and SSM names it."""
     archive = build(TAG_ON_RESTORE, repository)
@@ -189,12 +196,17 @@ def test_an_upload_that_fails_in_the_second_region_leaves_ssm_alone_until_the_ne
     assert is_complete(aws, repository)
 
 
+@with_each_error
 def test_the_regions_after_a_failed_one_are_tried_and_every_fault_is_told(
-    aws: Aws, publish: Callable[[], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    aws: Aws,
+    publish: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
 ) -> None:
     aws.make_bucket("us-west-2")
     monkeypatch.setenv("TARGET_REGIONS", "eu-west-1,us-east-1,us-east-2,us-west-2")  # eu-west-1 has no bucket
-    aws.fail(lambda number, call: refused("HeadObject") if call == "us-east-2 HeadObject" else None)
+    aws.fail(lambda number, call: error if call == "us-east-2 HeadObject" else None)
     assert publish() == 1
     err = capsys.readouterr().err
     assert "in eu-west-1 does not exist" in err
@@ -203,11 +215,7 @@ def test_the_regions_after_a_failed_one_are_tried_and_every_fault_is_told(
 
 
 @pytest.mark.parametrize("number", range(len(FIRST_RUN)), ids=FIRST_RUN)
-@pytest.mark.parametrize(
-    "error",
-    [refused("Any"), EndpointConnectionError(endpoint_url="https://example.amazonaws.com")],
-    ids=["refused", "unreachable"],
-)
+@with_each_error
 def test_whichever_call_fails_the_build_fails_and_the_next_one_completes_it(
     aws: Aws,
     repository: Path,

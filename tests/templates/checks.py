@@ -56,7 +56,7 @@ ATTRIBUTES = (
     "Metadata",
     "Properties",
 )
-# Where parameters are most of a template, Resources cannot begin within the first third: these lines are free.
+# Where parameters are most of a template, Resources cannot begin within the first third: so many are free.
 FEW_LINES = 80
 RETAINED = frozenset(
     {
@@ -452,6 +452,23 @@ def member_alone(template: Template) -> Iterator[Finding]:
             )
 
 
+def suppressed(template: Template) -> Iterator[tuple[str, str, str, str]]:
+    """(resource, analyser, rule, reason) of each finding of an analyser that a template suppresses."""
+    for name, resource in template.resources.items():
+        metadata = resource.get("Metadata", {})
+        for rule in metadata.get("cfn_nag", {}).get("rules_to_suppress", []):
+            yield name, "cfn-nag", str(rule.get("id", "")), str(rule.get("reason", ""))
+        for rule in metadata.get("checkov", {}).get("skip", []):
+            yield name, "checkov", str(rule.get("id", "")), str(rule.get("comment", ""))
+
+
+def suppressions(template: Template) -> Iterator[Finding]:
+    """A suppression says why, in words: the reader of the template decides whether it still holds."""
+    for name, analyser, rule, reason in suppressed(template):
+        if not rule or len(reason.split()) < 4:
+            yield Finding(template.path, name, f"suppresses {analyser} {rule} without a reason")
+
+
 CHECKS: tuple[Check, ...] = (
     layout,
     description,
@@ -470,6 +487,7 @@ CHECKS: tuple[Check, ...] = (
     vaults,
     log_groups,
     member_alone,
+    suppressions,
 )
 
 
@@ -541,7 +559,7 @@ def _group(template: Template) -> str:
     """
     if any(template.of_type("AWS::SSM::Parameter")):
         return "owner"
-    wrapped = "member-account" in template.path or template.path.endswith("/aws-backup-lambda-s3-bucket.yaml")
+    wrapped = template.account == "member" or template.path.endswith("/aws-backup-lambda-s3-bucket.yaml")
     return "body" if wrapped else "reader"
 
 
@@ -572,12 +590,16 @@ def names(templates: Sequence[Template]) -> Iterator[Finding]:
     known = {name.value.removeprefix("alias/") for name in NAMES}
     for template in templates:
         known |= {*template.resources, *template.parameters, *template.body.get("Outputs", {})}
-        for _, resource in template.resources.items():
+        for resource in template.resources.values():
             properties = resource.get("Properties", {})
             known |= {
                 str(value)
                 for key, value in properties.items()
                 if key.endswith("Name") and key != "DisplayName"
+            }
+        for _, pipeline in template.of_type("AWS::CodePipeline::Pipeline"):
+            known |= {
+                str(part["Name"]) for part in _walk(pipeline) if isinstance(part, dict) and "Name" in part
             }
     for template in templates:
         for number, line in _lines(template):

@@ -35,12 +35,14 @@ class Template:
     @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         """Logical id → resource."""
-        return self.body.get("Resources", {})
+        resources: Mapping[str, Mapping[str, Any]] = self.body.get("Resources", {})
+        return resources
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
         """Parameter name → definition."""
-        return self.body.get("Parameters", {})
+        parameters: Mapping[str, Mapping[str, Any]] = self.body.get("Parameters", {})
+        return parameters
 
     def of_type(self, *types: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """(logical id, Properties) of each resource of one of the types."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.templates import checks
+from tests.templates.__main__ import main
 from tests.templates.checks import CHECKS, SET_CHECKS, Finding, findings
 from tests.templates.loading import BAD, load
 
@@ -58,6 +59,8 @@ FAULTS = [
     ("member/alone-ssm", checks.member_alone, "Prefix", "not SSM parameters"),
     ("member/alone-resolve", checks.member_alone, "Topic", "resolves nothing"),
     ("member/alone-principal", checks.member_alone, "Key", "aws:PrincipalArn"),
+    ("home/suppressions-reason", checks.suppressions, "Topic", "cfn-nag W47 without a reason"),
+    ("home/suppressions-comment", checks.suppressions, "Topic", "checkov CKV_AWS_26 without a reason"),
 ]
 
 # set (folder below bad/sets), the check that finds it, the file and the resource, words of the reason
@@ -113,6 +116,22 @@ def test_every_planted_fault_is_in_the_table() -> None:
     files = {path.relative_to(BAD).as_posix() for path in BAD.glob("*-account/*.yaml")}
     assert files == {name.replace("/", "-account/") + ".yaml" for name, *_ in FAULTS}
     assert {path.name for path in (BAD / "sets").iterdir()} == {name for name, *_ in SET_FAULTS}
+
+
+def test_the_command_names_the_fault_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    fault = BAD / "home-account" / "keys-rotation.yaml"
+    assert main([str(fault)]) == 1
+    expected = "tests/templates/bad/home-account/keys-rotation.yaml: Key: EnableKeyRotation has to be true\n"
+    assert capsys.readouterr().out == expected
+
+
+def test_the_command_lists_suppressions_with_their_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    fixture = BAD / "home-account" / "suppressions-reason.yaml"
+    assert main(["--suppressions", str(fixture)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "tests/templates/bad/home-account/suppressions-reason.yaml: Topic: cfn-nag W47: accepted",
+        "1 suppressions",
+    ]
 
 
 def test_a_finding_reads_as_file_resource_reason() -> None:

@@ -171,7 +171,10 @@ def test_the_pipeline_restarts_when_it_updates_itself_and_queues_executions() ->
 def test_the_source_is_the_main_branch_and_is_not_polled() -> None:
     ((_, source),) = [(stage, action) for stage, action in actions() if stage == STAGES[0]]
     assert source["ActionTypeId"]["Provider"] == "CodeCommit"
-    assert source["Configuration"]["RepositoryName"] == PIPELINE
+    assert source["Configuration"]["RepositoryName"] in (
+        PIPELINE,
+        "${ImportValue:aws-backup-codecommit-repo-name}",
+    )
     assert source["Configuration"]["BranchName"] == "main"
     assert str(source["Configuration"]["PollForSourceChanges"]).lower() == "false"
 

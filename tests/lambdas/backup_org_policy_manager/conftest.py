@@ -5,6 +5,7 @@ import json
 import logging
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -86,9 +87,14 @@ class Function:
     """The deployed function: invoke it, see what CloudFormation is answered."""
 
     aws: fakes.FakeAws
-    monkeypatch: pytest.MonkeyPatch
     struck: bool = False
     answers: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def clients(self) -> dict[tuple[str, str | None], Any]:
+        """The clients that the function asked for, by service and access key."""
+        asked: dict[tuple[str, str | None], Any] = boto3.DEFAULT_SESSION.asked
+        return asked
 
     @property
     def organization(self) -> fakes.FakeOrganization:
@@ -125,9 +131,7 @@ class Function:
     def _new_process(self, fault: fakes.Fault | None) -> None:
         clock = self.aws.clock
         clock.now, clock.slept[:] = 0.0, []
-        self.aws.calls.clear()
-        self.aws.errors.clear()
-        self.aws.fault, self.aws._stuck = fault, None
+        self.aws.start(fault)
 
 
 class FakeConnection:
@@ -148,22 +152,30 @@ class FakeConnection:
         return SimpleNamespace(reason="OK")
 
 
-@pytest.fixture
-def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[Function]:
-    monkeypatch.setenv("ORG_ADMIN_ROLE_NAME", fakes.ADMIN_ROLE)
+@contextmanager
+def deployed() -> Iterator[Function]:
+    """The function with an empty organization, for one test or one hypothesis example."""
     clock = fakes.Clock()
     targets = [ROOT, OU_1, OU_2, OU_3, ACCOUNT]
     organizations = {
         account: fakes.FakeOrganization(account, list(targets)) for account in (MANAGEMENT, OTHER_MANAGEMENT)
     }
     aws = fakes.FakeAws(clock, organizations)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", aws.session())
-    function = Function(aws, monkeypatch)
-    monkeypatch.setattr("time.sleep", clock.sleep)
+    function = Function(aws)
     connection = type("Connection", (FakeConnection,), {"answers": function.answers})
-    monkeypatch.setattr("crhelper.utils.HTTPSConnection", connection)
-    # crhelper loads every certificate authority for each answer: 15 ms that no test needs.
-    monkeypatch.setattr(ssl, "create_default_context", lambda *_: None)
     level = logging.root.level
-    yield function
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORG_ADMIN_ROLE_NAME", fakes.ADMIN_ROLE)
+        patch.setattr(boto3, "DEFAULT_SESSION", fakes.session_over(aws))
+        patch.setattr("time.sleep", clock.sleep)
+        patch.setattr("crhelper.utils.HTTPSConnection", connection)
+        # crhelper loads every certificate authority for each answer: 15 ms that no test needs.
+        patch.setattr(ssl, "create_default_context", lambda *_: None)
+        yield function
     logging.root.setLevel(level)
+
+
+@pytest.fixture
+def function() -> Iterator[Function]:
+    with deployed() as function:
+        yield function

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -81,6 +82,7 @@ class FakeOrganization:
         self.accounts_in: dict[str, list[str]] = {}
         self.policies: dict[str, StoredPolicy] = {}
         self.invalid: dict[str, list[dict[str, Any]]] = {}
+        self.effective: dict[str, str | None] = {}
         self.unsupported: set[str] = set()
         self.denied: set[str] = set()
         self.page = PAGE
@@ -197,9 +199,9 @@ class FakeOrganization:
         for policy in self.policies.values():
             if reaching & set(policy.targets):
                 plans |= json.loads(policy.content)["plans"]
-        if not plans:
+        content = self.effective.get(account, json.dumps({"plans": plans}) if plans else None)
+        if content is None:
             raise Refusal("EffectivePolicyNotFoundException")
-        content = json.dumps({"plans": plans})
         return {"EffectivePolicy": {"PolicyContent": content, "TargetId": account}}
 
     # -- the service's own rules -------------------------------------------------------------------------
@@ -264,17 +266,6 @@ class Fault:
     at: int
 
 
-class SessionWithKeptClients(boto3.Session):
-    """Makes each client once: making one takes 5 ms, and the tests make thousands of requests."""
-
-    def client(self, service_name: str, *args: Any, **options: Any) -> Any:
-        kept: dict[Any, Any] = self.__dict__.setdefault("kept", {})
-        key = service_name, options.get("aws_access_key_id")
-        if key not in kept:
-            kept[key] = super().client(service_name, *args, **options)
-        return kept[key]
-
-
 class TwoPerSecond:
     """Organizations' limit of two writes a second with a burst of three."""
 
@@ -305,10 +296,13 @@ class FakeAws:
     errors: list[str] = field(default_factory=list)
     _stuck: str | None = None
 
-    def session(self) -> boto3.Session:
-        session = SessionWithKeptClients(region_name="us-east-1")
-        session.events.register("before-send", self._send)
-        return session
+    def start(self, fault: Fault | None) -> None:
+        """A new invocation begins: the clock is at 0 again, nothing has been called."""
+        self.calls.clear()
+        self.errors.clear()
+        self.fault, self._stuck = fault, None
+        if self.limit:
+            self.limit = TwoPerSecond(self.clock)
 
     def snapshot(self) -> dict[str, FakeOrganization]:
         return copy.deepcopy(self.organizations)
@@ -320,7 +314,7 @@ class FakeAws:
     def writes(self) -> list[str]:
         return [call for call in self.calls if call in WRITES]
 
-    def _send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
+    def send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
         service, operation = event_name.split(".")[1:]
         index = len(self.calls)
         self.calls.append(operation)
@@ -397,6 +391,38 @@ class FakeAws:
         if (bucket, key, version) not in self.objects:
             raise Refusal("NoSuchKey" if version is None else "NoSuchVersion", status=404)
         return self.objects[bucket, key, version]
+
+
+class SessionWithKeptClients(boto3.Session):
+    """Makes each client once: making one takes 5 ms, and the tests make thousands of requests."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1"
+        )
+        self.aws: FakeAws | None = None
+        self.asked: dict[tuple[str, str | None], Any] = {}
+        self._kept: dict[tuple[str, str | None], Any] = {}
+        self.events.register("before-send", lambda **given: self.aws and self.aws.send(**given))
+
+    def client(self, service_name: str, *args: Any, **options: Any) -> Any:
+        key = service_name, options.get("aws_access_key_id")
+        if key not in self._kept:
+            self._kept[key] = super().client(service_name, *args, **options)
+        self.asked[key] = self._kept[key]
+        return self._kept[key]
+
+
+@cache
+def _session() -> SessionWithKeptClients:
+    return SessionWithKeptClients()
+
+
+def session_over(aws: FakeAws) -> SessionWithKeptClients:
+    """The one session, with this fake beneath it."""
+    session = _session()
+    session.aws, session.asked = aws, {}
+    return session
 
 
 class _Raw(io.BytesIO):

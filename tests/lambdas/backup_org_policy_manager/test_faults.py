@@ -10,7 +10,7 @@ e  the same request again, or CloudFormation's rollback, ends in the right state
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from .conftest import (
     plan,
     properties,
 )
-from .fakes import Fault, FakeOrganization, StoredPolicy
+from .fakes import FakeOrganization, Fault, StoredPolicy
 
 HEALS = ["throttled once", "concurrent modification", "server error", "answer lost"]
 FAILS = ["throttled for ever", "denied", "time nearly out", "time out", "killed"]
@@ -99,7 +99,7 @@ def _case(
 
     assert not uncovered, f"a: {label}"
     _assert_others_unchanged(function, state, label)
-    if fault.kind in HEALS or calls[fault.at : fault.at + 1] and calls[fault.at] in VERIFICATION:
+    if fault.kind in HEALS or (calls[fault.at : fault.at + 1] and calls[fault.at] in VERIFICATION):
         assert (answer is None) == (fault.kind == "killed"), label
         assert answer is None or answer["Status"] == "SUCCESS", label
     _assert_honest(function, operation, state, answer, label)
@@ -196,13 +196,13 @@ def _assert_as_wanted(
         assert len(ours) == 1, f"orphan: {label}"
 
 
-def _start(
-    function: Function, operation: Operation
-) -> tuple[dict[str, FakeOrganization], str | None]:
+def _start(function: Function, operation: Operation) -> tuple[dict[str, FakeOrganization], str | None]:
     """The organizations before the request, with neighbours that must never be touched."""
     for organization in function.aws.organizations.values():
         organization.add("daily-critical", targets=[OU_1, OU_2])
-        organization.add("dail", tags={Owner.TAG_STACK: "arn:of:another:stack", Owner.TAG_RESOURCE: "DailyPolicy"})
+        organization.add(
+            "dail", tags={Owner.TAG_STACK: "arn:of:another:stack", Owner.TAG_RESOURCE: "DailyPolicy"}
+        )
     policy_id = function.create() if operation.old else None
     if operation.deleted_by_hand and policy_id:
         del function.organization.policies[policy_id]
@@ -260,10 +260,8 @@ def _facts(organizations: dict[str, FakeOrganization]) -> dict[tuple[str, str], 
     }
 
 
-def _assert_others_unchanged(
-    function: Function, state: dict[str, FakeOrganization], label: str
-) -> None:
-    others: Callable[[dict[tuple[str, str], Any]], dict[tuple[str, str], Any]] = lambda facts: {
-        key: fact for key, fact in facts.items() if fact[4].get(Owner.TAG_STACK) != STACK
-    }
+def _assert_others_unchanged(function: Function, state: dict[str, FakeOrganization], label: str) -> None:
+    def others(facts: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+        return {key: fact for key, fact in facts.items() if fact[4].get(Owner.TAG_STACK) != STACK}
+
     assert others(_facts(function.aws.organizations)) == others(_facts(state)), f"b: {label}"

@@ -55,13 +55,19 @@ class Refused(Exception):  # noqa: N818 - carries an answer of AWS, is no error 
 
 @dataclass
 class FakeAws:
-    """One account and region. `tags` has a key (an ARN) for everything that exists."""
+    """One account and region. `tags` has a key (an ARN) for everything that exists.
+
+    ListRestoreJobs leaves out the fields `unlisted`; AWS does not say whether it shows children without being
+    asked for them (`lists_children`).
+    """
 
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     recovery_points: dict[str, dict[str, Any]] = field(default_factory=dict)
     page_size: int = EVERY_PAGE
+    lists_children: bool = False
+    unlisted: tuple[str, ...] = ()
     faults: dict[int, Fault] = field(default_factory=dict)
     denied: set[tuple[str, str]] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
@@ -292,11 +298,12 @@ def _list_jobs(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
         job
         for job in aws.jobs.values()
         if job["Status"] == p.get("ByStatus", job["Status"])
-        and job.get("ParentJobId") == parent
+        and (job.get("ParentJobId") == parent or (aws.lists_children and parent is None))
         and not ("ByCompleteAfter" in p and job["CompletionDate"] <= p["ByCompleteAfter"])
         and not ("ByCompleteBefore" in p and job["CompletionDate"] >= p["ByCompleteBefore"])
     ]
     page, following = aws.paged(jobs, p.get("NextToken"))
+    page = [{key: value for key, value in job.items() if key not in aws.unlisted} for job in page]
     return {"RestoreJobs": page} | ({"NextToken": following} if following else {})
 
 

@@ -1,0 +1,120 @@
+"""The answer to CloudFormation, sent by crhelper itself, and what is not in the log."""
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from backup_org_policy_manager import answer, handler
+from backup_org_policy_manager.errors import NotARequestError
+
+from .conftest import MANAGEMENT, Function, event, properties
+
+
+def test_600_targets_fit_into_the_answer_and_their_number_is_given(function: Function) -> None:
+    targets = [f"ou-root-{number:032d}" for number in range(600)]
+    function.organization.targets += targets
+    given = function.invoke(event("Create", properties(PolicyTargets=targets)))
+    assert given
+    assert given["Status"] == "SUCCESS"
+    assert given["Data"]["PolicyTargetCount"] == "600"
+    shown = given["Data"]["PolicyTargets"]
+    assert shown == targets[: len(shown)]
+    assert len(shown) > 40
+    assert len(json.dumps(given)) <= 4096
+
+
+def test_40_targets_are_given_whole(function: Function) -> None:
+    targets = [f"ou-root-{number:08d}" for number in range(40)]
+    function.organization.targets += targets
+    given = function.invoke(event("Create", properties(PolicyTargets=targets)))
+    assert given
+    assert given["Data"]["PolicyTargets"] == targets
+
+
+def test_a_name_of_128_large_characters_fits_too(function: Function) -> None:
+    targets = [f"ou-root-{number:032d}" for number in range(60)]
+    function.organization.targets += targets
+    name = "\N{GRINNING FACE}" * 128
+    given = function.invoke(event("Create", properties(PolicyName=name, PolicyTargets=targets)))
+    assert given
+    assert given["Data"]["PolicyName"] == name
+    assert len(json.dumps(given)) <= 4096
+
+
+def test_an_unforeseen_error_is_answered(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ORG_ADMIN_ROLE_NAME")
+    given = function.invoke(event("Create", properties()))
+    assert given
+    assert (given["Status"], given["Reason"]) == ("FAILED", "'ORG_ADMIN_ROLE_NAME'")
+
+
+def test_an_event_without_a_response_url_is_an_error_and_no_answer(function: Function) -> None:
+    request = event("Create", properties())
+    del request["ResponseURL"]
+    with pytest.raises(NotARequestError, match="ResponseURL missing"):
+        handler.handler(request, function.context())
+    assert function.answers == []
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_the_log_has_no_response_url_no_credentials_and_no_whole_event(
+    function: Function, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, level: str
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", level)
+    handler._helper.cache_clear()
+    with caplog.at_level(logging.DEBUG):
+        function.create()
+        function.invoke(event("Create", properties(PolicyName=None)))
+    handler._helper.cache_clear()
+    assert "action=AttachPolicy" in caplog.text
+    assert "PolicyName: missing" in caplog.text
+    for secret in ("answer?secret", "ASIA", "ResponseURL", "ServiceToken", "SecretAccessKey"):
+        assert secret not in caplog.text
+
+
+def test_the_log_has_every_fault_also_those_the_reason_has_no_room_for(
+    function: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = [f"wrong-{number}" for number in range(40)]
+    with caplog.at_level(logging.INFO):
+        given = function.invoke(event("Create", properties(PolicyTargets=wrong)))
+    assert given
+    assert len(given["Reason"]) <= 240
+    assert all(target in caplog.text for target in wrong)
+
+
+def test_crhelper_makes_no_clients_and_needs_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    helper = answer.helper(lambda event, context: "")
+    assert not hasattr(helper, "_lambda_client")
+    assert helper._sleep_on_delete == 0
+    assert helper._init_failed is None
+
+
+def test_only_the_clients_that_a_request_needs_are_made(function: Function) -> None:
+    function.invoke(event("Delete", properties(), PhysicalResourceId="policy-not-created"))
+    assert set(function.clients) == set()
+    function.create()
+    assert set(function.clients) == {("sts", None), ("organizations", f"ASIA{MANAGEMENT}")}
+
+
+def test_importing_the_handler_loads_nothing_but_boto3_crhelper_and_the_package() -> None:
+    script = (
+        "import sys, boto3, crhelper, random\n"
+        "before = set(sys.modules)\n"
+        "import backup_org_policy_manager.handler\n"
+        "more = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(more), boto3.DEFAULT_SESSION)"
+    )
+    done = subprocess.run(  # noqa: S603  # our own script
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": "lambdas"},
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.stdout.strip() == "['backup_org_policy_manager'] None"

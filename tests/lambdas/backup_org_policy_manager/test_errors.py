@@ -1,0 +1,64 @@
+"""What a reader of the stack's events gets to see: 240 characters."""
+
+import pytest
+from backup_org_policy_manager.errors import (
+    CallFailedError,
+    Fault,
+    InvalidRequestError,
+    NameTakenError,
+    OutOfTimeError,
+    PolicyManagerError,
+    RevertedError,
+)
+
+LONG = "x" * 1000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PolicyManagerError(LONG),
+        InvalidRequestError([Fault(f"Property{number}", LONG) for number in range(50)]),
+        CallFailedError(LONG, LONG, LONG),
+        NameTakenError(LONG, "p-12345678", LONG),
+        OutOfTimeError(LONG, LONG),
+        RevertedError(CallFailedError(LONG, "Code", LONG), 3, 9, [LONG] * 30, "p-12345678"),
+        RevertedError(ValueError(LONG), 0, 9, [], None),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_reason_is_longer_than_crhelper_keeps(error: PolicyManagerError) -> None:
+    assert len(error.reason()) <= 240
+
+
+def test_a_few_faults_are_given_in_full() -> None:
+    error = InvalidRequestError([Fault("PolicyName", "missing"), Fault("PolicyTargets[1]", "x is no OU")])
+    assert error.reason() == str(error) == "PolicyName: missing; PolicyTargets[1]: x is no OU"
+
+
+def test_of_many_faults_every_property_is_named() -> None:
+    faults = [
+        Fault(f"PolicyTargets[{number}]", f"{number} is no root, OU or account id") for number in range(9)
+    ]
+    error = InvalidRequestError(
+        [*faults, Fault("PolicyType", "missing"), Fault("PolicyContent.plans", "no plan")]
+    )
+    reason = error.reason()
+    assert reason.startswith("PolicyTargets[0]: 0 is no root, OU or account id; PolicyTargets[1]: ")
+    assert reason.endswith("more in the log (PolicyTargets, PolicyType, PolicyContent)")
+    assert "no plan" in str(error)
+
+
+def test_an_error_of_aws_says_what_to_do() -> None:
+    error = CallFailedError("AttachPolicy p-1 ou-1", "TargetNotFoundException", "No such target.")
+    assert str(error) == (
+        "AttachPolicy p-1 ou-1: TargetNotFoundException: No such target. Correct PolicyTargets."
+    )
+
+
+def test_a_long_cause_does_not_hide_what_was_put_back() -> None:
+    cause = CallFailedError("AttachPolicy", "ConstraintViolationException", LONG)
+    assert RevertedError(cause, 2, 5, [], None).reason().endswith("… (2 of 5 changes made, all put back)")
+    assert RevertedError(cause, 0, 5, [], None).reason().endswith("… (nothing was changed)")
+    left = RevertedError(cause, 2, 5, ["policy p-1"], "p-1").reason()
+    assert left.endswith("… (2 of 5 changes made; 1 not put back, the rollback does: policy p-1)")

@@ -1,0 +1,73 @@
+"""600 targets while Organizations takes two writes a second, on a fake clock: no test sleeps."""
+
+import pytest
+
+from .conftest import Function, event, properties
+from .fakes import TwoPerSecond
+
+LAMBDA_SECONDS = 900
+TARGETS = [f"ou-root-{number:08d}" for number in range(1200)]
+
+
+@pytest.fixture
+def slow(function: Function) -> Function:
+    function.organization.targets += TARGETS
+    function.aws.limit = TwoPerSecond(function.aws.clock)
+    return function
+
+
+def test_600_targets_are_attached_within_the_lambdas_time(slow: Function) -> None:
+    policy_id = slow.create(PolicyTargets=TARGETS[:600])
+    assert slow.organization.policies[policy_id].targets == TARGETS[:600]
+    assert 290 < slow.aws.clock.now < 700
+    assert slow.aws.errors, "the limit was really met"
+    assert len(slow.aws.clock.slept) == len(slow.aws.errors), "no sleep without a retry"
+
+
+def test_600_targets_are_detached_within_the_lambdas_time(slow: Function) -> None:
+    policy_id = slow.create(PolicyTargets=TARGETS[:600])
+    answer = slow.invoke(event("Delete", properties(), PhysicalResourceId=policy_id))
+    assert answer
+    assert answer["Status"] == "SUCCESS"
+    assert not slow.organization.policies
+    assert slow.aws.clock.now < 700
+
+
+def test_more_targets_than_fit_are_honestly_unfinished_and_the_delete_removes_them(slow: Function) -> None:
+    slow.aws.latency = 0.9
+    given = properties(PolicyTargets=TARGETS)
+    answer = slow.invoke(event("Create", given))
+    assert answer
+    assert answer["Status"] == "FAILED"
+    assert LAMBDA_SECONDS - 30 <= slow.aws.clock.now < LAMBDA_SECONDS - 5
+    (policy,) = slow.organization.policies.values()
+    made = answer["Reason"].split("(")[1].split(" of 1201 changes made")[0]
+    assert int(made) > 300
+    assert f"not put back, the rollback does: policy {policy.id}" in answer["Reason"]
+    assert answer["PhysicalResourceId"] == policy.id
+
+    slow.aws.latency = 0.05
+    removed = slow.invoke(event("Delete", given, PhysicalResourceId=policy.id))
+    assert removed
+    assert removed["Status"] == "SUCCESS"
+    assert not slow.organization.policies
+
+
+def test_an_update_that_does_not_fit_keeps_the_old_targets_and_its_rollback_ends_as_before(
+    slow: Function,
+) -> None:
+    old = properties(PolicyTargets=TARGETS[:5])
+    new = properties(PolicyTargets=TARGETS[4:])
+    policy_id = slow.create(PolicyTargets=TARGETS[:5])
+    slow.aws.latency = 0.9
+    answer = slow.invoke(event("Update", new, OldResourceProperties=old, PhysicalResourceId=policy_id))
+    assert answer
+    assert answer["Status"] == "FAILED"
+    assert slow.organization.policies[policy_id].targets[:5] == TARGETS[:5]
+
+    slow.aws.latency = 0.05
+    back = event("Update", old, OldResourceProperties=new, PhysicalResourceId=policy_id, RequestId="rollback")
+    restored = slow.invoke(back)
+    assert restored
+    assert restored["Status"] == "SUCCESS"
+    assert slow.organization.policies[policy_id].targets == TARGETS[:5]

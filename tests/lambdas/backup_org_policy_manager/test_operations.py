@@ -1,0 +1,423 @@
+"""Create, Update and Delete as CloudFormation sees them: the deployed function over a strict fake of AWS."""
+
+import json
+from typing import Any
+
+import pytest
+from backup_org_policy_manager.request import Owner
+
+from .conftest import (
+    ACCOUNT,
+    MANAGEMENT,
+    OTHER_MANAGEMENT,
+    OU_1,
+    OU_2,
+    OU_3,
+    ROOT,
+    STACK,
+    Function,
+    event,
+    plan,
+    properties,
+)
+
+ANOTHER_STACK = {Owner.TAG_STACK: f"{STACK}-another", Owner.TAG_RESOURCE: "DailyPolicy"}
+
+
+def succeed(function: Function, request: dict[str, Any]) -> dict[str, Any]:
+    answer = function.invoke(request)
+    assert answer
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    return answer
+
+
+def fail(function: Function, request: dict[str, Any]) -> str:
+    answer = function.invoke(request)
+    assert answer
+    assert answer["Status"] == "FAILED"
+    assert len(answer["Reason"]) <= 240
+    return str(answer["Reason"])
+
+
+def update(policy_id: str, **changed: Any) -> dict[str, Any]:
+    return event(
+        "Update", properties(**changed), OldResourceProperties=properties(), PhysicalResourceId=policy_id
+    )
+
+
+def delete(policy_id: str, **changed: Any) -> dict[str, Any]:
+    return event("Delete", properties(**changed), PhysicalResourceId=policy_id)
+
+
+# -- create ----------------------------------------------------------------------------------------------
+
+
+def test_a_policy_is_created_tagged_and_attached(function: Function) -> None:
+    answer = succeed(function, event("Create", properties(PolicyTargets=[ROOT, OU_1, ACCOUNT])))
+    policy = function.organization.policies[answer["PhysicalResourceId"]]
+    assert (policy.name, policy.description, policy.targets) == (
+        "daily",
+        "Daily backups",
+        [ROOT, OU_1, ACCOUNT],
+    )
+    assert policy.tags == {
+        "backup-org-policy-manager:stack": STACK,
+        "backup-org-policy-manager:resource": "DailyPolicy",
+        "backup-org-policy-manager:request": "request-Create",
+    }
+    assert json.loads(policy.content)["plans"]["Daily"]["regions"] == {"@@assign": ["us-east-1", "us-east-2"]}
+    assert ": " not in policy.content
+    assert answer["Data"] == {
+        "PolicyId": policy.id,
+        "PolicyName": "daily",
+        "PolicyType": "BACKUP_POLICY",
+        "PolicyTargets": [ROOT, OU_1, ACCOUNT],
+        "PolicyTargetCount": "3",
+        "EffectivePolicy": "valid",
+    }
+    assert not function.aws.clock.slept, "no sleep without a retry"
+
+
+def test_an_invalid_request_is_refused_before_the_first_call(function: Function) -> None:
+    reason = fail(function, event("Create", properties(PolicyName=None, PolicyRegions=["mars-north-1"])))
+    assert reason == ("PolicyName: missing; PolicyRegions[0]: mars-north-1 is no Region of this partition")
+    assert function.aws.calls == []
+    assert function.answers[-1]["PhysicalResourceId"] == "policy-not-created"
+
+
+@pytest.mark.parametrize("tags", [{}, ANOTHER_STACK], ids=["made by hand", "of another stack"])
+def test_a_name_that_is_not_ours_is_refused_with_its_id(function: Function, tags: dict[str, str]) -> None:
+    theirs = function.organization.add("daily", tags=tags, targets=[OU_1])
+    reason = fail(function, event("Create", properties()))
+    assert f"daily is the name of policy {theirs.id}" in reason
+    assert "(nothing was changed)" in reason
+    assert list(function.organization.policies.values()) == [theirs]
+    assert theirs.targets == [OU_1]
+
+
+def test_a_policy_of_an_earlier_request_of_this_resource_is_refused_too(function: Function) -> None:
+    policy_id = function.create()
+    again = event("Create", properties(), RequestId="another-request")
+    assert "an earlier, unfinished request of this resource left" in fail(function, again)
+    assert function.organization.policies[policy_id].targets == [OU_1, OU_2]
+
+
+def test_a_request_delivered_twice_makes_one_policy(function: Function) -> None:
+    policy_id = function.create()
+    assert function.create() == policy_id
+    assert len(function.organization.policies) == 1
+    assert function.aws.writes == ["CreatePolicy"], "only the name is tried; everything is as it should be"
+
+
+def test_ours_is_found_among_500_others_on_the_last_page(function: Function) -> None:
+    for number in range(500):
+        function.organization.add(
+            f"daily-{number}" if number % 2 else f"dail{number}", targets=[OU_3] * (number < 9)
+        )
+    policy_id = function.create()
+    before = {name: policy for name, policy in function.organization.policies.items() if name != policy_id}
+    function.organization.policies[policy_id].targets.clear()
+    assert function.create() == policy_id
+    assert function.organization.policies[policy_id].targets == [OU_1, OU_2]
+    assert function.aws.counts()["ListPolicies"] == 26
+    succeed(function, delete(policy_id))
+    assert function.organization.policies == before
+
+
+def test_a_target_with_ten_policies_fails_and_leaves_nothing(function: Function) -> None:
+    for number in range(10):
+        function.organization.add(f"other-{number}", targets=[OU_2])
+    reason = fail(function, event("Create", properties()))
+    assert "ConstraintViolationException" in reason
+    assert reason.endswith("(2 of 3 changes made, all put back)")
+    assert len(function.organization.policies) == 10
+    assert function.answers[-1]["PhysicalResourceId"] == "policy-not-created"
+
+
+def test_what_a_failed_create_could_not_remove_goes_with_the_delete_that_follows(function: Function) -> None:
+    function.organization.targets.remove(OU_2)
+    function.organization.denied.add("DeletePolicy")
+    reason = fail(function, event("Create", properties()))
+    left = function.answers[-1]["PhysicalResourceId"]
+    assert reason.endswith(f"(2 of 3 changes made; 1 not put back, the rollback does: policy {left})")
+    function.organization.denied.clear()
+    succeed(function, delete(left))
+    assert not function.organization.policies
+
+
+def test_a_role_that_is_not_there_yet_is_named_with_its_stack(function: Function) -> None:
+    del function.aws.organizations[MANAGEMENT]
+    reason = fail(function, event("Create", properties()))
+    assert "arn:aws:iam::111111111111:role/BackupOrgPolicyManagerOrgAdmin" in reason
+    assert "create stack aws-backup-backuporgpolicymanager-mangement-role" in reason
+
+
+def test_the_partition_of_the_stack_is_the_partition_of_the_role_and_the_regions(function: Function) -> None:
+    stack = STACK.replace("arn:aws:", "arn:aws-us-gov:")
+    given = event("Create", properties(PolicyRegions=["us-gov-west-1"]), StackId=stack)
+    succeed(function, given)
+    assert "us-east-1 is no Region" in fail(function, event("Create", properties(), StackId=stack))
+
+
+# -- content from S3 -------------------------------------------------------------------------------------
+
+
+def from_s3(**place: str) -> dict[str, Any]:
+    return {"S3": {"PolicyBucket": "bucket", "PolicyKey": "policies/daily.json", **place}}
+
+
+def test_content_is_read_from_s3_and_a_new_version_is_rolled_out(function: Function) -> None:
+    key = "bucket", "policies/daily.json"
+    function.aws.objects |= {
+        (*key, None): b"\xef\xbb\xbf" + json.dumps(plan(), indent=4).encode(),
+        (*key, "v2"): json.dumps(plan(days="7")).encode(),
+    }
+    policy_id = function.create(PolicyContent=from_s3())
+    assert function.aws.calls[0] == "GetObject"
+    succeed(function, update(policy_id, PolicyContent=from_s3(PolicyVersion="v2")))
+    assert '"7"' in function.organization.policies[policy_id].content
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "PolicyContent.S3: s3://bucket/policies/daily.json: NoSuchKey"),
+        (b"\xff\xfe", "s3://bucket/policies/daily.json: not UTF-8 text"),
+        (b" " * 1_000_001, "s3://bucket/policies/daily.json: more than 1,000,000 bytes"),
+        (b"{}", "PolicyContent.plans: no plan"),
+    ],
+    ids=["missing", "binary", "too large", "no policy"],
+)
+def test_an_object_that_is_no_policy_is_named(
+    function: Function, content: bytes | None, expected: str
+) -> None:
+    if content is not None:
+        function.aws.objects["bucket", "policies/daily.json", None] = content
+    assert expected in fail(function, event("Create", properties(PolicyContent=from_s3())))
+    assert function.aws.calls == ["GetObject"]
+
+
+# -- update ----------------------------------------------------------------------------------------------
+
+
+def test_nothing_changed_writes_nothing(function: Function) -> None:
+    policy_id = function.create()
+    answer = succeed(function, update(policy_id))
+    assert answer["PhysicalResourceId"] == policy_id
+    assert function.aws.writes == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"PolicyContent": plan(days="7")},
+        {"PolicyRegions": ["us-east-2"]},
+        {"PolicyDescription": "Other words"},
+        {"PolicyName": "nightly"},
+        {"PolicyName": "nightly", "PolicyDescription": "Other words", "PolicyContent": plan(days="7")},
+    ],
+    ids=["content", "regions", "description", "name", "all"],
+)
+def test_one_call_changes_what_the_policy_says(function: Function, changed: dict[str, Any]) -> None:
+    policy_id = function.create()
+    answer = succeed(function, update(policy_id, **changed))
+    assert answer["PhysicalResourceId"] == policy_id
+    assert function.aws.writes == ["UpdatePolicy"]
+
+
+def test_targets_are_attached_before_others_are_detached(function: Function) -> None:
+    policy_id = function.create()
+    succeed(function, update(policy_id, PolicyTargets=[OU_2, OU_3, ACCOUNT]))
+    assert function.aws.writes == ["AttachPolicy", "AttachPolicy", "DetachPolicy"]
+    assert function.organization.policies[policy_id].targets == [OU_2, OU_3, ACCOUNT]
+
+
+def test_a_target_that_somebody_added_or_removed_by_hand_is_put_right(function: Function) -> None:
+    policy_id = function.create()
+    function.organization.policies[policy_id].targets[:] = [OU_2, OU_3]
+    succeed(function, update(policy_id))
+    assert sorted(function.organization.policies[policy_id].targets) == [OU_1, OU_2]
+
+
+def test_every_page_of_targets_is_read(function: Function) -> None:
+    many = [f"ou-root-{number:08d}" for number in range(70)]
+    function.organization.targets += many
+    policy_id = function.create(PolicyTargets=many)
+    succeed(function, update(policy_id, PolicyTargets=[OU_1]))
+    assert function.organization.policies[policy_id].targets == [OU_1]
+
+
+def test_a_deleted_ou_is_no_reason_to_fail(function: Function) -> None:
+    policy_id = function.create()
+    function.organization.targets.remove(OU_1)
+    succeed(function, update(policy_id, PolicyTargets=[OU_2]))
+
+
+def test_a_refused_content_leaves_the_old_policy_in_force_and_the_rollback_succeeds(
+    function: Function,
+) -> None:
+    policy_id = function.create()
+    before = function.aws.snapshot()[MANAGEMENT].policies
+    refused = properties(PolicyContent=plan("refuse me"))
+    reason = fail(function, update(policy_id, **refused))
+    assert "MalformedPolicyDocumentException" in reason
+    assert function.organization.policies == before
+    back = event("Update", properties(), OldResourceProperties=refused, PhysicalResourceId=policy_id)
+    assert succeed(function, back)["PhysicalResourceId"] == policy_id
+    assert function.aws.writes == []
+
+
+def test_a_failure_between_two_changes_puts_the_first_one_back(function: Function) -> None:
+    policy_id = function.create()
+    before = function.aws.snapshot()[MANAGEMENT].policies
+    changed = {"PolicyContent": plan(days="7"), "PolicyTargets": [OU_2, "ou-root-nowhere0"]}
+    reason = fail(function, update(policy_id, **changed))
+    assert "Correct PolicyTargets." in reason
+    assert reason.endswith("(1 of 3 changes made, all put back)")
+    assert function.organization.policies == before
+
+
+def test_a_name_that_is_taken_is_refused_with_its_id(function: Function) -> None:
+    policy_id = function.create()
+    theirs = function.organization.add("nightly")
+    reason = fail(function, update(policy_id, PolicyName="nightly"))
+    assert f"nightly is the name of policy {theirs.id}" in reason
+    assert function.organization.policies[policy_id].name == "daily"
+
+
+def test_another_organization_gets_a_new_policy_and_the_old_one_stays_until_its_delete(
+    function: Function,
+) -> None:
+    old = function.create()
+    answer = succeed(function, update(old, OrgManagementAccount=OTHER_MANAGEMENT))
+    new = answer["PhysicalResourceId"]
+    assert new != old
+    assert function.organization.policies[old].targets == [OU_1, OU_2]
+    assert function.aws.organizations[OTHER_MANAGEMENT].policies[new].targets == [OU_1, OU_2]
+    succeed(function, delete(old))
+    assert not function.organization.policies
+    assert new in function.aws.organizations[OTHER_MANAGEMENT].policies
+
+
+def test_another_policy_type_is_refused(function: Function) -> None:
+    policy_id = function.create()
+    assert "only BACKUP_POLICY is supported" in fail(function, update(policy_id, PolicyType="TAG_POLICY"))
+
+
+def test_a_policy_of_another_type_is_replaced_not_changed(function: Function) -> None:
+    tag_policy = function.organization.add("tags", type="TAG_POLICY", targets=[OU_1])
+    request = event(
+        "Update",
+        properties(),
+        OldResourceProperties=properties(PolicyType="TAG_POLICY"),
+        PhysicalResourceId=tag_policy.id,
+    )
+    new = succeed(function, request)["PhysicalResourceId"]
+    assert new != tag_policy.id
+    succeed(function, delete(tag_policy.id, PolicyType="TAG_POLICY"))
+    assert tag_policy.id in function.organization.policies
+
+
+def test_a_policy_deleted_by_hand_is_created_again(function: Function) -> None:
+    old = function.create()
+    del function.organization.policies[old]
+    new = succeed(function, update(old))["PhysicalResourceId"]
+    assert new != old
+    assert function.organization.policies[new].targets == [OU_1, OU_2]
+
+
+def test_a_policy_that_was_made_before_tags_were_written_is_kept(function: Function) -> None:
+    policy = function.organization.add("daily", targets=[OU_1])
+    assert succeed(function, update(policy.id))["PhysicalResourceId"] == policy.id
+    assert policy.targets == [OU_1, OU_2]
+
+
+def test_a_policy_of_another_name_and_another_stack_is_not_touched(function: Function) -> None:
+    theirs = function.organization.add("theirs", tags=ANOTHER_STACK, targets=[OU_3])
+    new = succeed(function, update(theirs.id))["PhysicalResourceId"]
+    assert new != theirs.id
+    assert (theirs.name, theirs.targets) == ("theirs", [OU_3])
+
+
+def test_a_policy_renamed_by_hand_gets_its_name_back(function: Function) -> None:
+    policy_id = function.create()
+    function.organization.policies[policy_id].name = "renamed"
+    assert succeed(function, update(policy_id))["PhysicalResourceId"] == policy_id
+    assert function.organization.policies[policy_id].name == "daily"
+
+
+def test_a_physical_id_that_is_no_policy_id_leads_to_a_new_policy(function: Function) -> None:
+    new = succeed(function, update("policy-not-created"))["PhysicalResourceId"]
+    assert function.organization.policies[new].targets == [OU_1, OU_2]
+
+
+# -- delete ----------------------------------------------------------------------------------------------
+
+
+def test_every_target_is_detached_and_the_policy_deleted(function: Function) -> None:
+    many = [f"ou-root-{number:08d}" for number in range(45)]
+    function.organization.targets += many
+    policy_id = function.create(PolicyTargets=many)
+    answer = succeed(function, delete(policy_id))
+    assert answer["PhysicalResourceId"] == policy_id
+    assert function.aws.counts()["DetachPolicy"] == 45
+    assert not function.organization.policies
+    assert not function.aws.clock.slept
+
+
+def test_what_is_gone_already_is_success(function: Function) -> None:
+    succeed(function, delete("p-1a2b3c4d"))
+    assert function.aws.calls == ["AssumeRole", "ListTagsForResource"]
+
+
+@pytest.mark.parametrize("physical_id", ["policy-not-created", "stack_DailyPolicy_ABCDEFGH", "", "p-123"])
+def test_a_physical_id_that_is_no_policy_id_needs_no_call(function: Function, physical_id: str) -> None:
+    assert function.invoke(delete(physical_id))
+    assert function.answers[-1]["Status"] == "SUCCESS"
+    assert function.aws.calls == []
+
+
+def test_a_policy_with_another_stacks_tag_is_left_alone(function: Function) -> None:
+    theirs = function.organization.add("daily", tags=ANOTHER_STACK, targets=[OU_1])
+    succeed(function, delete(theirs.id))
+    assert function.organization.policies == {theirs.id: theirs}
+    assert theirs.targets == [OU_1]
+    assert function.aws.writes == []
+
+
+def test_a_policy_without_tags_is_deleted(function: Function) -> None:
+    policy = function.organization.add("daily", targets=[OU_1])
+    succeed(function, delete(policy.id))
+    assert not function.organization.policies
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"OrgManagementAccount": "1"},
+        {"OrgManagementAccount": 7},
+        {"PolicyTargets": 3, "PolicyContent": 4},
+    ],
+)
+def test_a_delete_never_fails_for_its_properties(function: Function, wrong: dict[str, Any]) -> None:
+    succeed(function, event("Delete", wrong, PhysicalResourceId="p-1a2b3c4d"))
+
+
+def test_a_policy_that_was_attached_meanwhile_is_detached_there_too(function: Function) -> None:
+    policy_id = function.create()
+    policy = function.organization.policies[policy_id]
+
+    def attach_once() -> None:
+        if (
+            function.aws.calls[-1] == "DetachPolicy"
+            and not policy.targets
+            and OU_3 not in function.aws.errors
+        ):
+            policy.targets.append(OU_3)
+            function.aws.errors.append(OU_3)
+
+    function.aws.after_call = attach_once
+    succeed(function, delete(policy_id))
+    assert not function.organization.policies
+    assert len(function.aws.clock.slept) == 1

@@ -1,0 +1,153 @@
+"""Properties as CloudFormation sends them, without AWS."""
+
+import json
+from typing import Any
+
+import pytest
+from backup_org_policy_manager.errors import NotARequestError
+from backup_org_policy_manager.request import S3Object, Wanted, read_event, read_properties
+
+from .conftest import ACCOUNT, OU_1, OU_2, ROOT, event, plan, properties
+
+KNOWN = frozenset({"us-east-1", "us-east-2"})
+
+
+def read(**changed: Any) -> tuple[Wanted, list[str]]:
+    wanted, faults = read_properties(properties(**changed), KNOWN, lambda place: pytest.fail(str(place)))
+    return wanted, [str(fault) for fault in faults]
+
+
+FAULTS = [
+    ({"PolicyName": None}, "PolicyName: missing"),
+    ({"PolicyName": ""}, "PolicyName: 0 characters, 1 to 128 allowed"),
+    ({"PolicyName": "x" * 129}, "PolicyName: 129 characters, 1 to 128 allowed"),
+    ({"PolicyName": ["daily"]}, "PolicyName: must be a string, not a list"),
+    ({"PolicyName": "\ud800"}, "PolicyName: holds half of a Unicode character"),
+    ({"PolicyDescription": None}, "PolicyDescription: missing"),
+    ({"PolicyDescription": 7}, "PolicyDescription: must be a string, not a number"),
+    ({"PolicyDescription": "x" * 513}, "PolicyDescription: 513 characters, 0 to 512 allowed"),
+    ({"PolicyType": None}, "PolicyType: missing"),
+    ({"PolicyType": "TAG_POLICY"}, "PolicyType: TAG_POLICY, only BACKUP_POLICY is supported"),
+    ({"PolicyType": {}}, "PolicyType: must be a string, not a map"),
+    ({"PolicyTargets": None}, "PolicyTargets: missing"),
+    ({"PolicyTargets": []}, "PolicyTargets: empty"),
+    ({"PolicyTargets": {}}, "PolicyTargets: must be a list, not a map"),
+    ({"PolicyTargets": [OU_1, "OU-x"]}, "PolicyTargets[1]: OU-x is no root, OU or account id"),
+    ({"PolicyTargets": "ou-root-11111111,"}, "PolicyTargets[1]: nothing is no root, OU or account id"),
+    ({"PolicyTargets": "ou-root"}, "PolicyTargets[0]: ou-root is no root, OU or account id"),
+    ({"PolicyTargets": [12]}, "PolicyTargets[0]: must be a string, not a number"),
+    ({"PolicyTargets": ["12345678901"]}, "PolicyTargets[0]: 12345678901 is no root, OU or account id"),
+    ({"PolicyTargets": ["٤٤٤٤٤٤٤٤٤٤٤٤"]}, "PolicyTargets[0]: ٤٤٤٤٤٤٤٤٤٤٤٤ is no root, OU or account id"),
+    ({"PolicyTargets": [f"{OU_1}\n\nx"]}, "is no root, OU or account id"),
+    ({"PolicyRegions": None}, "PolicyRegions: missing"),
+    ({"PolicyRegions": ["us-east-9"]}, "PolicyRegions[0]: us-east-9 is no Region of this partition"),
+    ({"PolicyRegions": ""}, "PolicyRegions[0]: nothing is no Region of this partition"),
+    ({"OrgManagementAccount": None}, "OrgManagementAccount: missing"),
+    ({"OrgManagementAccount": "1234"}, "OrgManagementAccount: 1234 is not an account number of 12 digits"),
+    ({"OrgManagementAccount": 111111111111}, "OrgManagementAccount: must be a string, not a number"),
+    ({"PolicyContent": None}, "PolicyContent: missing"),
+    ({"PolicyContent": []}, "PolicyContent: must be an object or a string, not a list"),
+    ({"PolicyContent": {"S3": "x"}}, "PolicyContent.S3.PolicyBucket: must be a string, not empty"),
+    ({"PolicyContent": {"S3": {"PolicyBucket": "b"}}}, "PolicyContent.S3.PolicyKey: must be a string"),
+    (
+        {"PolicyContent": {"S3": {"PolicyBucket": "b", "PolicyKey": "k", "PolicyVersion": 1}}},
+        "PolicyContent.S3.PolicyVersion: must be a string",
+    ),
+    ({"Variables": "x"}, "Variables: must be a map or a list of maps"),
+    ({"Variables": ["x"]}, "Variables: must be a map or a list of maps"),
+    ({"Variables": {"$x": []}}, "Variables.$x: must be a string, not a list"),
+    ({"Variables": {"": "1"}}, "Variables: a token is empty"),
+    ({"Variables": [{"$x": "1"}, {"$x": "2"}]}, "Variables.$x: given twice with different values"),
+    ({"VerifyEffectivePolicy": "maybe"}, "VerifyEffectivePolicy: must be true or false"),
+]
+
+
+@pytest.mark.parametrize(("changed", "expected"), FAULTS, ids=[expected for _, expected in FAULTS])
+def test_a_wrong_property_is_named(changed: dict[str, Any], expected: str) -> None:
+    faults = read(**changed)[1]
+    assert len(faults) >= 1
+    assert any(expected in fault for fault in faults), faults
+
+
+def test_all_faults_come_together() -> None:
+    nothing = read_properties({}, KNOWN, lambda place: "")[1]
+    assert sorted(str(fault) for fault in nothing) == [
+        "OrgManagementAccount: missing",
+        "PolicyContent: missing",
+        "PolicyDescription: missing",
+        "PolicyName: missing",
+        "PolicyRegions: missing",
+        "PolicyTargets: missing",
+        "PolicyType: missing",
+    ]
+
+
+def test_every_form_of_a_list_is_read() -> None:
+    for form in ([ROOT, OU_1, ACCOUNT], f"{ROOT}, {OU_1} ,{ACCOUNT}", [ROOT, f" {OU_1}", ACCOUNT, ROOT]):
+        wanted, faults = read(PolicyTargets=form)
+        assert not faults
+        assert wanted.targets == (ROOT, OU_1, ACCOUNT)
+    assert read(PolicyTargets=OU_2)[0].targets == (OU_2,)
+
+
+def test_variables_come_as_a_map_or_a_list_of_maps() -> None:
+    content = plan(days="$days", note="$flag $number")
+    for form in (
+        {"$days": "7", "$flag": True, "$number": 1.5},
+        [{"$days": "7"}, {"$flag": True, "$number": 1.5}, {"$days": "7"}],
+    ):
+        wanted, faults = read(PolicyContent=content, Variables=form)
+        assert not faults
+        assert '"7"' in wanted.content
+        assert "true 1.5" in wanted.content
+
+
+def test_content_with_the_letters_s3_is_content() -> None:
+    content = plan(resource_types={"@@assign": ["S3"]})
+    content["S3"] = {"PolicyBucket": "not a pointer: there is more beside it"}
+    assert not read(PolicyContent=content)[1]
+    assert not read(PolicyContent=json.dumps(content))[1]
+
+
+def test_an_object_in_s3_is_read_once_with_its_version() -> None:
+    asked: list[S3Object] = []
+
+    def read_object(place: S3Object) -> str:
+        asked.append(place)
+        raise ValueError(f"{place}: NoSuchKey")
+
+    pointer = {"S3": {"PolicyBucket": "bucket", "PolicyKey": "a/key", "PolicyVersion": "v7"}}
+    faults = read_properties(properties(PolicyContent=pointer), KNOWN, read_object)[1]
+    assert asked == [S3Object("bucket", "a/key", "v7")]
+    assert [str(fault) for fault in faults] == ["PolicyContent.S3: s3://bucket/a/key version v7: NoSuchKey"]
+
+
+def test_verification_is_on_unless_it_is_switched_off() -> None:
+    assert read()[0].verify
+    assert not read(VerifyEffectivePolicy="false")[0].verify
+    assert not read(VerifyEffectivePolicy=False)[0].verify
+
+
+@pytest.mark.parametrize(
+    "missing", ["ResponseURL", "StackId", "RequestId", "LogicalResourceId", "RequestType"]
+)
+def test_an_event_that_nobody_waits_for_is_refused(missing: str) -> None:
+    given = event("Create", properties())
+    del given[missing]
+    with pytest.raises(NotARequestError, match=missing):
+        read_event(given)
+
+
+def test_only_a_policy_id_is_taken_for_one() -> None:
+    def policy_id(physical_id: str) -> str | None:
+        return read_event(event("Delete", {}, PhysicalResourceId=physical_id)).policy_id
+
+    assert policy_id("p-1a2b3c4d") == "p-1a2b3c4d"
+    others = ("", "policy-not-created", "p-short", "p-my-stack_Daily_ABCDEFGH", "p-1a2b3c4d\n", "P-1a2b3c4d")
+    for other in others:
+        assert policy_id(other) is None
+
+
+def test_the_partition_is_the_stacks() -> None:
+    given = event("Create", {}, StackId="arn:aws-cn:cloudformation:cn-north-1:2:stack/a/b")
+    assert read_event(given).partition == "aws-cn"

@@ -1,0 +1,114 @@
+"""What Organizations makes of the policy is told, and never fails a request."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from .conftest import ACCOUNT, MANAGEMENT, OU_1, OU_2, Function, event, properties
+from .fakes import Fault
+
+ERROR = {
+    "ErrorCode": "ELEMENTS_TOO_MANY",
+    "ErrorMessage": "too many rules",
+    "PathToError": "plans/Daily/rules",
+}
+
+
+def effective(function: Function, **changed: Any) -> str:
+    answer = function.invoke(event("Create", properties(**changed)))
+    assert answer
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    return str(answer["Data"]["EffectivePolicy"])
+
+
+def test_an_invalid_effective_policy_is_reported_with_account_and_path(
+    function: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    function.organization.accounts_in[OU_1] = [ACCOUNT]
+    function.organization.invalid[ACCOUNT] = [ERROR]
+    with caplog.at_level(logging.WARNING):
+        assert effective(function) == f"invalid: account {ACCOUNT} at plans/Daily/rules: too many rules"
+    assert f"account {ACCOUNT} at plans/Daily/rules" in caplog.text
+
+
+def test_an_account_that_the_policy_does_not_reach_is_not_reported(function: Function) -> None:
+    function.organization.invalid["555555555555"] = [{**ERROR, "ContributingPolicies": ["p-other000"]}]
+    assert effective(function) == "valid"
+
+
+def test_an_error_that_the_policy_contributes_to_is_reported_wherever_it_is(function: Function) -> None:
+    policy_id = function.create()
+    contributing = {"ErrorCode": "CONFLICT", "ContributingPolicies": ["p-other000", policy_id]}
+    function.organization.invalid["555555555555"] = [contributing]
+    assert effective(function) == "invalid: account 555555555555 at an unknown path: CONFLICT"
+
+
+def test_a_wrong_account_is_enough_and_hundreds_are_counted(function: Function) -> None:
+    accounts = [f"{number:012d}" for number in range(200)]
+    function.organization.accounts_in[OU_2] = accounts
+    function.organization.invalid = {account: [ERROR] for account in accounts}
+    report = effective(function)
+    assert len(report) <= 600
+    assert report.count("too many rules") >= 5
+    assert function.aws.counts()["ListEffectivePolicyValidationErrors"] == 10
+
+
+def test_it_can_be_switched_off(function: Function) -> None:
+    assert effective(function, VerifyEffectivePolicy="false") == "off"
+    assert function.aws.calls == ["AssumeRole", "CreatePolicy", "AttachPolicy", "AttachPolicy"]
+
+
+NEWER = {"ListAccountsWithInvalidEffectivePolicy", "ListEffectivePolicyValidationErrors"}
+
+
+def test_a_role_or_emulator_without_the_newer_calls_reads_effective_policies(function: Function) -> None:
+    function.organization.unsupported = set(NEWER)
+    function.organization.accounts_in = {OU_1: [ACCOUNT], OU_2: ["555555555555"]}
+    assert effective(function) == "valid"
+
+
+def test_an_sdk_without_the_newer_calls_reads_effective_policies(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function.create()
+    client = function.clients["organizations", f"ASIA{MANAGEMENT}"]
+    for name in ("list_accounts_with_invalid_effective_policy", "list_effective_policy_validation_errors"):
+        monkeypatch.delattr(type(client), name)
+    function.organization.accounts_in = {OU_1: [ACCOUNT], OU_2: ["555555555555"]}
+    assert effective(function) == "valid"
+    assert not NEWER & set(function.aws.calls)
+    assert "DescribeEffectivePolicy" in function.aws.calls
+
+
+@pytest.mark.parametrize("content", ['{"plans": {"Another": {}}}', "{}", None])
+def test_an_effective_policy_without_the_plan_is_reported(function: Function, content: str | None) -> None:
+    organization = function.organization
+    organization.unsupported = set(NEWER)
+    organization.accounts_in = {OU_1: [ACCOUNT]}
+    organization.effective[ACCOUNT] = content
+    report = effective(function, PolicyTargets=[OU_1])
+    assert report == f"invalid: account {ACCOUNT} at plans: no effective plan Daily yet"
+
+
+@pytest.mark.parametrize("how", ["unsupported", "denied"])
+def test_without_any_of_the_calls_it_is_unknown_and_the_request_succeeds(
+    function: Function, how: str
+) -> None:
+    older = {"DescribeEffectivePolicy", "ListAccountsForParent"}
+    setattr(function.organization, how, NEWER | older)
+    report = effective(function)
+    assert report.startswith("unknown: ListAccountsForParent ou-root-11111111: ")
+
+
+def test_an_ou_without_accounts_of_its_own_is_unknown(function: Function) -> None:
+    function.organization.unsupported = set(NEWER)
+    assert effective(function) == f"unknown: no account is directly in {OU_2}"
+
+
+def test_a_throttled_verification_ends_after_20_seconds(function: Function) -> None:
+    answer = function.invoke(event("Create", properties()), Fault("throttled for ever", 4))
+    assert answer
+    assert answer["Status"] == "SUCCESS"
+    assert answer["Data"]["EffectivePolicy"].startswith("unknown: ")
+    assert function.aws.clock.now < 25

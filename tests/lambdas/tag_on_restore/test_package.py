@@ -1,0 +1,50 @@
+"""The package as Lambda gets it: quick to import, nothing done at import."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[3] / "lambdas" / "tag_on_restore"
+MODULES = sorted(PACKAGE.glob("*.py"))
+PURE = ("arn.py", "event.py", "tags.py", "errors.py", "settings.py", "outcome.py")
+
+
+def imports(module: Path) -> set[str]:
+    """The top-level packages that a module imports."""
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add((node.module or "").split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_know_nothing_of_aws(name: str) -> None:
+    assert not imports(PACKAGE / name) & {"boto3", "botocore"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+def test_only_python_and_boto3_are_needed(module: Path) -> None:
+    assert imports(module) <= sys.stdlib_module_names | {"boto3", "botocore"}
+
+
+def test_the_handler_is_short() -> None:
+    tree = ast.parse((PACKAGE / "handler.py").read_text())
+    (handler,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "handler")
+    assert handler.end_lineno is not None
+    assert handler.end_lineno - handler.lineno < 30
+
+
+def test_importing_needs_no_region_no_credentials_and_makes_no_client() -> None:
+    program = (
+        "import boto3, botocore.session\n"
+        "boto3.Session = boto3.client = botocore.session.Session = None\n"
+        "import tag_on_restore.handler"
+    )
+    environment = {"PYTHONPATH": str(PACKAGE.parent), "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)  # noqa: S603

@@ -1,0 +1,120 @@
+"""The role of TagOnRestore holds exactly the permissions that the table of taggers calls for."""
+
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+import yaml
+from tag_on_restore.taggers import TAGGERS, Describes, Tagger
+
+TEMPLATES = Path(__file__).parents[3] / "templates" / "member-account"
+# Actions beside the table: jobs and recovery points, the function's log and its failures.
+BESIDE = {
+    "backup:DescribeRestoreJob",
+    "backup:ListRestoreJobs",
+    "backup:DescribeRecoveryPoint",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:SendMessage",
+}
+
+
+class Loader(yaml.SafeLoader):
+    """Reads the short forms of CloudFormation: !Sub and !Ref give their text, the rest is not used here."""
+
+
+Loader.add_multi_constructor("!", lambda loader, _suffix, node: node.value)
+
+
+def statements() -> dict[str, dict[str, Any]]:
+    template = yaml.load((TEMPLATES / "aws-backup-tagonrestore-role.yaml").read_text(), Loader)  # noqa: S506
+    (policy,) = template["Resources"]["Role"]["Properties"]["Policies"]
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+
+
+def as_set(value: str | list[str]) -> set[str]:
+    return {value} if isinstance(value, str) else set(value)
+
+
+def action(tagger: Tagger, operation: str) -> str:
+    """The IAM action of a boto3 method: list_tags_for_resource is ListTagsForResource."""
+    return f"{tagger.service}:{''.join(part.capitalize() for part in operation.split('_'))}"
+
+
+def arns(tagger: Tagger) -> set[str]:
+    """The resources of a row as ARNs with wildcards, less those that a wider one of the row covers."""
+    place = "" if tagger.service == "s3" else "*:${AWS::AccountId}"
+    prefix = f"arn:${{AWS::Partition}}:{tagger.service}:{place or ':'}:"
+    wide = [one for one in tagger.resources if not any(covers(other, one) for other in tagger.resources)]
+    return {prefix + resource for resource in wide}
+
+
+def covers(wide: str, narrow: str) -> bool:
+    return wide != narrow and wide.endswith("*") and narrow.startswith(wide[:-1])
+
+
+def test_reads_are_exactly_those_of_the_table() -> None:
+    listing = [tagger for tagger in TAGGERS if not isinstance(tagger.reads, Describes)]
+    statement = statements()["ReadTags"]
+    assert as_set(statement["Action"]) == {action(tagger, tagger.reads.operation) for tagger in listing}
+    assert as_set(statement["Resource"]) == set().union(*map(arns, listing))
+
+
+def test_writes_are_exactly_those_of_the_table() -> None:
+    writing = {tagger: tagger.adds for tagger in TAGGERS if tagger.adds}
+    statement = statements()["WriteTags"]
+    assert as_set(statement["Action"]) == {action(tagger, adds.operation) for tagger, adds in writing.items()}
+    assert as_set(statement["Resource"]) == set().union(*map(arns, writing))
+
+
+def test_what_iam_cannot_scope_is_exactly_what_the_table_needs() -> None:
+    described = {
+        action(tagger, tagger.reads.operation) for tagger in TAGGERS if isinstance(tagger.reads, Describes)
+    }
+    extra = {name for tagger in TAGGERS for name in tagger.also_needs}
+    assert as_set(statements()["Describe"]["Action"]) == described | extra
+
+
+def test_nothing_else_is_allowed() -> None:
+    allowed = {name: as_set(statement["Action"]) for name, statement in statements().items()}
+    table = allowed.pop("ReadTags") | allowed.pop("WriteTags") | allowed.pop("Describe")
+    assert set().union(*allowed.values()) == BESIDE
+    assert not any(
+        "*" in name or name in ("lambda:InvokeFunction", "iam:PassRole") for name in table | BESIDE
+    )
+    assert all(statement["Effect"] == "Allow" for statement in statements().values())
+
+
+def test_only_actions_that_know_no_resources_have_a_star() -> None:
+    starred = {name for name, statement in statements().items() if as_set(statement["Resource"]) == {"*"}}
+    assert starred == {"Describe", "FindRestoreJobs"}
+
+
+def test_no_operator_policy_is_attached() -> None:
+    text = (TEMPLATES / "aws-backup-tagonrestore-role.yaml").read_text()
+    assert "ManagedPolicyArns" not in text
+
+
+@pytest.mark.parametrize("tagger", TAGGERS, ids=lambda tagger: f"{tagger.service} {tagger.resources[0]}")
+def test_every_call_of_the_table_exists_in_boto3(tagger: Tagger) -> None:
+    model = botocore.session.get_session().get_service_model(tagger.client)
+    operations = {action(tagger, tagger.reads.operation).split(":")[1]: tagger.reads}
+    if tagger.adds:
+        operations[action(tagger, tagger.adds.operation).split(":")[1]] = tagger.adds
+    for name, call in operations.items():
+        members = model.operation_model(name).input_shape.members
+        if not isinstance(call, Describes):
+            assert call.parameter in members
+            assert ("AccountId" in members) == tagger.with_account
+
+
+def test_the_functions_name_for_role_queue_and_log_group_are_the_roles() -> None:
+    function = (TEMPLATES / "aws-backup-tagonrestore.yaml").read_text()
+    role = (TEMPLATES / "aws-backup-tagonrestore-role.yaml").read_text()
+    assert "role/TagOnRestoreFunctionForAWSBackup" in function
+    assert "RoleName: TagOnRestoreFunctionForAWSBackup" in role
+    assert "QueueName: TagOnRestoreFailures" in function
+    assert ":TagOnRestoreFailures" in role
+    assert "LogGroupName: /aws/lambda/TagOnRestore" in function
+    assert "log-group:/aws/lambda/TagOnRestore:*" in role

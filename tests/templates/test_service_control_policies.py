@@ -1,0 +1,210 @@
+"""The sample service control policies: small enough, and right about allowed and forbidden requests."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.templates.contract import MEMBER as MEMBER_TEMPLATES
+from tests.templates.contract import NAMES
+from tests.templates.loading import ROOT
+from tests.templates.policies import Request, decide
+
+FOLDER = ROOT / "templates" / "service-control-policies"
+CENTRAL_VAULT = "arn:aws:backup:us-east-1:333333333333:backup-vault:AWSBackupSolutionCentralVault"
+OTHER_VAULT = "arn:aws:backup:us-east-1:333333333333:backup-vault:Another"
+FOREIGN_VAULT = "arn:aws:backup:us-east-1:999999999999:backup-vault:AWSBackupSolutionCentralVault"
+VALUES = {
+    "<central-backup-vault-arn>": CENTRAL_VAULT,
+    "<organization-id>": "o-exampleorgid",
+    "<break-glass-role-name>": "security/break-glass",
+}
+MEMBER = "arn:aws:iam::444444444444"
+ENGINEER, STACK_SETS = f"{MEMBER}:role/Engineer", f"{MEMBER}:role/stacksets-exec-0a1b2c3d"
+BREAK_GLASS, BACKUP_ROLE = f"{MEMBER}:role/security/break-glass", f"{MEMBER}:role/AWSBackupSolutionRole"
+FILES = sorted(path.name for path in FOLDER.glob("*.json"))
+
+
+def policy(name: str) -> Any:
+    """The document with its placeholders filled."""
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    for placeholder, value in VALUES.items():
+        text = text.replace(placeholder, value)
+    return json.loads(text)
+
+
+def test_the_folder_has_both_published_samples_and_the_protecting_one() -> None:
+    assert FILES == [
+        "copy-inside-organization-only.json",
+        "copy-to-central-vault-only.json",
+        "protect-backup-solution.json",
+    ]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_policy_is_within_the_size_of_a_service_control_policy(name: str) -> None:
+    assert len((FOLDER / name).read_text(encoding="utf-8")) < 10_240
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_policy_only_denies_and_every_statement_has_its_own_sid(name: str) -> None:
+    document = policy(name)
+    assert document["Version"] == "2012-10-17"
+    assert {statement["Effect"] for statement in document["Statement"]} == {"Deny"}
+    sids = [statement["Sid"] for statement in document["Statement"]]
+    assert len(set(sids)) == len(sids)
+    assert all("Principal" not in statement for statement in document["Statement"])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_policy_is_bound_to_no_partition_and_has_only_known_placeholders(name: str) -> None:
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    assert "arn:aws" not in text
+    assert set(re.findall(r"<[a-z-]+>", text)) <= set(VALUES)
+
+
+@pytest.mark.parametrize(
+    ("targets", "decision"),
+    [
+        ([CENTRAL_VAULT], ""),
+        (CENTRAL_VAULT, ""),
+        ([CENTRAL_VAULT, CENTRAL_VAULT], ""),
+        ([OTHER_VAULT], "Deny"),
+        ([FOREIGN_VAULT], "Deny"),
+        # the hole of ForAllValues: one allowed target beside a forbidden one
+        ([CENTRAL_VAULT, FOREIGN_VAULT], "Deny"),
+        ([FOREIGN_VAULT, CENTRAL_VAULT], "Deny"),
+        ([], "Deny"),
+        (None, "Deny"),
+    ],
+)
+def test_backups_are_copied_to_the_central_vault_only(targets: Any, decision: str) -> None:
+    context = {} if targets in (None, []) else {"backup:CopyTargets": targets}
+    request = Request(BACKUP_ROLE, "backup:CopyFromBackupVault", context=context)
+    assert decide(policy("copy-to-central-vault-only.json"), request) == decision
+
+
+@pytest.mark.parametrize(
+    ("paths", "decision"),
+    [
+        (["o-exampleorgid/r-root/ou-root-backup/"], ""),
+        (["o-exampleorgid/r-root/"], ""),
+        (["o-otherotherot/r-root/"], "Deny"),
+        (["o-exampleorgidx/r-root/"], "Deny"),
+        (["o-exampleorgid/r-root/", "o-otherotherot/r-root/"], "Deny"),
+        (["o-otherotherot/r-root/", "o-exampleorgid/r-root/"], "Deny"),
+        (None, "Deny"),
+    ],
+)
+def test_backups_stay_inside_the_organization(paths: Any, decision: str) -> None:
+    context = {} if paths is None else {"backup:CopyTargetOrgPaths": paths}
+    request = Request(BACKUP_ROLE, "backup:CopyFromBackupVault", context=context)
+    assert decide(policy("copy-inside-organization-only.json"), request) == decision
+
+
+@pytest.mark.parametrize("name", [file for file in FILES if file.startswith("copy-")])
+@pytest.mark.parametrize(
+    "action", ["backup:StartBackupJob", "backup:CopyIntoBackupVault", "backup:StartRestoreJob"]
+)
+def test_nothing_but_copying_is_limited(name: str, action: str) -> None:
+    assert decide(policy(name), Request(ENGINEER, action)) == ""
+
+
+KEY = "arn:aws:kms:us-east-1:444444444444:key/0a1b"
+OURS, THEIRS = {"kms:ResourceAliases": ["alias/AWSBackupSolutionKey"]}, {"kms:ResourceAliases": ["alias/app"]}
+PROTECTED = [
+    (
+        "backup:DeleteBackupVault",
+        "arn:aws:backup:us-east-1:444444444444:backup-vault:AWSBackupSolutionVault",
+        {},
+    ),
+    (
+        "backup:PutBackupVaultAccessPolicy",
+        "arn:aws-cn:backup:cn-north-1:444444444444:backup-vault:AWSBackupSolutionVault",
+        {},
+    ),
+    ("kms:ScheduleKeyDeletion", KEY, OURS),
+    ("kms:DisableKey", KEY, OURS),
+    ("kms:PutKeyPolicy", KEY, OURS),
+    ("kms:DeleteAlias", "arn:aws:kms:us-east-1:444444444444:alias/AWSBackupSolutionKey", {}),
+    ("iam:DeleteRole", BACKUP_ROLE, {}),
+    ("iam:DetachRolePolicy", BACKUP_ROLE, {}),
+    ("iam:PutRolePolicy", f"{MEMBER}:role/TagOnRestoreFunctionForAWSBackup", {}),
+    ("lambda:DeleteFunction", "arn:aws:lambda:us-east-1:444444444444:function:TagOnRestore", {}),
+    ("lambda:UpdateFunctionCode", "arn:aws:lambda:us-east-1:444444444444:function:TagOnRestore", {}),
+    (
+        "events:DisableRule",
+        "arn:aws:events:us-east-1:444444444444:rule/StackSet-organizations-aws-backup-tago-RestoreRule-1A2B",
+        {},
+    ),
+    (
+        "cloudformation:DeleteStack",
+        "arn:aws:cloudformation:us-east-1:444444444444:stack/StackSet-organizations-aws-backup-member-accounts-1/2",
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize(("action", "resource", "context"), PROTECTED, ids=[row[0] for row in PROTECTED])
+@pytest.mark.parametrize(
+    ("who", "decision"),
+    [
+        (ENGINEER, "Deny"),
+        (f"{MEMBER}:root", "Deny"),
+        (f"{MEMBER}:role/break-glass", "Deny"),
+        (STACK_SETS, ""),
+        (BREAK_GLASS, ""),
+    ],
+)
+def test_only_stack_sets_and_the_break_glass_role_change_the_solution(
+    action: str, resource: str, context: dict[str, Any], who: str, decision: str
+) -> None:
+    assert decide(policy("protect-backup-solution.json"), Request(who, action, resource, context)) == decision
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context"),
+    [
+        ("backup:DeleteBackupVault", "arn:aws:backup:us-east-1:444444444444:backup-vault:Team", {}),
+        ("kms:ScheduleKeyDeletion", KEY, THEIRS),
+        ("kms:ScheduleKeyDeletion", KEY, {}),
+        ("iam:DeleteRole", f"{MEMBER}:role/Application", {}),
+        ("iam:PassRole", BACKUP_ROLE, {}),
+        ("lambda:InvokeFunction", "arn:aws:lambda:us-east-1:444444444444:function:TagOnRestore", {}),
+        ("lambda:DeleteFunction", "arn:aws:lambda:us-east-1:444444444444:function:TagOnRestoreOfAnother", {}),
+        ("events:PutRule", "arn:aws:events:us-east-1:444444444444:rule/nightly", {}),
+        ("backup:StartRestoreJob", "arn:aws:ec2:us-east-1::snapshot/snap-1", {}),
+    ],
+)
+def test_what_is_not_of_the_solution_is_left_alone(
+    action: str, resource: str, context: dict[str, Any]
+) -> None:
+    assert decide(policy("protect-backup-solution.json"), Request(ENGINEER, action, resource, context)) == ""
+
+
+@pytest.mark.parametrize("who", [ENGINEER, STACK_SETS])
+@pytest.mark.parametrize("action", ["iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:AttachRolePolicy"])
+def test_nobody_can_pose_as_stack_sets(who: str, action: str) -> None:
+    request = Request(who, action, f"{MEMBER}:role/stacksets-exec-mine")
+    assert decide(policy("protect-backup-solution.json"), request) == "Deny"
+
+
+def test_the_protecting_policy_names_what_the_templates_create() -> None:
+    text = (FOLDER / "protect-backup-solution.json").read_text(encoding="utf-8")
+    named = set(re.findall(r"[:/](?:alias/)?(AWSBackupSolution\w+|TagOnRestore\w*)", text))
+    ours = {name.value.removeprefix("alias/") for name in NAMES if name.template.startswith(MEMBER_TEMPLATES)}
+    assert named == ours
+    stack_sets = {name.value for name in NAMES if name.value.startswith("organizations-aws-backup-")}
+    assert stack_sets
+    assert "StackSet-organizations-aws-backup-*" in text
+
+
+def test_the_read_me_names_every_policy_and_every_placeholder() -> None:
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for name in FILES:
+        assert f"templates/service-control-policies/{name}" in text
+    for placeholder in VALUES:
+        assert placeholder in text
