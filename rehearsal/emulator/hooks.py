@@ -42,7 +42,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "services.cloudformation": ("_stack_events", "_stacks"),
     "services.cloudformation.handlers": ("_ACTION_HANDLERS",),
     "services.cloudformation.helpers": ("_error", "_p", "_xml"),
-    "services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY"),
+    "services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_physical_name"),
     "services.cloudformation.stacks": ("_runs_on_worker_thread", "_sends_back_failed_update"),
     "services.cloudwatch_logs": ("_log_groups",),
     "services.eventbridge": (
@@ -53,6 +53,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_rule_key",
         "_rules",
     ),
+    "services.codebuild": ("_projects",),
     "services.iam": ("_aws_managed_policies", "_make_aws_managed_record", "_roles"),
     "services.kms": ("_aliases",),
     "services.lambda_svc": (
@@ -111,6 +112,7 @@ cloudformation_helpers = _module("services.cloudformation.helpers")
 provisioners = _module("services.cloudformation.provisioners")
 stacks = _module("services.cloudformation.stacks")
 cloudwatch_logs = _module("services.cloudwatch_logs")
+codebuild = _module("services.codebuild")
 eventbridge = _module("services.eventbridge")
 iam = _module("services.iam")
 lambda_runtime = _module("core.lambda_runtime")
