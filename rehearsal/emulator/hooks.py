@@ -28,6 +28,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "evaluate_trust_policy",
         "_principal_org_id",
         "_resolve_condition_key",
+        "request_caller_arn",
     ),
     "core.responses": (
         "AccountRegionScopedDict",
@@ -86,7 +87,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "services.s3": ("_bucket_owner_account", "_foreign_bucket_allows", "_get_object_data"),
     "services.sns": ("topic_policy_for_arn",),
     "services.sqs": ("queue_policy_for_arn",),
-    "services.sts": ("register_session",),
+    "services.sts": ("handle_request", "register_session"),
 }
 
 

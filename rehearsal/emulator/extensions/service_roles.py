@@ -10,10 +10,13 @@ Not emulated: session policies of a service, and service-linked roles.
 """
 
 import secrets
+import urllib.parse
+from http import HTTPStatus
 from typing import Any
 
 from rehearsal.emulator import control, hooks
 from rehearsal.emulator.extensions import base, codepipeline, iam
+from rehearsal.emulator.extensions.base import Answer
 
 # Services that document no aws:SourceAccount for the roles they assume: a trust that demands one fails on
 # AWS.
@@ -22,6 +25,7 @@ _NO_SOURCE_KEYS = ("lambda.amazonaws.com",)
 
 def install() -> None:
     control.register("assume-role-as-service", assume_role_as_service)
+    _record_refused_assumptions()
 
 
 def trusts_service(role_arn: str, service: str, source: str | None = None) -> str | None:
@@ -74,6 +78,26 @@ def assume_role_as_service(role: str, service: str, source: str | None = None) -
         },
     )
     return credentials
+
+
+def _record_refused_assumptions() -> None:
+    """STS asks the trust policy by itself, so its refusals do not pass the evaluator that records the others."""
+    ministacks_own = hooks.sts.handle_request
+
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: Any
+    ) -> Answer:
+        answer: Answer = await ministacks_own(method, path, headers, body, query)
+        request = urllib.parse.parse_qs(body.decode(errors="replace"))
+        if answer[0] == HTTPStatus.FORBIDDEN and request.get("Action") == ["AssumeRole"]:
+            role = request.get("RoleArn", [""])[0]
+            caller = hooks.iam_evaluator.request_caller_arn(headers, query)
+            iam.record_denial(
+                caller, "sts:AssumeRole", role, "the role does not exist or does not trust the caller"
+            )
+        return answer
+
+    hooks.sts.handle_request = handle_request
 
 
 def _source_of(role: str, service: str) -> str | None:
