@@ -20,8 +20,10 @@ def check(administrator: str, target: str, properties: dict[str, Any], stack_set
     administration = properties.get("AdministrationRoleARN") or default
     execution = properties.get("ExecutionRoleName") or _EXECUTION
     name = administration.rpartition("/")[2]
-    service = "cloudformation.amazonaws.com"
-    if service_roles.trusts_service(administration, service, stack_set_arn) is not None:
+    if (
+        service_roles.trusts_service(administration, "cloudformation.amazonaws.com", stack_set_arn)
+        is not None
+    ):
         raise StackFailedError(
             f"Account {administrator} should have '{name}' role "
             "with trust relationship to CloudFormation service."

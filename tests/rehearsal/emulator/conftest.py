@@ -1,4 +1,4 @@
-"""One emulated organization per test module: management, home, central, two members in the unit `workloads`."""
+"""One emulated organization per test module; the unit `workloads` holds the two member accounts."""
 
 import shutil
 from collections.abc import Iterator

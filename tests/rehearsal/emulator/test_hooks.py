@@ -17,7 +17,7 @@ MODULES = {  # the name that hooks.py gives a module → its name in the table
 
 
 def uses(source: Path) -> set[tuple[str, str]]:
-    """(module, name) for every `hooks.<module>.<name>` in a file, and for those of a local alias of a module."""
+    """(module, name) for every `hooks.<module>.<name>` in a file, local aliases of a module too."""
     tree = ast.parse(source.read_text())
     aliases = {
         target.id: node.value.attr

@@ -102,12 +102,23 @@ def test_blanks_count_towards_the_limit() -> None:
     ],
 )
 def test_values_are_inherited_by_their_operators(operators: list[dict[str, Any]], expected: Any) -> None:
-    contents = [{"plans": {"P": {"regions": each}}} for each in operators]
-    assert organization_policies.effective(contents) == {"plans": {"P": {"regions": expected}}}
+    levels = [[{"plans": {"P": {"regions": each}}}] for each in operators]
+    assert organization_policies.effective(levels) == {"plans": {"P": {"regions": expected}}}
 
 
 def test_plans_of_different_names_stand_side_by_side() -> None:
     contents = [{"plans": {name: {"regions": {"@@assign": [name]}}}} for name in ("A", "B")]
-    assert organization_policies.effective(contents) == {
+    assert organization_policies.effective([contents]) == {
         "plans": {"A": {"regions": ["A"]}, "B": {"regions": ["B"]}}
     }
+
+
+def test_two_policies_of_one_target_that_disagree_are_a_conflict() -> None:
+    first, second = ({"plans": {"P": {"regions": {"@@assign": [region]}}}} for region in ("a", "b"))
+    assert organization_policies.conflicts([[first, second]]) == ["/plans/P/regions"]
+
+
+def test_policies_of_different_levels_or_of_one_mind_are_no_conflict() -> None:
+    first, second = ({"plans": {"P": {"regions": {"@@assign": [region]}}}} for region in ("a", "b"))
+    assert organization_policies.conflicts([[first], [second]]) == []
+    assert organization_policies.conflicts([[first, first]]) == []

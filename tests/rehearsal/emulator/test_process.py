@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.emulator import EmulatorError, Emulator
+from rehearsal.emulator import Emulator, EmulatorError
 from rehearsal.emulator.errors import ControlError, StartError, UnsupportedEmulatorError
-
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, eventually
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -83,7 +82,7 @@ def test_a_server_that_cannot_start_shows_the_end_of_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/echo")
-    with pytest.raises(StartError, match="rehearsal.emulator.server"):
+    with pytest.raises(StartError, match=r"rehearsal\.emulator\.server"):
         Emulator(tmp_path, ACCOUNTS, HOME_REGION).start()
 
 
@@ -139,7 +138,7 @@ def test_the_aws_command_works_with_that_environment(emulator: Emulator) -> None
 
 
 def test_an_unknown_control_operation_lists_the_known_ones(emulator: Emulator) -> None:
-    with pytest.raises(ControlError, match="no control operation fly.*denied"):
+    with pytest.raises(ControlError, match=r"no control operation fly.*denied"):
         emulator.control("fly")
 
 
