@@ -55,7 +55,7 @@ def test_actions_run_in_groups_by_run_order() -> None:
 
 
 def test_a_stage_that_does_not_exist_is_named_with_those_that_do() -> None:
-    with pytest.raises(UnsupportedError, match="no stage Misspelt. Stages: Source, Deploy"):
+    with pytest.raises(UnsupportedError, match=r"no stage Misspelt\. Stages: Source, Deploy"):
         definition.parse(answer()).stage("Misspelt")
 
 
@@ -80,5 +80,5 @@ def test_settings_that_are_empty_are_no_settings() -> None:
 
 def test_an_action_type_that_is_not_known_is_named() -> None:
     approval = Action("Ask", "Approval", "AWS", "Manual", 1, {}, (), (), None, None)
-    with pytest.raises(UnsupportedError, match="action Ask.*Approval/AWS/Manual"):
+    with pytest.raises(UnsupportedError, match=r"action Ask.*Approval/AWS/Manual"):
         actions.check([approval])

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rehearsal import runbook
+from rehearsal.commands import PRINTED
 from rehearsal.errors import RunbookError
-from rehearsal.operator import PRINTED
 from rehearsal.organization import PLACEHOLDERS
 from rehearsal.runbook import Command
 

@@ -83,8 +83,6 @@ WORDS = st.sampled_from(
         "'a b'",
         '"c $d"',
         "x\\ y",
-        "done",
-        "for",
         "--region",
         "a=b",
         "\\\n",

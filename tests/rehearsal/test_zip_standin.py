@@ -20,7 +20,7 @@ TREE = {
     "lambdas/a/__pycache__/a.cpython-313.pyc": "x",
     "lambdas/a/.hidden": "kept",
     ".dotted/never": "not matched by *",
-    "name with blank/ü.txt": "é",
+    "name with blank/it is.txt": "é",
     "empty/": "",
 }
 
@@ -58,7 +58,7 @@ def run(command: str, folder: Path, search_path: str) -> subprocess.CompletedPro
 def standin_path(tmp_path: Path) -> str:
     programs = tmp_path / "programs"
     programs.mkdir(exist_ok=True)
-    (programs / "zip").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{zip_standin.__file__}" "$@"\n')
+    (programs / "zip").write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{zip_standin.__file__}" "$@"\n')
     (programs / "zip").chmod(0o755)
     return f"{programs}{os.pathsep}{os.defpath}"
 
@@ -80,7 +80,7 @@ def test_the_readmes_command_packs_what_is_meant(folder: Path, tmp_path: Path) -
         "lambdas/a/.hidden",
         "lambdas/a/__init__.py",
         "name with blank/",
-        "name with blank/ü.txt",
+        "name with blank/it is.txt",
     ]
 
 
