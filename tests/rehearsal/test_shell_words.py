@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rehearsal.shell_words import HereDocumentError, is_complete, simple_commands
@@ -94,6 +94,7 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(max_examples=200)  # each starts bash
 @given(st.lists(WORDS, min_size=1, max_size=8))
 def test_plain_commands_are_complete_exactly_when_bash_says_so(words: list[str]) -> None:
     """bash -n reads the text; an incomplete one makes it complain about an unexpected end of file."""
