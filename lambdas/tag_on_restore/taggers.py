@@ -76,7 +76,8 @@ class Tagger:
 
     `resources` are the forms of the ARN's resource part (`*` is one path segment) and the scope of the role's
     permissions. The IAM actions follow from `service` and the operations; `also_needs` are further ones. A
-    row without `adds` is a recovery point: its tags are only read.
+    row without `adds` is a recovery point: its tags are only read. `named` is how the calls name the
+    resource.
     """
 
     service: str
@@ -85,8 +86,17 @@ class Tagger:
     reads: Lists | Describes
     adds: Adds | None = None
     shape: Shape = PAIRS
+    named: Callable[[Arn], object] = str
     with_account: bool = False
     also_needs: tuple[str, ...] = ()
+
+
+def _by_id(arn: Arn) -> str:
+    return arn.name
+
+
+def _in_list(arn: Arn) -> list[str]:
+    return [arn.name]
 
 
 DESCRIBE_INSTANCES = Describes("describe_instances", "Reservations", "InstanceId", "instance-id")
@@ -100,12 +110,12 @@ _LIST_REDSHIFT = Lists("describe_tags", "ResourceName", "TaggedResources", ("Mar
 _LIST_LOWER_CASE = Lists(parameter="resourceArn", answer="tags", token=("nextToken", "nextToken"))
 _ADD_LOWER_CASE = Adds(parameter="resourceArn", tags="tags")
 
-INSTANCE = Tagger("ec2", ("instance/*",), "ec2", DESCRIBE_INSTANCES, _CREATE_TAGS)
+INSTANCE = Tagger("ec2", ("instance/*",), "ec2", DESCRIBE_INSTANCES, _CREATE_TAGS, named=_in_list)
 
 TAGGERS = (
     # What AWS Backup restores.
     INSTANCE,
-    Tagger("ec2", ("volume/*",), "ec2", DESCRIBE_VOLUMES, _CREATE_TAGS),
+    Tagger("ec2", ("volume/*",), "ec2", DESCRIBE_VOLUMES, _CREATE_TAGS, named=_in_list),
     # RDS instances; clusters are Aurora, DocumentDB, Neptune and Multi-AZ RDS, which all answer to the API of
     # RDS.
     Tagger("rds", ("db:*", "cluster:*"), "rds", _LIST_RDS, Adds("add_tags_to_resource", "ResourceName")),
@@ -117,6 +127,7 @@ TAGGERS = (
         "efs",
         Lists(parameter="ResourceId"),
         Adds(parameter="ResourceId"),
+        named=_by_id,
     ),
     Tagger("fsx", ("file-system/*", "volume/*/*"), "fsx", _LIST_FSX, Adds(parameter="ResourceARN")),
     Tagger(
@@ -189,7 +200,7 @@ def read_tags(aws: Aws, tagger: Tagger, arn: Arn, account: str) -> Tags | None:
         described = [item for item in describe(aws, tagger.reads, (arn.name,), arn) if not _gone(item)]
         return PAIRS.load(described[0].get("Tags", ())) if described else None
     lists = tagger.reads
-    parameters = {lists.parameter: str(arn)} | _account(tagger, account)
+    parameters: dict[str, Any] = {lists.parameter: tagger.named(arn)} | _account(tagger, account)
     tags: dict[str, str] = {}
     try:
         for page in aws.pages(tagger.client, lists.operation, arn, lists.token, **parameters):
@@ -207,8 +218,7 @@ def add_tags(aws: Aws, tagger: Tagger, arn: Arn, account: str, tags: Tags) -> No
     """Add `tags` to `arn`; its other tags stay as they are."""
     if tagger.adds is None:
         raise ValueError(f"{arn} is a recovery point, which is only read")
-    target = [arn.name] if isinstance(tagger.reads, Describes) else str(arn)
-    parameters = {tagger.adds.parameter: target, tagger.adds.tags: tagger.shape.dump(tags)}
+    parameters = {tagger.adds.parameter: tagger.named(arn), tagger.adds.tags: tagger.shape.dump(tags)}
     aws.call(tagger.client, tagger.adds.operation, arn, **parameters, **_account(tagger, account))
 
 

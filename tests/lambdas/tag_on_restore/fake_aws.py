@@ -345,6 +345,13 @@ def _ec2_tag(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def _efs(operation: Operation) -> Operation:
+    """EFS takes the id of a file system (or its ARN, which is not used here)."""
+    prefix = f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:file-system/"
+    return lambda aws, p: operation(aws, p | {"ResourceId": prefix + p["ResourceId"]})
+
+
+_EFS = "FileSystemNotFound"
 _FSX = "ResourceNotFound"
 _OPERATIONS: dict[str, Operation] = {
     "backup:DescribeRestoreJob": _describe_job,
@@ -362,10 +369,8 @@ _OPERATIONS: dict[str, Operation] = {
     "dsql:TagResource": _map_adder,
     "dynamodb:ListTagsOfResource": _lister("ResourceArn", token="NextToken"),
     "dynamodb:TagResource": _adder("ResourceArn"),
-    "elasticfilesystem:ListTagsForResource": _lister(
-        "ResourceId", token="NextToken", code="FileSystemNotFound"
-    ),
-    "elasticfilesystem:TagResource": _adder("ResourceId", "FileSystemNotFound"),
+    "elasticfilesystem:ListTagsForResource": _efs(_lister("ResourceId", token="NextToken", code=_EFS)),
+    "elasticfilesystem:TagResource": _efs(_adder("ResourceId", _EFS)),
     "fsx:ListTagsForResource": _lister("ResourceARN", token="NextToken", code=_FSX),
     "fsx:TagResource": _adder("ResourceARN", _FSX),
     "storagegateway:ListTagsForResource": _storage_gateway_list,
