@@ -60,7 +60,7 @@ def make_certificate(folder: Path) -> Certificate:
         raise StartError(
             "openssl is not installed: the rehearsal makes its TLS certificate with it; install openssl"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "authority.cnf").write_text(_AUTHORITY)
     (folder / "server.cnf").write_text(_SERVER)
     for name in ("authority", "server"):

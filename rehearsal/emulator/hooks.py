@@ -26,10 +26,9 @@ TABLE: dict[str, tuple[str, ...]] = {
         "evaluate",
         "evaluate_resource_policy",
         "evaluate_trust_policy",
-        "_conditions_met",
         "_principal_org_id",
         "_resolve_condition_key",
-        "_service_principal_matches",
+        "request_caller_arn",
     ),
     "core.responses": (
         "AccountRegionScopedDict",
@@ -43,8 +42,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "services.backup": ("_SUPPORTED_RESOURCE_TYPES", "_vaults", "handle_request"),
     "services.cloudformation": ("_stack_events", "_stacks"),
     "services.cloudformation.handlers": ("_ACTION_HANDLERS",),
-    "services.cloudformation.helpers": ("_error", "_extract_string_members", "_p", "_page", "_xml"),
-    "services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY"),
+    "services.cloudformation.helpers": ("_error", "_p", "_xml"),
+    "services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_physical_name"),
     "services.cloudformation.stacks": ("_runs_on_worker_thread", "_sends_back_failed_update"),
     "services.cloudwatch_logs": ("_log_groups",),
     "services.eventbridge": (
@@ -55,6 +54,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_rule_key",
         "_rules",
     ),
+    "services.codebuild": ("_projects",),
     "services.iam": ("_aws_managed_policies", "_make_aws_managed_record", "_roles"),
     "services.kms": ("_aliases",),
     "services.lambda_svc": (
@@ -75,7 +75,6 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_attachments",
         "_create_account",
         "_create_statuses",
-        "_describe_organization",
         "_ensure_org",
         "_orgs",
         "_ous",
@@ -88,7 +87,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "services.s3": ("_bucket_owner_account", "_foreign_bucket_allows", "_get_object_data"),
     "services.sns": ("topic_policy_for_arn",),
     "services.sqs": ("queue_policy_for_arn",),
-    "services.sts": ("register_session",),
+    "services.sts": ("handle_request", "register_session"),
 }
 
 
@@ -114,6 +113,7 @@ cloudformation_helpers = _module("services.cloudformation.helpers")
 provisioners = _module("services.cloudformation.provisioners")
 stacks = _module("services.cloudformation.stacks")
 cloudwatch_logs = _module("services.cloudwatch_logs")
+codebuild = _module("services.codebuild")
 eventbridge = _module("services.eventbridge")
 iam = _module("services.iam")
 lambda_runtime = _module("core.lambda_runtime")

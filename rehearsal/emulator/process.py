@@ -180,14 +180,16 @@ class Emulator:
             self._sessions[account, region] = Session(self._boto3, settings)
         return self._sessions[account, region]
 
-    def service_credentials(self, role_arn: str, service: str, region: str | None = None) -> dict[str, str]:
+    def service_credentials(
+        self, role_arn: str, service: str, region: str | None = None, source_arn: str | None = None
+    ) -> dict[str, str]:
         """The environment of a process that `service` (for example codebuild.amazonaws.com) runs with a role.
 
         The role's trust policy is evaluated for the service principal (aws:SourceAccount is the role's
         account); ControlError names role and service if it refuses. The role's identity policies are enforced
         afterwards.
         """
-        answer = self.control("assume-role-as-service", role=role_arn, service=service)
+        answer = self.control("assume-role-as-service", role=role_arn, service=service, source=source_arn)
         credentials = {
             "AWS_ACCESS_KEY_ID": answer["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": answer["SecretAccessKey"],

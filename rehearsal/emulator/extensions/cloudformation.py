@@ -5,16 +5,18 @@ assume the role they are given. ministack overwrites a role, rule, alias or log 
 never looks at trust policies.
 
 Emulated: the refusal of existing names for the types in _NAMED (ministack itself refuses buckets, projects,
-SSM parameters and others); the trust check for the roles in _ROLES. Not emulated: unknown properties are
-accepted (cfn-lint holds the templates against AWS's schemas), the permissions of the role that CloudFormation
-runs with.
+SSM parameters and others); the trust check for the roles in _ROLES, and for the role that a stack operation
+is given. Not emulated: unknown properties are accepted (cfn-lint holds the templates against AWS's schemas),
+the permissions of the role that CloudFormation runs with.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from rehearsal.emulator import hooks
 from rehearsal.emulator.extensions import base, service_roles
+from rehearsal.emulator.extensions.base import Answer
 
 Properties = dict[str, Any]
 
@@ -33,17 +35,48 @@ _NAMED: dict[str, tuple[str, Callable[[Properties], bool]]] = {
     "AWS::Logs::LogGroup": ("LogGroupName", lambda p: p["LogGroupName"] in hooks.cloudwatch_logs._log_groups),
 }
 
-# type → the roles in its properties, and the service that has to be able to assume them
-_ROLES: dict[str, tuple[str, Callable[[Properties], Iterable[str | None]]]] = {
-    "AWS::CodeBuild::Project": ("codebuild.amazonaws.com", lambda p: [p.get("ServiceRole")]),
-    "AWS::CodePipeline::Pipeline": ("codepipeline.amazonaws.com", lambda p: [p.get("RoleArn")]),
+
+@dataclass(frozen=True)
+class _Named:
+    """A resource about to be created: what its own service will call it."""
+
+    logical_id: str
+    stack: str
+    properties: Properties
+
+    def source(self, service: str, resource: str, longest: int) -> str:
+        """aws:SourceArn when its service assumes a role for it."""
+        name = self.properties.get("Name") or hooks.provisioners._physical_name(
+            self.stack, self.logical_id, max_len=longest
+        )
+        return base.arn(service, resource + name)
+
+
+# type → the service that assumes roles for it, and the pairs (role, aws:SourceArn) that it will use
+_ROLES: dict[str, tuple[str, Callable[[_Named], Iterable[tuple[str | None, str]]]]] = {
+    "AWS::CodeBuild::Project": (
+        "codebuild.amazonaws.com",
+        lambda named: [(named.properties.get("ServiceRole"), named.source("codebuild", "project/", 255))],
+    ),
+    "AWS::CodePipeline::Pipeline": (
+        "codepipeline.amazonaws.com",
+        lambda named: [(named.properties.get("RoleArn"), named.source("codepipeline", "", 100))],
+    ),
     "AWS::Events::Rule": (
         "events.amazonaws.com",
-        lambda p: [target.get("RoleArn") for target in p.get("Targets") or []],
+        lambda named: [
+            (target.get("RoleArn"), named.source("events", "rule/", 64))
+            for target in named.properties.get("Targets") or []
+        ],
     ),
     "AWS::Scheduler::Schedule": (
         "scheduler.amazonaws.com",
-        lambda p: [(p.get("Target") or {}).get("RoleArn")],
+        lambda named: [
+            (
+                (named.properties.get("Target") or {}).get("RoleArn"),
+                base.arn("scheduler", f"schedule-group/{named.properties.get('GroupName', 'default')}"),
+            )
+        ],
     ),
 }
 
@@ -51,6 +84,7 @@ _ROLES: dict[str, tuple[str, Callable[[Properties], Iterable[str | None]]]] = {
 def install() -> None:
     for kind in sorted(_NAMED.keys() | _ROLES.keys()):
         _check_creation(kind)
+    _check_deploying_role()
 
 
 def _check_creation(kind: str) -> None:
@@ -59,7 +93,7 @@ def _check_creation(kind: str) -> None:
 
     def checked(logical_id: str, properties: Properties, stack: str) -> Any:
         _refuse_existing(kind, properties)
-        _refuse_role(kind, properties)
+        _refuse_roles(kind, _Named(logical_id, stack, properties))
         return create(logical_id, properties, stack)
 
     handlers["create"] = checked
@@ -75,11 +109,31 @@ def _refuse_existing(kind: str, properties: Properties) -> None:
         )
 
 
-def _refuse_role(kind: str, properties: Properties) -> None:
+def _refuse_roles(kind: str, named: _Named) -> None:
     if kind not in _ROLES:
         return
     service, roles = _ROLES[kind]
-    for role in roles(properties):
-        refusal = service_roles.trusts_service(role, service) if role else None
+    for role, source in roles(named):
+        refusal = service_roles.trusts_service(role, service, source) if role else None
         if refusal is not None:
             raise ValueError(refusal)
+
+
+def _check_deploying_role() -> None:
+    """A role given to a stack operation has to be one that CloudFormation can assume."""
+    handlers = hooks.cloudformation_handlers._ACTION_HANDLERS
+    for action in ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet"):
+        handlers[action] = _refusing_role(handlers[action])
+
+
+def _refusing_role(operation: Callable[[Properties], Answer]) -> Callable[[Properties], Answer]:
+    def checked(parameters: Properties) -> Answer:
+        role = hooks.cloudformation_helpers._p(parameters, "RoleARN")
+        if role and service_roles.trusts_service(role, "cloudformation.amazonaws.com") is not None:
+            refused: Answer = hooks.cloudformation_helpers._error(
+                "ValidationError", f"Role {role} is invalid or cannot be assumed"
+            )
+            return refused
+        return operation(parameters)
+
+    return checked

@@ -22,6 +22,19 @@ def install() -> None:
     base.serve_json("codepipeline", "CodePipeline_20150709", _OPERATIONS)
 
 
+def roles_in_use() -> list[tuple[str, str]]:
+    """(pipeline ARN, role ARN) of every pipeline and of every action that has a role of its own."""
+    return [
+        (stored["metadata"]["pipelineArn"], role)
+        for stored in _pipelines.all_values()
+        for role in (
+            stored["pipeline"].get("roleArn"),
+            *(action.get("roleArn") for stage in stored["pipeline"]["stages"] for action in stage["actions"]),
+        )
+        if role
+    ]
+
+
 def _create(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
     name = properties.get("Name") or f"{stack}-{logical_id}"
     if name in _pipelines:

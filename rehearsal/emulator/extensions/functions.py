@@ -99,6 +99,8 @@ def _answer_code_errors() -> None:
 
 def _log(account: str, region: str, function: str) -> str:
     with base.scope(account, region):
-        group = hooks.cloudwatch_logs._log_groups.get(f"/aws/lambda/{function}") or {"streams": {}}
+        configuration = (hooks.lambda_svc._functions.get(function) or {}).get("config") or {}
+        name = (configuration.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{function}"
+        group = hooks.cloudwatch_logs._log_groups.get(name) or {"streams": {}}
         events = [event for stream in group["streams"].values() for event in stream["events"]]
     return "\n".join(event["message"] for event in sorted(events, key=lambda event: event["timestamp"]))

@@ -6,11 +6,11 @@ that names several resources needs an Allow for each. ministack knows one ARN pe
 is right fails.
 
 Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of backup vaults and
-recovery points, of codecommit and codepipeline; the condition key organizations:PolicyType;
-aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed policies that AWS
-Backup's default role takes are known with the services they cover; every other AWS-managed policy that
-ministack does not know is refused as not existing. Not emulated: iam:PassRole, and the permissions of the
-roles that CloudFormation and StackSets run with.
+recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType and
+ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
+policies that AWS Backup's default role takes are known with the services they cover; every other AWS-managed
+policy that ministack does not know is refused as not existing. Not emulated: iam:PassRole, and the
+permissions of the roles that CloudFormation and StackSets run with.
 """
 
 import json
@@ -61,14 +61,23 @@ def _enforce_every_resource() -> None:
         service_context: dict[str, Any] | None = None,
     ) -> Any:
         further, _ = _further_resources.get(), _further_resources.set(())
-        for resource in (resource_arn, *further):
-            refused = enforce_one(access_key, action, service, region, resource, service_context)
+        for checked, resource in _checks(action, (resource_arn, *further), service_context or {}):
+            refused = enforce_one(access_key, checked, service, region, resource, service_context)
             if refused is not None:
-                _record(refused, action, resource)
+                _record(refused, checked, resource)
                 return refused
         return None
 
     hooks.iam_evaluator.enforce = enforce
+
+
+def _checks(action: str, resources: tuple[str, ...], context: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    """The (action, resource) pairs that a request needs; a policy that is made with tags also needs
+    TagResource.
+    """
+    yield from ((action, resource) for resource in resources)
+    if action == "organizations:CreatePolicy" and "aws:TagKeys" in context:
+        yield "organizations:TagResource", resources[0]
 
 
 def _record(refused: Any, action: str, resource: str) -> None:
@@ -184,6 +193,8 @@ def _backup(request: Request) -> Iterable[str]:
             yield "/".join(recovery_point[:end])
         case ["backup-vaults", vault, *_]:
             yield base.arn("backup", f"backup-vault:{vault}")
+        case ["backup", "plans", plan, *_]:
+            yield base.arn("backup", f"backup-plan:{plan}")
         case ["tags" | "untag", *resource] if resource:
             yield "/".join(resource)
         case ["restore-jobs"] if request.method == "PUT":
@@ -192,25 +203,29 @@ def _backup(request: Request) -> Iterable[str]:
             yield "*"
 
 
+_ORGANIZATIONS_RESOURCES = (
+    "PolicyId",
+    "TargetId",
+    "ResourceId",
+    "ParentId",
+    "ChildId",
+    "AccountId",
+    "OrganizationalUnitId",
+    "RootId",
+    "SourceParentId",
+    "DestinationParentId",
+)
+
+
 def _organizations(request: Request) -> Iterable[str]:
-    """Policies, targets and parents; ListPolicies, CreatePolicy and what describes the organization have no
-    resource.
-    """
+    """The policies, targets and parents that a request names; without any of them the resource is `*`."""
     body = request.json
-    names = (
-        "PolicyId",
-        "TargetId",
-        "ResourceId",
-        "ParentId",
-        "ChildId",
-        "AccountId",
-        "OrganizationalUnitId",
-        "RootId",
-    )
-    found = [name for name in names if body.get(name)]
-    if request.target in ("CreatePolicy", "ListPolicies", "RegisterDelegatedAdministrator") or not found:
-        return ["*"]
-    return [_organizations_arn(str(body[name])) for name in found]
+    if request.target == "CreatePolicy":
+        yield organizations.new_policy_arn(str(body.get("Type", "")))
+    found = [str(body[name]) for name in _ORGANIZATIONS_RESOURCES if body.get(name)]
+    yield from (_organizations_arn(identifier) for identifier in found)
+    if not found and request.target != "CreatePolicy":
+        yield "*"
 
 
 def _organizations_arn(identifier: str) -> str:
@@ -272,8 +287,8 @@ def _add_condition_keys() -> None:
 
     def request_context(service: str, action: str, body: bytes, parameters: dict[str, Any]) -> dict[str, Any]:
         keys: dict[str, Any] = tag_keys(service, action, body, parameters)
-        if service == "organizations" and (kind := _policy_type(Request("POST", "/", {}, body, {}).json)):
-            keys["organizations:policytype"] = kind
+        if service == "organizations":
+            keys |= _organizations_keys(Request("POST", "/", {}, body, {}).json)
         return keys
 
     hooks.iam_actions.request_tag_context = request_context
@@ -307,13 +322,13 @@ def _role_of(principal: str) -> str:
     return str(role["Arn"]) if role else principal
 
 
-def _policy_type(body: dict[str, Any]) -> str | None:
-    """organizations:PolicyType: from the request, or from the policy that it names."""
-    policy = organizations.record(str(body.get("PolicyId"))) or {}
-    for value in (body.get("PolicyType"), body.get("Filter"), body.get("Type"), policy.get("Type")):
-        if value:
-            return str(value)
-    return None
+def _organizations_keys(body: dict[str, Any]) -> dict[str, str]:
+    """organizations:PolicyType, also that of the policy which is named, and organizations:ServicePrincipal."""
+    policy = organizations.record(str(body.get("PolicyId") or body.get("ResourceId"))) or {}
+    kinds = (body.get("PolicyType"), body.get("Filter"), body.get("Type"), policy.get("Type"))
+    keys = {"organizations:policytype": next((str(kind) for kind in kinds if kind), "")}
+    keys["organizations:serviceprincipal"] = str(body.get("ServicePrincipal") or "")
+    return {key: value for key, value in keys.items() if value}
 
 
 # -- AWS-managed policies ------------------------------------------------------------------------------------

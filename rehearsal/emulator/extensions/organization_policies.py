@@ -9,6 +9,7 @@ target that assign different values do not make the effective policy invalid (th
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from rehearsal.emulator.extensions.errors import ApiError
@@ -71,12 +72,36 @@ def check(content: str) -> None:
         _check_plan(f"plans.{name}", plan)
 
 
-def effective(contents: list[dict[str, Any]]) -> dict[str, Any]:
-    """What takes effect for a target: the policies above it, from the root down, merged into plain values."""
+def effective(levels: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    """What takes effect for a target: the policies of each level above it, from the root down, as plain
+    values.
+    """
     merged: dict[str, Any] = {}
-    for content in contents:
+    for content in (content for level in levels for content in level):
         _merge(merged, content)
     return merged
+
+
+def conflicts(levels: list[list[dict[str, Any]]]) -> list[str]:
+    """The paths to which policies of one level assign different values: they make the effective policy
+    invalid.
+    """
+    found: list[str] = []
+    for level in levels:
+        assigned: dict[str, Any] = {}
+        for content in level:
+            for path, value in _assignments(content, ""):
+                if assigned.setdefault(path, value) != value and path not in found:
+                    found.append(path)
+    return found
+
+
+def _assignments(content: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if key == "@@assign":
+            yield path, value
+        elif isinstance(value, dict):
+            yield from _assignments(value, f"{path}/{key}")
 
 
 def _merge(into: dict[str, Any], content: dict[str, Any]) -> None:

@@ -6,11 +6,11 @@ delegated administrators and trusted access, without paging, and takes any JSON 
 
 Emulated: one organization owned by the management account; fixed account ids by account name; who may call
 what; trusted access (DisableAWSServiceAccess included) and delegated administrators with the order AWS
-demands; paging at 20; checks of backup policies (organization_policies.py) and DescribeEffectivePolicy;
-ListChildren; an organizational unit must be empty to be deleted; aws:PrincipalOrgID and
-aws:PrincipalOrgPaths. ministack itself refuses duplicate names, attaching twice, detaching what is not
-attached, and attaching while the policy type is not enabled. Not emulated: service control policies have no
-effect, invitations, ConcurrentModificationException, request rates.
+demands; paging at 20; checks of backup policies (organization_policies.py), DescribeEffectivePolicy and the
+two lists of invalid effective policies; ListChildren; an organizational unit must be empty to be deleted;
+aws:PrincipalOrgID and aws:PrincipalOrgPaths. ministack itself refuses duplicate names, attaching twice,
+detaching what is not attached, and attaching while the policy type is not enabled. Not emulated: service
+control policies have no effect, invitations, ConcurrentModificationException, request rates.
 """
 
 import json
@@ -27,6 +27,7 @@ from rehearsal.emulator.extensions.errors import ApiError
 _PAGE = 20
 _PAGED = {
     "ListAccounts": "Accounts",
+    "ListAccountsWithInvalidEffectivePolicy": "Accounts",
     "ListAccountsForParent": "Accounts",
     "ListChildren": "Children",
     "ListDelegatedAdministrators": "DelegatedAdministrators",
@@ -89,6 +90,13 @@ def record(identifier: str) -> dict[str, Any] | None:
                 result: dict[str, Any] = found
                 return result
     return None
+
+
+def new_policy_arn(kind: str) -> str:
+    """The form of the ARN that a policy of a type gets when it is created."""
+    with base.scope(_management, base.region()):
+        organization = hooks.organizations._orgs["self"]["Id"] if exists() else "*"
+    return f"arn:{base.PARTITION}:organizations::{_management}:policy/{organization}/{kind.lower()}/p-new"
 
 
 def accounts_under(parent: str) -> list[str]:
@@ -352,22 +360,30 @@ def _list_children(payload: dict[str, Any]) -> dict[str, Any]:
     return {"Children": children}
 
 
+def _levels(target: str, kind: str) -> list[list[dict[str, Any]]]:
+    """The contents of the policies attached to the root, to each unit below it, and to the target itself."""
+    organizations = hooks.organizations
+    return [
+        [
+            json.loads(policy["_Content"])
+            for identifier, policy in organizations._policies.items()
+            if policy["Type"] == kind and place in (organizations._attachments.get(identifier) or [])
+        ]
+        for place in reversed([target, *parents_of(target)])
+    ]
+
+
 def _describe_effective_policy(payload: dict[str, Any]) -> dict[str, Any]:
     kind = payload["PolicyType"]
     target = payload.get("TargetId") or _management
     if hooks.organizations._target(target)[0] is None:
         raise ApiError("TargetNotFoundException", f"We can't find a target with the TargetId {target}")
-    contents = [
-        json.loads(policy["_Content"])
-        for place in reversed([target, *parents_of(target)])
-        for identifier, policy in hooks.organizations._policies.items()
-        if policy["Type"] == kind and place in (hooks.organizations._attachments.get(identifier) or [])
-    ]
-    if not contents:
+    levels = _levels(target, kind)
+    if not any(levels):
         raise ApiError(
             "EffectivePolicyNotFoundException", f"no policy of type {kind} takes effect for {target}"
         )
-    content = json.dumps(organization_policies.effective(contents), separators=(",", ":"))
+    content = json.dumps(organization_policies.effective(levels), separators=(",", ":"))
     effective = {
         "PolicyContent": content,
         "LastUpdatedTimestamp": time.time(),
@@ -375,6 +391,38 @@ def _describe_effective_policy(payload: dict[str, Any]) -> dict[str, Any]:
         "PolicyType": kind,
     }
     return {"EffectivePolicy": effective}
+
+
+def _list_invalid_accounts(payload: dict[str, Any]) -> dict[str, Any]:
+    kind = payload["PolicyType"]
+    invalid = [
+        {key: value for key, value in account.items() if not key.startswith("_") and key != "Path"}
+        for identifier, account in hooks.organizations._accounts.items()
+        if organization_policies.conflicts(_levels(identifier, kind))
+    ]
+    return {"Accounts": invalid, "PolicyType": kind}
+
+
+def _list_validation_errors(payload: dict[str, Any]) -> dict[str, Any]:
+    account, kind = payload["AccountId"], payload["PolicyType"]
+    if account not in members():
+        raise ApiError("AccountNotFoundException", f"We can't find an account with the AccountId {account}")
+    errors = [
+        {
+            "ErrorCode": "CONFLICTING_VALUES",
+            "ErrorMessage": "policies attached to the same target assign different values",
+            "PathToError": path,
+            "ContributingPolicies": [],
+        }
+        for path in organization_policies.conflicts(_levels(account, kind))
+    ]
+    return {
+        "AccountId": account,
+        "PolicyType": kind,
+        "Path": organization_path(account),
+        "EvaluationTimestamp": time.time(),
+        "EffectivePolicyValidationErrors": errors,
+    }
 
 
 def _check_parent(parent: str) -> None:
@@ -443,9 +491,11 @@ _OPERATIONS: dict[str, base.Operation] = {
     "DisableAWSServiceAccess": _disable_service_access,
     "EnableAWSServiceAccess": _enable_service_access,
     "ListAWSServiceAccessForOrganization": _list_service_access,
+    "ListAccountsWithInvalidEffectivePolicy": _list_invalid_accounts,
     "ListChildren": _list_children,
     "ListDelegatedAdministrators": _list_administrators,
     "ListDelegatedServicesForAccount": _list_delegated_services,
+    "ListEffectivePolicyValidationErrors": _list_validation_errors,
     "RegisterDelegatedAdministrator": _register_administrator,
 }
 

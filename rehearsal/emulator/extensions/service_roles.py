@@ -10,16 +10,22 @@ Not emulated: session policies of a service, and service-linked roles.
 """
 
 import secrets
+import urllib.parse
+from http import HTTPStatus
 from typing import Any
 
 from rehearsal.emulator import control, hooks
-from rehearsal.emulator.extensions import base, iam
+from rehearsal.emulator.extensions import base, codepipeline, iam
+from rehearsal.emulator.extensions.base import Answer
 
-_SESSION_SECONDS = 12 * 3600
+# Services that document no aws:SourceAccount for the roles they assume: a trust that demands one fails on
+# AWS.
+_NO_SOURCE_KEYS = ("lambda.amazonaws.com",)
 
 
 def install() -> None:
     control.register("assume-role-as-service", assume_role_as_service)
+    _record_refused_assumptions()
 
 
 def trusts_service(role_arn: str, service: str, source: str | None = None) -> str | None:
@@ -28,7 +34,7 @@ def trusts_service(role_arn: str, service: str, source: str | None = None) -> st
     role = hooks.iam._roles.get_scoped(account, None, name)
     if role is None or role["Arn"] != role_arn:
         return f"the role {role_arn} does not exist"
-    keys = {"aws:sourceaccount": account}
+    keys = {} if service in _NO_SOURCE_KEYS else {"aws:sourceaccount": account}
     if source is not None:
         keys["aws:sourcearn"] = source
     context = hooks.iam_evaluator.EvalContext(
@@ -49,7 +55,7 @@ def trusts_service(role_arn: str, service: str, source: str | None = None) -> st
 def assume_role_as_service(role: str, service: str, source: str | None = None) -> dict[str, Any]:
     """Credentials of a role for what a service runs; refused with the reason if the trust policy says no."""
     account, name = role.split(":")[4], role.rpartition("/")[2]
-    refusal = trusts_service(role, service, source)
+    refusal = trusts_service(role, service, source or _source_of(role, service))
     if refusal is not None:
         with base.scope(account, base.region()):
             iam.record_denial(service, "sts:AssumeRole", role, refusal)
@@ -72,3 +78,34 @@ def assume_role_as_service(role: str, service: str, source: str | None = None) -
         },
     )
     return credentials
+
+
+def _record_refused_assumptions() -> None:
+    """STS asks the trust policy by itself, so its refusals do not pass the evaluator that records the others."""
+    ministacks_own = hooks.sts.handle_request
+
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: Any
+    ) -> Answer:
+        answer: Answer = await ministacks_own(method, path, headers, body, query)
+        request = urllib.parse.parse_qs(body.decode(errors="replace"))
+        if answer[0] == HTTPStatus.FORBIDDEN and request.get("Action") == ["AssumeRole"]:
+            role = request.get("RoleArn", [""])[0]
+            caller = hooks.iam_evaluator.request_caller_arn(headers, query)
+            iam.record_denial(
+                caller, "sts:AssumeRole", role, "the role does not exist or does not trust the caller"
+            )
+        return answer
+
+    hooks.sts.handle_request = handle_request
+
+
+def _source_of(role: str, service: str) -> str | None:
+    """The project or pipeline that runs with a role, when the caller does not say on whose behalf it asks."""
+    if service == "codebuild.amazonaws.com":
+        users = [(p["arn"], p["serviceRole"]) for p in hooks.codebuild._projects.all_values()]
+    elif service == "codepipeline.amazonaws.com":
+        users = codepipeline.roles_in_use()
+    else:
+        users = []
+    return next((arn for arn, used in users if used == role), None)

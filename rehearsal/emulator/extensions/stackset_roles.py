@@ -14,13 +14,16 @@ _ADMINISTRATION = "AWSCloudFormationStackSetAdministrationRole"
 _EXECUTION = "AWSCloudFormationStackSetExecutionRole"
 
 
-def check(administrator: str, target: str, properties: dict[str, Any]) -> None:
+def check(administrator: str, target: str, properties: dict[str, Any], stack_set_arn: str) -> None:
     """Raise StackFailedError unless CloudFormation can act in `target` for a stack set of `administrator`."""
     default = f"arn:{base.PARTITION}:iam::{administrator}:role/{_ADMINISTRATION}"
     administration = properties.get("AdministrationRoleARN") or default
     execution = properties.get("ExecutionRoleName") or _EXECUTION
     name = administration.rpartition("/")[2]
-    if service_roles.trusts_service(administration, "cloudformation.amazonaws.com") is not None:
+    if (
+        service_roles.trusts_service(administration, "cloudformation.amazonaws.com", stack_set_arn)
+        is not None
+    ):
         raise StackFailedError(
             f"Account {administrator} should have '{name}' role "
             "with trust relationship to CloudFormation service."

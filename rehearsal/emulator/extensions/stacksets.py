@@ -259,7 +259,8 @@ def _end(operation: Operation, instance: Instance, status: str, reason: str = ""
 def create_instance(stack_set: StackSet, instance: Instance) -> None:
     """Create the instance's stack; StackFailedError says why not."""
     if not stack_set.service_managed:
-        stackset_roles.check(stack_set.administrator.account, instance.place.account, stack_set.properties)
+        administrator, target = stack_set.administrator.account, instance.place.account
+        stackset_roles.check(administrator, target, stack_set.properties, stack_set.arn)
     instance.stack_id = stacks.create(instance.place, instance.stack, _content_of(stack_set, instance))
 
 
