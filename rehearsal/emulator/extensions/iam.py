@@ -243,6 +243,13 @@ def _codepipeline(request: Request) -> Iterable[str]:
     yield base.arn("codepipeline", name) if name else "*"
 
 
+def _ssm(request: Request) -> Iterable[str]:
+    body = request.json
+    names = body.get("Names") or [body[key] for key in ("Name", "Path") if body.get(key)]
+    for name in names:
+        yield base.arn("ssm", f"parameter/{name.lstrip('/')}")
+
+
 _FINDERS: dict[str, Finder] = {
     "backup": _backup,
     "codecommit": _codecommit,
@@ -252,6 +259,7 @@ _FINDERS: dict[str, Finder] = {
     "elasticfilesystem": _elasticfilesystem,
     "organizations": _organizations,
     "rds": _rds,
+    "ssm": _ssm,
 }
 
 

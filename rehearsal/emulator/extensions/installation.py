@@ -11,6 +11,7 @@ from rehearsal.emulator.extensions import (
     functions,
     iam,
     organizations,
+    pipeline_executions,
     service_roles,
     stackset_api,
     stackset_deployment,
@@ -26,6 +27,7 @@ def install(configuration: Configuration) -> None:
     service_roles.install()
     codecommit.install()
     codepipeline.install()
+    pipeline_executions.install()
     functions.install()
     events.install()
     backup.install()

@@ -1,0 +1,106 @@
+"""`python -m rehearsal`: the command behind `make rehearse`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from rehearsal.display import Display, console_for
+from rehearsal.emulator import Emulator, EmulatorError
+from rehearsal.errors import PrerequisiteError, RehearsalError
+from rehearsal.journal import Journal
+from rehearsal.organization import Organization
+from rehearsal.rehearse import Options, rehearse
+
+INTERRUPTED = 130
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port number from 1 to 65535")
+    return int(text)
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text} does not exist")
+    return Path(text).resolve()
+
+
+def _interrupt(*_: object) -> None:
+    """The first signal ends the rehearsal; a second one must not end the cleaning up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make rehearse ARGS=…",
+        description="Carries out the README on an emulated AWS Organization that listens on 127.0.0.1 only.",
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the organization up until Ctrl-C")
+    parser.add_argument("--port", type=_port, help="listen on this port (a free one by default)")
+    parser.add_argument(
+        "--targets",
+        type=_file,
+        metavar="FILE",
+        help="use this aws-backup-ssm-targets.json as it is, to see what the checks say of it",
+    )
+    parser.add_argument("--plain", action="store_true", help="plain lines, also on a terminal")
+    return parser.parse_args(given)
+
+
+def keep(display: Display, journal: Journal, emulator: Emulator, created: Organization) -> None:
+    """Leave the organization up, with what another terminal needs to look at it, until Ctrl-C."""
+    plan = created.plan
+    display.tree(journal.holdings)
+    display.remark("The organization stays up until Ctrl-C. For your own aws commands:")
+    for name, value in emulator.environment(plan.accounts.home, plan.home_region).items():
+        display.remark(f"export {name}={shlex.quote(value)}")
+    display.remark("An account number is that account's AWS_ACCESS_KEY_ID: put in another to look at it.")
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def main(given: Sequence[str]) -> int:
+    """0: everything passed; 1: a step failed; 2: nothing could be rehearsed; 130: interrupted."""
+    chosen = arguments(given)
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal that knows no ✓
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    with Display(console_for(force_plain=chosen.plain)) as display:
+        journal = Journal(display)
+        options = Options(
+            repository=Path(__file__).resolve().parents[1],
+            port=chosen.port,
+            targets=chosen.targets,
+            keep=(lambda emulator, created: keep(display, journal, emulator, created))
+            if chosen.keep
+            else None,
+        )
+        try:
+            rehearse(options, journal)
+        except RehearsalError as error:
+            display.failure(error)
+            return error.exit_code
+        except EmulatorError as error:
+            display.failure(PrerequisiteError(str(error)))
+            return PrerequisiteError.exit_code
+        except KeyboardInterrupt:
+            display.remark("Interrupted: everything that was started has been ended.")
+            return INTERRUPTED
+        if not chosen.keep:
+            display.tree(journal.holdings)
+        display.end(journal.result())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

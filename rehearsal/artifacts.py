@@ -1,0 +1,78 @@
+"""Artifacts between the pipeline's actions: zip objects in the artifact bucket, as CodePipeline keeps them.
+
+Each is written and read with the credentials of the role that does so in AWS, so that a role which may not
+reach the artifact bucket fails here too.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import stat
+import threading
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rehearsal.errors import ActionError, UnsupportedError
+
+
+def select(base: Path, patterns: Iterable[str]) -> list[Path]:
+    """The files below `base` that match a buildspec's patterns, sorted. Raises ActionError when none does."""
+    wanted = list(patterns)
+    found = {path for pattern in wanted for path in base.glob(pattern) if path.is_file()}
+    if not found:
+        raise ActionError(f"no file matches the artifact's files {', '.join(wanted)} in {base.name}.")
+    return sorted(found)
+
+
+def pack(base: Path, files: Iterable[Path]) -> bytes:
+    """A zip of these files, named by their path below `base`."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(
+        buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
+    ) as archive:
+        for path in files:
+            archive.write(path, path.relative_to(base).as_posix())
+    return buffer.getvalue()
+
+
+def unpack(content: bytes, folder: Path) -> None:
+    """Extract a zip, permissions included (zipfile alone forgets them)."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.infolist():
+            path = Path(archive.extract(entry, folder))
+            if path.is_file() and (mode := stat.S_IMODE(entry.external_attr >> 16)):
+                path.chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
+
+
+def all_files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+class ArtifactStore:
+    """The artifact bucket of one pipeline. `bucket` and `key` as get-pipeline's artifactStore has them."""
+
+    def __init__(self, pipeline: str, bucket: str, encryption_key: str | None) -> None:
+        self._prefix = pipeline[:20]
+        self._bucket = bucket
+        self._encryption = (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption_key} if encryption_key else {}
+        )
+        self._keys: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def put(self, s3: Any, name: str, content: bytes) -> None:
+        """Store the zip `content` as artifact `name` with the client of the acting role."""
+        key = f"{self._prefix}/{name[:10]}/{secrets.token_hex(4)}.zip"
+        s3.put_object(Bucket=self._bucket, Key=key, Body=content, **self._encryption)
+        with self._lock:
+            self._keys[name] = key
+
+    def get(self, s3: Any, name: str, folder: Path) -> Path:
+        """Extract artifact `name` into `folder` with the client of the acting role."""
+        if name not in self._keys:
+            raise UnsupportedError(f"no earlier action of the pipeline makes the artifact {name}.")
+        unpack(s3.get_object(Bucket=self._bucket, Key=self._keys[name])["Body"].read(), folder)
+        return folder

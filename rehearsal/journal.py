@@ -1,0 +1,191 @@
+"""What happened, as data: every step with its duration, notes and the calls that were refused meanwhile.
+
+The journal is kept while the rehearsal runs and is the one source of everything that is shown afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from rehearsal.emulator import Denied, EmulatorError
+from rehearsal.errors import RehearsalError
+
+
+class Status(Enum):
+    PASSED = "passed"
+    FAILED = "failed"
+    EXPECTED_FAILURE = "failed as the README says"
+    NOT_RUN = "not run here"
+    INTERRUPTED = "interrupted"
+
+
+def describe(denied: Denied) -> str:
+    """One refused call in one line."""
+    return f"denied: {denied.action} on {denied.resource} by {denied.principal} ({denied.reason})"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finished step. `lines` are what it reported, `denied` the calls refused while it ran."""
+
+    section: str
+    title: str
+    status: Status
+    seconds: float
+    summary: str = ""
+    lines: tuple[str, ...] = ()
+    denied: tuple[Denied, ...] = ()
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Something that an account holds at the end: kind and physical name, in a region ("" for global)."""
+
+    account: str  # the account's name: management, home, central, member-1 …
+    account_id: str
+    region: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """The whole rehearsal."""
+
+    succeeded: bool
+    seconds: float
+    steps: tuple[Step, ...]
+    holdings: tuple[Holding, ...]
+    denied: tuple[Denied, ...]
+    error: RehearsalError | None = None
+
+
+class Listener(Protocol):
+    """Shows the journal while it is written. Called from the threads of parallel steps."""
+
+    def section(self, title: str) -> None: ...
+    def remark(self, text: str) -> None: ...
+    def started(self, title: str) -> None: ...
+    def line(self, title: str, text: str) -> None: ...
+    def finished(self, step: Step) -> None: ...
+
+
+@dataclass
+class OpenStep:
+    """The handle of a step that is being carried out."""
+
+    title: str
+    _say: Callable[[str], None]
+    status: Status = Status.PASSED
+    summary: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        """Report something worth a line."""
+        self.lines.append(text)
+        self._say(text)
+
+    def expected_failure(self, error: RehearsalError) -> None:
+        """The step failed, and had to."""
+        self.status = Status.EXPECTED_FAILURE
+        self.lines += [str(error), *error.details]
+
+
+class Journal:
+    """Records steps and passes them on to a listener as they happen.
+
+    `denied` returns every call that was refused so far (empty before the organization is up).
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._section = ""
+        self._began = time.monotonic()
+        self.steps: list[Step] = []
+        self.holdings: list[Holding] = []
+        self.denied: Callable[[], Sequence[Denied]] = tuple
+        self._closed = False
+
+    def close(self) -> None:
+        """Record and show nothing more: an interruption leaves threads behind whose failures mean nothing."""
+        self._closed = True
+
+    def unexpected(self) -> list[Denied]:
+        """The calls that were refused, but for those of steps that had to fail."""
+        expected = {
+            entry for step in self.steps if step.status is Status.EXPECTED_FAILURE for entry in step.denied
+        }
+        return [entry for entry in self.denied() if entry not in expected]
+
+    def section(self, title: str) -> None:
+        self._section = title
+        self._listener.section(title)
+
+    def remark(self, text: str) -> None:
+        """Something to show that is no step."""
+        self._listener.remark(text)
+
+    @contextmanager
+    def watching(self, denied: Callable[[], Sequence[Denied]]) -> Iterator[None]:
+        """Ask `denied` for refused calls while the block runs; what it says last is kept."""
+        self.denied = denied
+        try:
+            yield
+        finally:
+            last: Sequence[Denied] = ()
+            # Interrupted or crashed: what is left of the organization does not matter any more.
+            with suppress(OSError, EmulatorError):
+                last = denied()
+            self.denied = lambda: last
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[OpenStep]:
+        """Carry out one step: an exception in the block ends it as failed and goes on upwards."""
+        self._listener.started(title)
+        began, wall_clock = time.monotonic(), time.time()
+        step = OpenStep(title, lambda text: self._listener.line(title, text))
+        try:
+            yield step
+        except RehearsalError as error:
+            step.status = Status.FAILED
+            step.lines += [str(error), *error.details]
+            raise
+        except BaseException:
+            step.status = Status.INTERRUPTED
+            raise
+        finally:
+            if not self._closed:
+                failed = step.status is not Status.PASSED
+                self._finish(step, time.monotonic() - began, self._denied_since(wall_clock) if failed else ())
+
+    def note(self, title: str, status: Status, *lines: str) -> None:
+        """Record a step that takes no time."""
+        self._finish(OpenStep(title, lambda _: None, status, lines=list(lines)), 0.0, ())
+
+    def result(self, error: RehearsalError | None = None) -> Result:
+        return Result(
+            succeeded=error is None,
+            seconds=time.monotonic() - self._began,
+            steps=tuple(self.steps),
+            holdings=tuple(self.holdings),
+            denied=tuple(self.denied()),
+            error=error,
+        )
+
+    def _denied_since(self, wall_clock: float) -> tuple[Denied, ...]:
+        """Empty when the organization cannot be asked any more: then the step's own failure counts."""
+        with suppress(OSError, EmulatorError):
+            return tuple(entry for entry in self.denied() if entry.time >= wall_clock)
+        return ()
+
+    def _finish(self, step: OpenStep, seconds: float, denied: tuple[Denied, ...]) -> None:
+        finished = Step(
+            self._section, step.title, step.status, seconds, step.summary, tuple(step.lines), denied
+        )
+        self.steps.append(finished)
+        self._listener.finished(finished)

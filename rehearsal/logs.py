@@ -1,0 +1,26 @@
+"""A Lambda function's log, through the public APIs: whatever log group the function is told to write to."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+
+from rehearsal.emulator import Emulator
+
+
+def of_function(emulator: Emulator, account: str, region: str, function: str) -> list[str]:
+    """The lines that a function has written, oldest first; empty when it has not run or does not exist."""
+    session = emulator.session(account, region)
+    logs = session.client("logs")
+    try:
+        configuration = session.client("lambda").get_function_configuration(FunctionName=function)
+        group = configuration.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function}")
+        streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    except ClientError:
+        return []
+    events = [
+        event
+        for stream in streams
+        for event in logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
+    ]
+    events.sort(key=lambda event: event["timestamp"])
+    return [line for event in events for line in event["message"].splitlines()]

@@ -1,0 +1,35 @@
+"""Several things at the same time, in threads that never keep the rehearsal from ending."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def run(tasks: Sequence[Callable[[], T]]) -> list[T]:
+    """Results in the order of `tasks`. All are finished before the first failure, in that order, is raised.
+
+    An interruption (Ctrl-C) is raised at once; the threads are daemons, so nothing waits for them.
+    """
+    if len(tasks) == 1:
+        return [tasks[0]()]
+    results: dict[int, T] = {}
+    failures: dict[int, BaseException] = {}
+
+    def work(number: int) -> None:
+        try:
+            results[number] = tasks[number]()
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            failures[number] = error
+
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(len(tasks))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[min(failures)]
+    return [results[number] for number in range(len(tasks))]

@@ -1,0 +1,145 @@
+"""Stacks through CloudFormation's public API: create, update, wait, and say why one failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from rehearsal.errors import StackError
+
+_POLL_SECONDS: Final = 0.1
+_WAIT_SECONDS: Final = 180.0
+_COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+# CodePipeline's REPLACE_ON_FAILURE deletes a stack in one of these and creates it; CREATE_UPDATE gives up.
+# https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
+FAILED: Final = (
+    "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The first resource that failed in a stack's last operation."""
+
+    resource: str  # logical id
+    kind: str  # resource type
+    status: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.resource} ({self.kind}) {self.status}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A stack to create or update."""
+
+    name: str
+    template: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    capabilities: Sequence[str] = ()
+    role_arn: str | None = None
+
+
+def first_failure(events: Iterable[Mapping[str, Any]]) -> Failure | None:
+    """The earliest real failure of the last operation. `events` are newest first, as AWS returns them.
+
+    Resources that were cancelled because another one failed are not the cause.
+    """
+    failures: list[Failure] = []
+    for event in events:
+        status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")
+        own = event.get("PhysicalResourceId") == event.get("StackId")
+        if status.endswith("_FAILED") and not own and "cancelled" not in reason.lower():
+            failures.append(Failure(event["LogicalResourceId"], event["ResourceType"], status, reason))
+        # The stack's own start event ends the operation; a roll-back belongs to the operation before it.
+        if own and status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
+            break
+    return failures[-1] if failures else None
+
+
+def status(cloudformation: Any, name: str) -> str | None:
+    """The stack's status; None when there is none of that name."""
+    try:
+        stacks = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    found = str(stacks[0]["StackStatus"])
+    return None if found == "DELETE_COMPLETE" else found
+
+
+def wait(cloudformation: Any, name: str, where: str) -> str:
+    """Wait until the stack's operation has ended. `where` names the account and region for messages.
+
+    Returns the last status ("DELETE_COMPLETE" for a stack that is gone). Raises StackError with the reason of
+    the first failed resource when it is not a complete one.
+    """
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while (found := status(cloudformation, name)) is not None and found.endswith("_IN_PROGRESS"):
+        if time.monotonic() > deadline:
+            raise StackError(f"stack {name} in {where} is still {found} after {_WAIT_SECONDS:.0f} seconds.")
+        time.sleep(_POLL_SECONDS)
+    if found is None:
+        return "DELETE_COMPLETE"
+    if found not in _COMPLETE:
+        raise StackError(f"stack {name} in {where} ended in {found}.", *reasons(cloudformation, name))
+    return found
+
+
+def reasons(cloudformation: Any, name: str) -> list[str]:
+    """Why a stack failed: its first failed resource, or else the stack's own reason."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=name)
+    failure = first_failure(event for page in pages for event in page["StackEvents"])
+    if failure:
+        return [f"first failed resource: {failure}"]
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    return [f"reason: {stack.get('StackStatusReason', 'none given')}"]
+
+
+def deploy(cloudformation: Any, deployment: Deployment, where: str, *, replace_failed: bool) -> str:
+    """Create or update a stack as CodePipeline's CREATE_UPDATE does, or REPLACE_ON_FAILURE.
+
+    Returns "created", "updated" or "unchanged". Raises StackError.
+    """
+    name = deployment.name
+    existing = status(cloudformation, name)
+    if existing in FAILED and replace_failed:
+        cloudformation.delete_stack(StackName=name, **_role(deployment))
+        wait(cloudformation, name, where)
+        existing = None
+    if existing is None:
+        cloudformation.create_stack(**_request(deployment))
+        wait(cloudformation, name, where)
+        return "created"
+    try:
+        cloudformation.update_stack(**_request(deployment))
+    except ClientError as error:
+        if "No updates are to be performed" in str(error):
+            return "unchanged"
+        raise
+    wait(cloudformation, name, where)
+    return "updated"
+
+
+def _role(deployment: Deployment) -> dict[str, str]:
+    return {"RoleARN": deployment.role_arn} if deployment.role_arn else {}
+
+
+def _request(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "StackName": deployment.name,
+        "TemplateBody": deployment.template,
+        "Parameters": [
+            {"ParameterKey": key, "ParameterValue": value} for key, value in deployment.parameters.items()
+        ],
+        "Tags": [{"Key": key, "Value": value} for key, value in deployment.tags.items()],
+        "Capabilities": list(deployment.capabilities),
+        **_role(deployment),
+    }
