@@ -55,7 +55,15 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_rules",
     ),
     "services.codebuild": ("_projects",),
-    "services.iam": ("_aws_managed_policies", "_make_aws_managed_record", "_roles"),
+    "services.iam": (
+        "_aws_managed_policies",
+        "_error",
+        "_make_aws_managed_record",
+        "_roles",
+        "attach_managed_policy",
+        "handle_request",
+        "policy_known",
+    ),
     "services.kms": ("_aliases",),
     "services.lambda_svc": (
         "_create_function",
