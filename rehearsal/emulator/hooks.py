@@ -41,10 +41,16 @@ TABLE: dict[str, tuple[str, ...]] = {
     "core.router": ("SERVICE_PATTERNS",),
     "services.backup": ("_SUPPORTED_RESOURCE_TYPES", "_vaults", "handle_request"),
     "services.cloudformation": ("_stack_events", "_stacks"),
-    "services.cloudformation.handlers": ("_ACTION_HANDLERS",),
+    "services.cloudformation.changesets": ("_evaluate_conditions",),
+    "services.cloudformation.engine": ("_evaluate_conditions", "_resolve_refs"),
+    "services.cloudformation.handlers": ("_ACTION_HANDLERS", "_evaluate_conditions"),
     "services.cloudformation.helpers": ("_error", "_p", "_xml"),
     "services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_physical_name"),
-    "services.cloudformation.stacks": ("_runs_on_worker_thread", "_sends_back_failed_update"),
+    "services.cloudformation.stacks": (
+        "_evaluate_conditions",
+        "_runs_on_worker_thread",
+        "_sends_back_failed_update",
+    ),
     "services.cloudwatch_logs": ("_log_groups",),
     "services.eventbridge": (
         "_dispatch_to_lambda",
@@ -94,7 +100,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "services.s3": ("_bucket_owner_account", "_foreign_bucket_allows", "_get_object_data"),
     "services.sns": ("topic_policy_for_arn",),
-    "services.sqs": ("queue_policy_for_arn",),
+    "services.sqs": ("_queue_name_to_url", "queue_policy_for_arn"),
     "services.sts": ("handle_request", "register_session"),
 }
 
@@ -116,6 +122,8 @@ responses = _module("core.responses")
 router = _module("core.router")
 backup = _module("services.backup")
 cloudformation = _module("services.cloudformation")
+cloudformation_changesets = _module("services.cloudformation.changesets")
+cloudformation_engine = _module("services.cloudformation.engine")
 cloudformation_handlers = _module("services.cloudformation.handlers")
 cloudformation_helpers = _module("services.cloudformation.helpers")
 provisioners = _module("services.cloudformation.provisioners")

@@ -32,6 +32,7 @@ _NAMED: dict[str, tuple[str, Callable[[Properties], bool]]] = {
     "AWS::IAM::Role": ("RoleName", lambda p: p["RoleName"] in hooks.iam._roles),
     "AWS::KMS::Alias": ("AliasName", lambda p: base.arn("kms", p["AliasName"]) in hooks.kms._aliases),
     "AWS::Lambda::Function": ("FunctionName", lambda p: p["FunctionName"] in hooks.lambda_svc._functions),
+    "AWS::SQS::Queue": ("QueueName", lambda p: p["QueueName"] in hooks.sqs._queue_name_to_url),
     "AWS::Logs::LogGroup": ("LogGroupName", lambda p: p["LogGroupName"] in hooks.cloudwatch_logs._log_groups),
 }
 
@@ -85,6 +86,7 @@ def install() -> None:
     for kind in sorted(_NAMED.keys() | _ROLES.keys()):
         _check_creation(kind)
     _check_deploying_role()
+    _evaluate_whole_conditions()
 
 
 def _check_creation(kind: str) -> None:
@@ -124,6 +126,46 @@ def _check_deploying_role() -> None:
     handlers = hooks.cloudformation_handlers._ACTION_HANDLERS
     for action in ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet"):
         handlers[action] = _refusing_role(handlers[action])
+
+
+def _evaluate_whole_conditions() -> None:
+    """ministack compares pseudo parameters by their names, and Fn::Join and the like not at all, in
+    conditions.
+    """
+    evaluate_own = hooks.cloudformation_engine._evaluate_conditions
+
+    def evaluate(template: Properties, parameters: Properties) -> dict[str, bool]:
+        pseudo = {
+            "AWS::AccountId": base.account(),
+            "AWS::Partition": base.PARTITION,
+            "AWS::Region": base.region(),
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+        known = {name: {"Value": value, "NoEcho": False} for name, value in pseudo.items()} | parameters
+        mappings = template.get("Mappings", {})
+        conditions = _resolve_comparisons(template.get("Conditions", {}), known, mappings)
+        evaluated: dict[str, bool] = evaluate_own({**template, "Conditions": conditions}, known)
+        return evaluated
+
+    # Each of these modules has imported the function by name.
+    hooks.cloudformation_engine._evaluate_conditions = evaluate
+    hooks.cloudformation_changesets._evaluate_conditions = evaluate
+    hooks.cloudformation_handlers._evaluate_conditions = evaluate
+    hooks.stacks._evaluate_conditions = evaluate
+
+
+def _resolve_comparisons(expression: Any, parameters: Properties, mappings: Properties) -> Any:
+    """A conditions section with the functions inside of Fn::Equals resolved, where ministack knows them
+    elsewhere.
+    """
+    if isinstance(expression, list):
+        return [_resolve_comparisons(each, parameters, mappings) for each in expression]
+    if not isinstance(expression, dict):
+        return expression
+    resolved = {key: _resolve_comparisons(each, parameters, mappings) for key, each in expression.items()}
+    if set(resolved) & {"Fn::Join", "Fn::Split", "Fn::Sub", "Fn::FindInMap"}:
+        return hooks.cloudformation_engine._resolve_refs(resolved, {}, parameters, {}, mappings, "", "")
+    return resolved
 
 
 def _refusing_role(operation: Callable[[Properties], Answer]) -> Callable[[Properties], Answer]:
