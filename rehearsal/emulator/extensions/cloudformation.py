@@ -2,11 +2,14 @@
 
 AWS does not take over a resource that exists already, and the services below check at once that they can
 assume the role they are given. ministack overwrites a role, rule, alias or log group of the same name, and
-never looks at trust policies.
+never looks at trust policies, deletes buckets with their content, and compares pseudo parameters and the
+results of Fn::Join, Fn::Split, Fn::Sub and Fn::FindInMap wrongly in conditions.
 
 Emulated: the refusal of existing names for the types in _NAMED (ministack itself refuses buckets, projects,
 SSM parameters and others); the trust check for the roles in _ROLES, and for the role that a stack operation
-is given. Not emulated: unknown properties are accepted (cfn-lint holds the templates against AWS's schemas),
+is given; buckets that must be empty; conditions.
+
+Not emulated: unknown properties are accepted (cfn-lint holds the templates against AWS's schemas),
 the permissions of the role that CloudFormation runs with.
 """
 
@@ -86,6 +89,7 @@ def install() -> None:
     for kind in sorted(_NAMED.keys() | _ROLES.keys()):
         _check_creation(kind)
     _check_deploying_role()
+    _check_bucket_deletion()
     _evaluate_whole_conditions()
 
 
@@ -126,6 +130,21 @@ def _check_deploying_role() -> None:
     handlers = hooks.cloudformation_handlers._ACTION_HANDLERS
     for action in ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet"):
         handlers[action] = _refusing_role(handlers[action])
+
+
+def _check_bucket_deletion() -> None:
+    """AWS deletes no bucket that holds objects or versions of them."""
+    handlers = hooks.provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    delete: Callable[[str, Properties], None] = handlers["delete"]
+
+    def checked(bucket: str, properties: Properties) -> None:
+        record = hooks.s3._buckets.get(bucket) or {}
+        versioned = any(name == bucket and kept for (name, _), kept in hooks.s3._object_versions.items())
+        if record.get("objects") or versioned:
+            raise ValueError(f"The bucket you tried to delete is not empty: {bucket}")
+        delete(bucket, properties)
+
+    handlers["delete"] = checked
 
 
 def _evaluate_whole_conditions() -> None:

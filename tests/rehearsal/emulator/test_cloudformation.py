@@ -211,7 +211,20 @@ def test_retained_resources_survive_their_stack(world: World) -> None:
     assert world.client("logs").describe_log_groups(logGroupNamePrefix="/keeper")["logGroups"] == []
 
 
-def test_a_notification_of_the_stack_carries_its_tags(world: World) -> None:
+def test_a_bucket_with_objects_cannot_be_deleted(world: World) -> None:
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "filled"}}
+    world.create("filled", template({"B": bucket}))
+    s3 = world.client("s3")
+    s3.put_object(Bucket="filled", Key="k", Body=b"v")
+    world.client("cloudformation").delete_stack(StackName="filled")
+    failed = world.settled("filled", ACCOUNTS.home, HOME_REGION)
+    assert failed.status == "DELETE_FAILED"
+    assert "not empty: filled" in failed.reason
+    s3.delete_object(Bucket="filled", Key="k")
+    world.delete("filled")
+
+
+def test_the_stacks_tags_reach_its_resources(world: World) -> None:
     world.create(
         "tagged", template({"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "tagged"}}})
     )
