@@ -150,14 +150,20 @@ def test_a_restored_table_is_made_and_announced_with_every_documented_field(
     assert detail["completionDate"] >= detail["creationDate"]
 
 
+def volume_with(world: World, **tags: str) -> str:
+    """The ARN of a new volume."""
+    ec2 = world.client("ec2", ACCOUNT)
+    volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)["VolumeId"]
+    if tags:
+        ec2.create_tags(Resources=[volume], Tags=[{"Key": key, "Value": tags[key]} for key in tags])
+    return f"arn:aws:ec2:{HOME_REGION}:{ACCOUNT}:volume/{volume}"
+
+
 @pytest.mark.parametrize(("copies", "tags"), [(False, []), (True, [{"Key": "team", "Value": "a"}])])
 def test_a_restored_volume_has_tags_only_if_asked_for(
     world: World, backup: Any, copies: bool, tags: list[dict[str, str]]
 ) -> None:
-    point = recovery_point(
-        world, f"arn:aws:ec2:{HOME_REGION}:{ACCOUNT}:volume/vol-1", "EBS", tags={"team": "a"}
-    )
-    assert point["RecoveryPointArn"].startswith(f"arn:aws:ec2:{HOME_REGION}::snapshot/snap-")
+    point = recovery_point(world, volume_with(world, team="a"), "EBS")
     job = backup.start_restore_job(
         RecoveryPointArn=point["RecoveryPointArn"],
         Metadata={"availabilityZone": "us-east-1a"},
@@ -167,6 +173,18 @@ def test_a_restored_volume_has_tags_only_if_asked_for(
     volume = finished(backup, job)["CreatedResourceArn"].rpartition("/")[2]
     found = world.client("ec2", ACCOUNT).describe_volumes(VolumeIds=[volume])["Volumes"][0]
     assert found.get("Tags", []) == tags
+
+
+def test_a_backup_keeps_the_tags_of_what_it_backs_up(world: World, backup: Any, table: str) -> None:
+    dynamodb = world.client("dynamodb", ACCOUNT)
+    dynamodb.tag_resource(ResourceArn=table, Tags=[{"Key": "team", "Value": "b"}])
+    of_table = recovery_point(world, table, "DynamoDB")["RecoveryPointArn"]
+    assert backup.list_tags(ResourceArn=of_table)["Tags"] == {"team": "b"}
+    of_volume = recovery_point(world, volume_with(world, team="c"), "EBS")["RecoveryPointArn"]
+    assert of_volume.startswith(f"arn:aws:ec2:{HOME_REGION}::snapshot/snap-")
+    snapshot = of_volume.rpartition("/")[2]
+    found = world.client("ec2", ACCOUNT).describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]
+    assert found["Tags"] == [{"Key": "team", "Value": "c"}]
 
 
 def test_any_other_type_says_itself_what_was_restored(world: World, backup: Any) -> None:
@@ -276,7 +294,7 @@ def test_recovery_points_are_described_listed_tagged_and_deleted(
 
 
 def test_tags_are_listed_for_recovery_points_of_the_backup_service_only(world: World, backup: Any) -> None:
-    point = recovery_point(world, f"arn:aws:ec2:{HOME_REGION}:{ACCOUNT}:volume/vol-2", "EBS", tags={"a": "1"})
+    point = recovery_point(world, volume_with(world), "EBS")
     with pytest.raises(ClientError) as error:
         backup.list_tags(ResourceArn=point["RecoveryPointArn"])
     assert error.value.response["Error"]["Code"] == "InvalidParameterValueException"
