@@ -14,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -33,6 +34,7 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _LOG_TAIL_LINES = 25
+_ONE_AT_A_TIME = threading.Lock()  # a boto3 session makes one client at a time
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,11 @@ class Session:
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service, acting as this account's root."""
-        if service not in self._clients:
-            self._clients[service] = self._session.client(service, **self._settings)  # type: ignore[call-overload]
-        return self._clients[service]
+        with _ONE_AT_A_TIME:
+            if service not in self._clients:
+                make: Any = self._session.client  # typed by name, and the name is a variable
+                self._clients[service] = make(service, **self._settings)
+            return self._clients[service]
 
 
 class Emulator:

@@ -67,7 +67,8 @@ class Clients:
         with self._lock:
             key = (service, account_id, region_name)
             if key not in self._clients:
-                self._clients[key] = self._session.client(  # type: ignore[call-overload]  # the name is a variable
+                make: Any = self._session.client  # typed by name, and the name is a variable
+                self._clients[key] = make(
                     service,
                     region_name=region_name,
                     aws_access_key_id=account_id,

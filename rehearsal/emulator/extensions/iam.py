@@ -21,6 +21,7 @@ from typing import Any
 
 from rehearsal.emulator import control, hooks
 from rehearsal.emulator.extensions import base, organizations
+from rehearsal.emulator.extensions.base import Answer
 
 _denials: list[dict[str, Any]] = []
 _further_resources: ContextVar[tuple[str, ...]] = ContextVar("further_resources", default=())
@@ -32,6 +33,7 @@ def install() -> None:
     _add_condition_keys()
     _add_principal_keys()
     _add_managed_policies()
+    _refuse_unknown_policies()
     control.register("denied", lambda: list(_denials))
 
 
@@ -331,7 +333,7 @@ def _role_of(principal: str) -> str:
 
 
 def _organizations_keys(body: dict[str, Any]) -> dict[str, str]:
-    """organizations:PolicyType, also that of the policy which is named, and organizations:ServicePrincipal."""
+    """organizations:PolicyType, also that of a policy that is named, and organizations:ServicePrincipal."""
     policy = organizations.record(str(body.get("PolicyId") or body.get("ResourceId"))) or {}
     kinds = (body.get("PolicyType"), body.get("Filter"), body.get("Type"), policy.get("Type"))
     keys = {"organizations:policytype": next((str(kind) for kind in kinds if kind), "")}
@@ -399,3 +401,30 @@ def _add_managed_policies() -> None:
         short = name.rpartition("/")[2]
         record = hooks.iam._make_aws_managed_record(name, json.dumps(document), f"AWS-managed policy {short}")
         hooks.iam._aws_managed_policies[f"arn:{base.PARTITION}:iam::aws:policy/{name}"] = record
+
+
+class NoSuchPolicyError(ValueError):
+    """A managed policy that does not exist cannot be attached."""
+
+
+def _refuse_unknown_policies() -> None:
+    """CloudFormation and the API attach through the same function; ministack's takes any ARN."""
+    attach, ministacks_own = hooks.iam.attach_managed_policy, hooks.iam.handle_request
+
+    def attach_known(entity: dict[str, Any], policy: str) -> None:
+        if not hooks.iam.policy_known(policy):
+            raise NoSuchPolicyError(f"Policy {policy} does not exist or is not attachable.")
+        attach(entity, policy)
+
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: Any
+    ) -> Answer:
+        try:
+            answer: Answer = await ministacks_own(method, path, headers, body, query)
+        except NoSuchPolicyError as error:
+            refused: Answer = hooks.iam._error(404, "NoSuchEntity", str(error), ns="iam")
+            return refused
+        return answer
+
+    hooks.iam.attach_managed_policy = attach_known
+    hooks.iam.handle_request = handle_request

@@ -81,7 +81,7 @@ def assume_role_as_service(role: str, service: str, source: str | None = None) -
 
 
 def _record_refused_assumptions() -> None:
-    """STS asks the trust policy by itself, so its refusals do not pass the evaluator that records the others."""
+    """STS asks the trust policy by itself, past the evaluator that records the other refusals."""
     ministacks_own = hooks.sts.handle_request
 
     async def handle_request(
@@ -92,9 +92,7 @@ def _record_refused_assumptions() -> None:
         if answer[0] == HTTPStatus.FORBIDDEN and request.get("Action") == ["AssumeRole"]:
             role = request.get("RoleArn", [""])[0]
             caller = hooks.iam_evaluator.request_caller_arn(headers, query)
-            iam.record_denial(
-                caller, "sts:AssumeRole", role, "the role does not exist or does not trust the caller"
-            )
+            iam.record_denial(caller, "sts:AssumeRole", role, "no such role, or it does not trust the caller")
         return answer
 
     hooks.sts.handle_request = handle_request
