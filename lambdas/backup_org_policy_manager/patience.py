@@ -12,7 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004  # botocore's own, not Python's
+    HTTPClientError,
+    IncompleteReadError,
+)
 
 from .errors import CallFailedError, OutOfTimeError
 
@@ -39,6 +45,9 @@ TRANSIENT_CODES = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+
+# The connection failed, was closed, timed out or ended too early.
+NO_ANSWER = (ConnectionError, HTTPClientError, IncompleteReadError)
 
 
 def _sleep(seconds: float) -> None:
@@ -119,7 +128,7 @@ def has_no_clear_answer(error: Exception) -> bool:
     """True where the call may have taken effect: no answer came, or the server failed."""
     if isinstance(error, ClientError):
         return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)) >= 500
-    return isinstance(error, HTTPClientError | IncompleteReadError)
+    return isinstance(error, NO_ANSWER)
 
 
 def is_transient(error: Exception) -> bool:

@@ -32,7 +32,15 @@ from .conftest import (
 from .fakes import FakeOrganization, Fault, StoredPolicy
 
 HEALS = ["throttled once", "concurrent modification", "server error", "answer lost"]
-FAILS = ["throttled for ever", "denied", "time nearly out", "time out", "killed"]
+FAILS = [
+    "throttled for ever",
+    "denied",
+    "answer lost, then denied",
+    "answer lost, then throttled for ever",
+    "time nearly out",
+    "time out",
+    "killed",
+]
 VERIFICATION = {
     "DescribeEffectivePolicy",
     "ListAccountsForParent",

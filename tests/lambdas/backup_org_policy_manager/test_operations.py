@@ -20,6 +20,7 @@ from .conftest import (
     plan,
     properties,
 )
+from .fakes import Fault
 
 ANOTHER_STACK = {Owner.TAG_STACK: f"{STACK}-another", Owner.TAG_RESOURCE: "DailyPolicy"}
 
@@ -157,6 +158,22 @@ def test_the_partition_of_the_stack_is_the_partition_of_the_role_and_the_regions
     given = event("Create", properties(PolicyRegions=["us-gov-west-1"]), StackId=stack)
     succeed(function, given)
     assert "us-east-1 is no Region" in fail(function, event("Create", properties(), StackId=stack))
+
+
+def test_an_interrupted_create_that_then_fails_leaves_nothing_either(function: Function) -> None:
+    assert function.invoke(event("Create", properties()), Fault("killed", 1)) is None
+    assert len(function.organization.policies) == 1
+    function.organization.targets.remove(OU_2)
+    assert "all put back" in fail(function, event("Create", properties()))
+    assert not function.organization.policies
+
+
+def test_a_create_without_a_clear_answer_removes_nothing_that_is_not_its_own(function: Function) -> None:
+    theirs = function.organization.add("daily")
+    answer = function.invoke(event("Create", properties()), Fault("server error, then denied", 1))
+    assert answer
+    assert answer["Status"] == "FAILED"
+    assert function.organization.policies == {theirs.id: theirs}
 
 
 # -- content from S3 -------------------------------------------------------------------------------------
@@ -349,6 +366,47 @@ def test_a_policy_renamed_by_hand_gets_its_name_back(function: Function) -> None
 def test_a_physical_id_that_is_no_policy_id_leads_to_a_new_policy(function: Function) -> None:
     new = succeed(function, update("policy-not-created"))["PhysicalResourceId"]
     assert function.organization.policies[new].targets == [OU_1, OU_2]
+
+
+def test_a_policy_of_another_type_is_never_changed_even_if_the_role_could(function: Function) -> None:
+    function.organization.role_is_limited = False
+    tag_policy = function.organization.add("daily-tags", type="TAG_POLICY", content="{}")
+    new = succeed(function, update(tag_policy.id))["PhysicalResourceId"]
+    assert new != tag_policy.id
+    assert (tag_policy.name, tag_policy.content) == ("daily-tags", "{}")
+
+
+def test_another_management_account_of_the_same_organization_keeps_the_policy(function: Function) -> None:
+    function.aws.organizations[OTHER_MANAGEMENT] = function.organization
+    policy_id = function.create()
+    answer = succeed(function, update(policy_id, OrgManagementAccount=OTHER_MANAGEMENT))
+    assert answer["PhysicalResourceId"] == policy_id
+    assert function.organization.policies[policy_id].targets == [OU_1, OU_2]
+
+
+def test_coming_back_from_another_organization_removes_only_what_is_ours_there(function: Function) -> None:
+    policy_id = function.create()
+    theirs = function.aws.organizations[OTHER_MANAGEMENT].add("daily", targets=[OU_1])
+    request = event(
+        "Update",
+        properties(),
+        OldResourceProperties=properties(OrgManagementAccount=OTHER_MANAGEMENT),
+        PhysicalResourceId=policy_id,
+    )
+    succeed(function, request)
+    assert theirs.targets == [OU_1]
+
+
+def test_a_leftover_of_an_earlier_request_is_put_back_as_it_was_if_the_update_fails(
+    function: Function,
+) -> None:
+    leftover = function.create()
+    function.organization.targets.remove(OU_1)
+    function.organization.policies[leftover].targets[:] = [OU_2]
+    request = update("p-1a2b3c4d", PolicyContent=plan(days="7"))
+    assert "all put back" in fail(function, request)
+    assert function.organization.policies[leftover].targets == [OU_2]
+    assert '"35"' in function.organization.policies[leftover].content
 
 
 # -- delete ----------------------------------------------------------------------------------------------
