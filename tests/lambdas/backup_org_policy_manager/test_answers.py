@@ -56,7 +56,7 @@ def test_an_event_without_a_response_url_is_an_error_and_no_answer(function: Fun
     del request["ResponseURL"]
     with pytest.raises(NotARequestError, match="ResponseURL missing"):
         handler.handler(request, function.context())
-    assert function.answers == []
+    assert function.sent == []
 
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])

@@ -110,7 +110,7 @@ def _case(
     if fault.kind in HEALS or (calls[fault.at : fault.at + 1] and calls[fault.at] in VERIFICATION):
         assert (answer is None) == (fault.kind == "killed"), label
         assert answer is None or answer["Status"] == "SUCCESS", label
-    _assert_honest(function, operation, state, answer, label)
+    _assert_honest(function, operation, state, policy_id, answer, label)
     after = copy.deepcopy(function.aws.organizations)
 
     repeated = function.invoke(operation.request(policy_id))
@@ -166,12 +166,15 @@ def _assert_honest(
     function: Function,
     operation: Operation,
     state: dict[str, FakeOrganization],
+    policy_id: str | None,
     answer: dict[str, Any] | None,
     label: str,
 ) -> None:
     """SUCCESS means as requested; "put back" and "nothing was changed" mean as before."""
     if answer is None:
         return
+    if answer["Status"] == "FAILED" and operation.old:
+        assert answer["PhysicalResourceId"] == policy_id, f"CloudFormation would delete it: {label}"
     if answer["Status"] == "SUCCESS":
         _assert_as_wanted(function, operation.new, answer, f"d: {label}")
     elif operation.new is not None and "not put back" not in answer["Reason"]:

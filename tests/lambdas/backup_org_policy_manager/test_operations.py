@@ -1,6 +1,7 @@
 """Create, Update and Delete as CloudFormation sees them: the deployed function over a strict fake of AWS."""
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -22,7 +23,10 @@ from .conftest import (
 )
 from .fakes import Fault
 
-ANOTHER_STACK = {Owner.TAG_STACK: f"{STACK}-another", Owner.TAG_RESOURCE: "DailyPolicy"}
+ANOTHER_STACK = {
+    Owner.TAG_STACK: "arn:aws:cloudformation:us-east-1:222222222222:stack/another-stack/1a2b",
+    Owner.TAG_RESOURCE: "DailyPolicy",
+}
 
 
 def succeed(function: Function, request: dict[str, Any]) -> dict[str, Any]:
@@ -83,14 +87,24 @@ def test_an_invalid_request_is_refused_before_the_first_call(function: Function)
     reason = fail(function, event("Create", properties(PolicyName=None, PolicyRegions=["mars-north-1"])))
     assert reason == ("PolicyName: missing; PolicyRegions[0]: mars-north-1 is no Region of this partition")
     assert function.aws.calls == []
-    assert function.answers[-1]["PhysicalResourceId"] == "policy-not-created"
+    assert function.last_answer["PhysicalResourceId"] == "policy-not-created"
 
 
-@pytest.mark.parametrize("tags", [{}, ANOTHER_STACK], ids=["made by hand", "of another stack"])
-def test_a_name_that_is_not_ours_is_refused_with_its_id(function: Function, tags: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("tags", "owner"),
+    [
+        ({}, "which this stack did not create"),
+        (ANOTHER_STACK, "which belongs to stack another-stack"),
+        ({Owner.TAG_STACK: "by hand"}, "which belongs to stack by hand"),
+    ],
+    ids=["made by hand", "of another stack", "tagged by hand"],
+)
+def test_a_name_that_is_not_ours_is_refused_with_its_id(
+    function: Function, tags: dict[str, str], owner: str
+) -> None:
     theirs = function.organization.add("daily", tags=tags, targets=[OU_1])
     reason = fail(function, event("Create", properties()))
-    assert f"daily is the name of policy {theirs.id}" in reason
+    assert f"daily is the name of policy {theirs.id}, {owner}. Choose another name, or delete" in reason
     assert "(nothing was changed)" in reason
     assert list(function.organization.policies.values()) == [theirs]
     assert theirs.targets == [OU_1]
@@ -132,14 +146,14 @@ def test_a_target_with_ten_policies_fails_and_leaves_nothing(function: Function)
     assert "ConstraintViolationException" in reason
     assert reason.endswith("(2 of 3 changes made, all put back)")
     assert len(function.organization.policies) == 10
-    assert function.answers[-1]["PhysicalResourceId"] == "policy-not-created"
+    assert function.last_answer["PhysicalResourceId"] == "policy-not-created"
 
 
 def test_what_a_failed_create_could_not_remove_goes_with_the_delete_that_follows(function: Function) -> None:
     function.organization.targets.remove(OU_2)
     function.organization.denied.add("DeletePolicy")
     reason = fail(function, event("Create", properties()))
-    left = function.answers[-1]["PhysicalResourceId"]
+    left = function.last_answer["PhysicalResourceId"]
     assert reason.endswith(f"(2 of 3 changes made; 1 not put back, the rollback does: policy {left})")
     function.organization.denied.clear()
     succeed(function, delete(left))
@@ -174,6 +188,16 @@ def test_a_create_without_a_clear_answer_removes_nothing_that_is_not_its_own(fun
     assert answer
     assert answer["Status"] == "FAILED"
     assert function.organization.policies == {theirs.id: theirs}
+
+
+def test_botocore_repeats_nothing_by_itself(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        answer = function.invoke(event("Create", properties()), Fault("throttled once", 1))
+    assert answer
+    assert answer["Status"] == "SUCCESS"
+    assert (
+        len(function.aws.clock.slept) == caplog.text.count("action=wait call=CreatePolicy daily tries=1") == 1
+    )
 
 
 # -- content from S3 -------------------------------------------------------------------------------------
@@ -431,7 +455,7 @@ def test_what_is_gone_already_is_success(function: Function) -> None:
 @pytest.mark.parametrize("physical_id", ["policy-not-created", "stack_DailyPolicy_ABCDEFGH", "", "p-123"])
 def test_a_physical_id_that_is_no_policy_id_needs_no_call(function: Function, physical_id: str) -> None:
     assert function.invoke(delete(physical_id))
-    assert function.answers[-1]["Status"] == "SUCCESS"
+    assert function.last_answer["Status"] == "SUCCESS"
     assert function.aws.calls == []
 
 
