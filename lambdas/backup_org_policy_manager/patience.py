@@ -25,9 +25,9 @@ from .errors import CallFailedError, OutOfTimeError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Seconds before Lambda's end. One call takes at most 11 s (aws.py), so an answer always gets away.
-WORK_RESERVE = 30.0
-UNDO_RESERVE = 12.0
+# Seconds before Lambda's end. One call takes at most 7 s (aws.py), so an answer always gets away.
+WORK_RESERVE = 20.0
+UNDO_RESERVE = 8.0
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 8.0

@@ -363,9 +363,9 @@ class FakeAws:
         if kind == "killed":
             raise ProcessKilled
         if kind == "time nearly out":
-            self.clock.now = max(self.clock.now, self.clock.limit - 25)
+            self.clock.now = max(self.clock.now, self.clock.limit - 15)
         if kind == "time out":
-            self.clock.now = max(self.clock.now, self.clock.limit - 10)
+            self.clock.now = max(self.clock.now, self.clock.limit - 5)
 
     def _answer(self, service: str, operation: str, request: AWSPreparedRequest) -> bytes:
         if service == "sts":

@@ -56,6 +56,7 @@ class Operation:
     old: dict[str, Any] | None
     new: dict[str, Any] | None
     deleted_by_hand: bool = False
+    page: int = 20
 
     def request(self, policy_id: str | None) -> dict[str, Any]:
         if self.old is None:
@@ -69,6 +70,9 @@ class Operation:
 OPERATIONS = {
     "create": Operation(None, properties()),
     "change the content": Operation(properties(), properties(PolicyContent=plan(days="30"))),
+    "change the content to an object in S3": Operation(
+        properties(), properties(PolicyContent={"S3": {"PolicyBucket": "bucket", "PolicyKey": "key"}})
+    ),
     "change the targets": Operation(properties(), properties(PolicyTargets=[OU_2, OU_3])),
     "change content and targets": Operation(
         properties(), properties(PolicyContent=plan(days="30"), PolicyTargets=[OU_2, OU_3])
@@ -80,6 +84,7 @@ OPERATIONS = {
     ),
     "create again what was deleted by hand": Operation(properties(), properties(), deleted_by_hand=True),
     "delete": Operation(properties(), None),
+    "delete over several pages": Operation(properties(), None, page=1),
 }
 
 
@@ -198,6 +203,8 @@ def _assert_as_wanted(
     assert policy.description == wanted["PolicyDescription"], label
     assert sorted(policy.targets) == sorted(wanted["PolicyTargets"]), label
     expected = copy.deepcopy(wanted["PolicyContent"])
+    if "S3" in expected:
+        expected = plan(days="30")
     for each in expected["plans"].values():
         each["regions"] = {"@@assign": wanted["PolicyRegions"]}
     assert json.loads(policy.content) == expected, label
@@ -209,7 +216,9 @@ def _assert_as_wanted(
 
 def _start(function: Function, operation: Operation) -> tuple[dict[str, FakeOrganization], str | None]:
     """The organizations before the request, with neighbours that must never be touched."""
+    function.aws.objects["bucket", "key", None] = json.dumps(plan(days="30")).encode()
     for organization in function.aws.organizations.values():
+        organization.page = operation.page
         organization.add("daily-critical", targets=[OU_1, OU_2])
         organization.add(
             "dail", tags={Owner.TAG_STACK: "arn:of:another:stack", Owner.TAG_RESOURCE: "DailyPolicy"}
