@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
+from botocore.config import Config
 
 from rehearsal.emulator.certificate import make_certificate
 from rehearsal.emulator.errors import ControlError, StartError
@@ -180,6 +181,7 @@ class Emulator:
                 "aws_secret_access_key": SECRET_ACCESS_KEY,
                 "endpoint_url": self.endpoint,
                 "verify": str(self.ca_bundle),
+                "config": Config(inject_host_prefix=False),
             }
             self._sessions[account, region] = Session(self._boto3, settings)
         return self._sessions[account, region]
@@ -237,6 +239,7 @@ class Emulator:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # an account id in front of 127.0.0.1 is no host
             "NO_PROXY": "127.0.0.1",
         }
 

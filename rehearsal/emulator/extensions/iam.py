@@ -90,8 +90,10 @@ def _record(refused: Any, action: str, resource: str) -> None:
         record_denial("", action, resource, f"{refused.code}: {refused.message}")
 
 
-def role_allows(role_arn: str, action: str, resource: str) -> bool:
-    """Whether the identity policies of a role allow an action on a resource."""
+def role_allows(role_arn: str, action: str, resource: str, keys: dict[str, str] | None = None) -> bool:
+    """Whether the identity policies of a role allow an action on a resource; keys: of the request, lower
+    case.
+    """
     evaluator = hooks.iam_evaluator
     account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
     with base.scope(account, base.region()):
@@ -103,6 +105,7 @@ def role_allows(role_arn: str, action: str, resource: str) -> bool:
         action=action,
         resource_arn=resource,
         region=base.region(),
+        service_context=keys or {},
     )
     return bool(evaluator.evaluate(context, policies).decision == "Allow")
 
@@ -158,16 +161,24 @@ _EC2_TYPES = {
 }
 
 
+_EC2_WITHOUT_ACCOUNT = ("image", "snapshot")
+
+
 def _dynamodb(request: Request) -> Iterable[str]:
     if request.target in ("TagResource", "UntagResource", "ListTagsOfResource"):
         yield request.json.get("ResourceArn", "*")
 
 
 def _ec2(request: Request) -> Iterable[str]:
-    if request.parameter("Action") in ("CreateTags", "DeleteTags"):
+    """Tagging needs each resource; no Describe call of many resources supports any."""
+    action = request.parameter("Action")
+    if action in ("CreateTags", "DeleteTags"):
         for resource in request.numbered("ResourceId"):
             kind = _EC2_TYPES.get(resource.partition("-")[0], "*")
-            yield base.arn("ec2", f"{kind}/{resource}")
+            owner = "" if kind in _EC2_WITHOUT_ACCOUNT else base.account()
+            yield f"arn:{base.PARTITION}:ec2:{base.region()}:{owner}:{kind}/{resource}"
+    elif action.startswith("Describe") and not action.endswith("Attribute"):
+        yield "*"
 
 
 def _rds(request: Request) -> Iterable[str]:
@@ -305,7 +316,7 @@ def _add_principal_keys() -> None:
     def resolve(key: str, context: Any) -> Any:
         match key.lower():
             case "aws:principalarn":
-                return _role_of(context.principal_arn)
+                return role_of(context.principal_arn)
             case "aws:principalisawsservice":
                 return str(context.principal_type == "Service").lower()
             case _:
@@ -314,7 +325,7 @@ def _add_principal_keys() -> None:
     hooks.iam_evaluator._resolve_condition_key = resolve
 
 
-def _role_of(principal: str) -> str:
+def role_of(principal: str) -> str:
     """The ARN of the role behind a session's ARN; any other ARN as it is."""
     account, _, resource = principal.partition("::")[2].partition(":")
     kind, _, name = resource.partition("/")

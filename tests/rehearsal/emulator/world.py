@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
+from botocore.config import Config
+
 from rehearsal.emulator import Accounts, Emulator
 
 ACCOUNTS = Accounts(
@@ -27,6 +30,27 @@ class Stack:
     reason: str
 
 
+class Acting:
+    """Clients with a role's credentials."""
+
+    def __init__(self, emulator: Emulator, role: str, region: str) -> None:
+        environment = emulator.service_credentials(role, "codebuild.amazonaws.com")
+        self._session: Any = boto3.Session(
+            environment["AWS_ACCESS_KEY_ID"],
+            environment["AWS_SECRET_ACCESS_KEY"],
+            environment["AWS_SESSION_TOKEN"],
+            region,
+        )
+        self._settings = {
+            "endpoint_url": emulator.endpoint,
+            "verify": str(emulator.ca_bundle),
+            "config": Config(inject_host_prefix=False),
+        }
+
+    def client(self, service: str) -> Any:
+        return self._session.client(service, **self._settings)
+
+
 @dataclass(frozen=True)
 class World:
     """The running emulator and its organization; unit holds the member accounts."""
@@ -38,6 +62,10 @@ class World:
 
     def client(self, service: str, account: str = ACCOUNTS.home, region: str = HOME_REGION) -> Any:
         return self.emulator.session(account, region).client(service)
+
+    def acting(self, role: str, region: str = HOME_REGION) -> Acting:
+        """Clients with the credentials that CodeBuild gets for a role."""
+        return Acting(self.emulator, role, region)
 
     def create(
         self, name: str, template: str, account: str = ACCOUNTS.home, region: str = HOME_REGION
