@@ -6,6 +6,7 @@ whole group, and the server watches the pipe that is its standard input, which t
 when the parent dies.
 """
 
+import functools
 import json
 import os
 import secrets
@@ -99,7 +100,6 @@ class Emulator:
         self.log = self.state / "server.log"
         self._token = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
-        self._boto3: boto3.Session | None = None
         self._sessions: dict[tuple[str, str], Session] = {}
 
     def __enter__(self) -> Self:
@@ -173,8 +173,6 @@ class Emulator:
     def session(self, account: str, region: str) -> Session:
         """Cached boto3 clients that act as root of `account`."""
         if (account, region) not in self._sessions:
-            if self._boto3 is None:
-                self._boto3 = boto3.Session()
             settings = {
                 "region_name": region,
                 "aws_access_key_id": account,
@@ -183,7 +181,7 @@ class Emulator:
                 "verify": str(self.ca_bundle),
                 "config": Config(inject_host_prefix=False),
             }
-            self._sessions[account, region] = Session(self._boto3, settings)
+            self._sessions[account, region] = Session(_shared_session(), settings)
         return self._sessions[account, region]
 
     def service_credentials(
@@ -293,6 +291,12 @@ class Emulator:
         """The last lines of the server's log."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-_LOG_TAIL_LINES:])
+
+
+@functools.cache
+def _shared_session() -> boto3.Session:
+    """One for all: a session costs 10 MB and reads the descriptions of the services anew."""
+    return boto3.Session()
 
 
 def _free_port() -> int:

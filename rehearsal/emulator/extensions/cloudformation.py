@@ -160,9 +160,7 @@ def _check_bucket_deletion() -> None:
 
 
 def _evaluate_whole_conditions() -> None:
-    """ministack compares pseudo parameters by their names, and Fn::Join and the like not at all, in
-    conditions.
-    """
+    """In conditions ministack compares pseudo parameters by their names, and Fn::Join not at all."""
     evaluate_own = hooks.cloudformation_engine._evaluate_conditions
 
     def evaluate(template: Properties, parameters: Properties) -> dict[str, bool]:

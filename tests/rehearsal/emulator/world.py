@@ -19,6 +19,7 @@ ACCOUNTS = Accounts(
 HOME_REGION = "us-east-1"
 OTHER_REGION = "us-east-2"
 WAIT_SECONDS = 20.0
+SESSION: Any = boto3.Session()  # one for all: it reads each service's description once
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,18 @@ class Acting:
 
     def __init__(self, emulator: Emulator, role: str, region: str) -> None:
         environment = emulator.service_credentials(role, "codebuild.amazonaws.com")
-        self._session: Any = boto3.Session(
-            environment["AWS_ACCESS_KEY_ID"],
-            environment["AWS_SECRET_ACCESS_KEY"],
-            environment["AWS_SESSION_TOKEN"],
-            region,
-        )
         self._settings = {
+            "region_name": region,
+            "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+            "aws_session_token": environment["AWS_SESSION_TOKEN"],
             "endpoint_url": emulator.endpoint,
             "verify": str(emulator.ca_bundle),
             "config": Config(inject_host_prefix=False),
         }
 
     def client(self, service: str) -> Any:
-        return self._session.client(service, **self._settings)
+        return SESSION.client(service, **self._settings)
 
 
 @dataclass(frozen=True)
