@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rehearsal.emulator import hooks
+from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base, iam, service_roles
 from rehearsal.emulator.extensions.base import Answer
 
@@ -166,7 +167,7 @@ def _evaluate_whole_conditions() -> None:
     def evaluate(template: Properties, parameters: Properties) -> dict[str, bool]:
         pseudo = {
             "AWS::AccountId": base.account(),
-            "AWS::Partition": base.PARTITION,
+            "AWS::Partition": PARTITION,
             "AWS::Region": base.region(),
             "AWS::URLSuffix": "amazonaws.com",
         }

@@ -9,8 +9,10 @@ Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organ
 recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType and
 ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
 policies that AWS Backup's default role takes are known with the services they cover; every other AWS-managed
-policy that ministack does not know is refused as not existing. Not emulated: iam:PassRole, and the
-permissions of the roles that CloudFormation and StackSets run with.
+policy that ministack does not know is refused as not existing.
+
+Not emulated: iam:PassRole but for the role of a stack (cloudformation.py), and the permissions of the roles
+that CloudFormation and StackSets run with.
 """
 
 import json
@@ -20,6 +22,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from rehearsal.emulator import control, hooks
+from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base, organizations
 from rehearsal.emulator.extensions.base import Answer
 
@@ -176,7 +179,7 @@ def _ec2(request: Request) -> Iterable[str]:
         for resource in request.numbered("ResourceId"):
             kind = _EC2_TYPES.get(resource.partition("-")[0], "*")
             owner = "" if kind in _EC2_WITHOUT_ACCOUNT else base.account()
-            yield f"arn:{base.PARTITION}:ec2:{base.region()}:{owner}:{kind}/{resource}"
+            yield f"arn:{PARTITION}:ec2:{base.region()}:{owner}:{kind}/{resource}"
     elif action.startswith("Describe") and not action.endswith("Attribute"):
         yield "*"
 
@@ -403,7 +406,7 @@ def _add_managed_policies() -> None:
         }
         short = name.rpartition("/")[2]
         record = hooks.iam._make_aws_managed_record(name, json.dumps(document), f"AWS-managed policy {short}")
-        hooks.iam._aws_managed_policies[f"arn:{base.PARTITION}:iam::aws:policy/{name}"] = record
+        hooks.iam._aws_managed_policies[f"arn:{PARTITION}:iam::aws:policy/{name}"] = record
 
 
 class NoSuchPolicyError(ValueError):
