@@ -28,6 +28,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "evaluate_trust_policy",
         "_principal_org_id",
         "_resolve_condition_key",
+        "caller_arn",
         "request_caller_arn",
     ),
     "core.responses": (

@@ -8,6 +8,7 @@ Emulated: recovery points that the control operation `create-recovery-point` mak
 restore metadata, and tags for those whose ARN belongs to the service backup, as AWS documents it); access
 policies through CloudFormation and the API; vaults that are not empty cannot be deleted; global settings,
 changed by the management account only; region settings (opt-in of resource types, all off in a new account).
+
 Not emulated: backup plans never run, vault lock has no effect, access policies and key policies are stored,
 not enforced; copies to other vaults.
 """
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rehearsal.emulator import control, hooks
+from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base, organizations, restores
 from rehearsal.emulator.extensions.base import Answer
 from rehearsal.emulator.extensions.errors import ApiError
@@ -75,7 +77,7 @@ def create_recovery_point(
             recovery_point
             or backup.arn
             or form.format(
-                partition=base.PARTITION,
+                partition=PARTITION,
                 region=region,
                 account=account,
                 uuid=uuid.uuid4(),

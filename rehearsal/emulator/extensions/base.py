@@ -10,12 +10,11 @@ from typing import Any
 import boto3
 
 from rehearsal.emulator import hooks
-from rehearsal.emulator.configuration import Configuration
+from rehearsal.emulator.configuration import PARTITION, Configuration
 from rehearsal.emulator.extensions.errors import ApiError
 
 Answer = tuple[int, dict[str, str], bytes]
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
-PARTITION = "aws"
 
 
 def json_answer(body: dict[str, Any], status: int = 200) -> Answer:

@@ -6,8 +6,8 @@ never looks at trust policies, deletes buckets with their content, and compares 
 results of Fn::Join, Fn::Split, Fn::Sub and Fn::FindInMap wrongly in conditions.
 
 Emulated: the refusal of existing names for the types in _NAMED (ministack itself refuses buckets, projects,
-SSM parameters and others); the trust check for the roles in _ROLES, and for the role that a stack operation
-is given; buckets that must be empty; conditions.
+SSM parameters and others); the trust check for the roles in _ROLES, and, with iam:PassRole, for the role
+that a stack operation is given; buckets that must be empty; conditions.
 
 Not emulated: unknown properties are accepted (cfn-lint holds the templates against AWS's schemas),
 the permissions of the role that CloudFormation runs with.
@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rehearsal.emulator import hooks
-from rehearsal.emulator.extensions import base, service_roles
+from rehearsal.emulator.configuration import PARTITION
+from rehearsal.emulator.extensions import base, iam, service_roles
 from rehearsal.emulator.extensions.base import Answer
 
 Properties = dict[str, Any]
+_SERVICE = "cloudformation.amazonaws.com"
 
 
 def _rule_exists(properties: Properties) -> bool:
@@ -132,6 +134,17 @@ def _check_deploying_role() -> None:
         handlers[action] = _refusing_role(handlers[action])
 
 
+def _may_pass(role: str) -> bool:
+    """Whether the caller may hand a role to CloudFormation: an account's root, or with iam:PassRole."""
+    caller = iam.role_of(hooks.iam_evaluator.caller_arn())
+    if caller.endswith(":root"):
+        return True
+    if iam.role_allows(caller, "iam:PassRole", role, {"iam:passedtoservice": _SERVICE}):
+        return True
+    iam.record_denial(caller, "iam:PassRole", role, "no policy allows it")
+    return False
+
+
 def _check_bucket_deletion() -> None:
     """AWS deletes no bucket that holds objects or versions of them."""
     handlers = hooks.provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
@@ -148,15 +161,13 @@ def _check_bucket_deletion() -> None:
 
 
 def _evaluate_whole_conditions() -> None:
-    """ministack compares pseudo parameters by their names, and Fn::Join and the like not at all, in
-    conditions.
-    """
+    """In conditions ministack compares pseudo parameters by their names, and Fn::Join not at all."""
     evaluate_own = hooks.cloudformation_engine._evaluate_conditions
 
     def evaluate(template: Properties, parameters: Properties) -> dict[str, bool]:
         pseudo = {
             "AWS::AccountId": base.account(),
-            "AWS::Partition": base.PARTITION,
+            "AWS::Partition": PARTITION,
             "AWS::Region": base.region(),
             "AWS::URLSuffix": "amazonaws.com",
         }
@@ -190,10 +201,16 @@ def _resolve_comparisons(expression: Any, parameters: Properties, mappings: Prop
 def _refusing_role(operation: Callable[[Properties], Answer]) -> Callable[[Properties], Answer]:
     def checked(parameters: Properties) -> Answer:
         role = hooks.cloudformation_helpers._p(parameters, "RoleARN")
-        if role and service_roles.trusts_service(role, "cloudformation.amazonaws.com") is not None:
-            refused: Answer = hooks.cloudformation_helpers._error(
+        refused: Answer
+        if role and service_roles.trusts_service(role, _SERVICE) is not None:
+            refused = hooks.cloudformation_helpers._error(
                 "ValidationError", f"Role {role} is invalid or cannot be assumed"
             )
+            return refused
+        if role and not _may_pass(role):
+            caller = hooks.iam_evaluator.caller_arn()
+            message = f"User: {caller} is not authorized to perform: iam:PassRole on resource: {role}"
+            refused = hooks.cloudformation_helpers._error("AccessDenied", message, 403)
             return refused
         return operation(parameters)
 

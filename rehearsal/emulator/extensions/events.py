@@ -8,7 +8,9 @@ lambda:InvokeFunction) in the function's role. ministack delivers in every case,
 dead-letter queues of targets.
 
 Emulated: all of that; refusals are recorded as denied. Retries wait fractions of a second instead of minutes
-(LAMBDA_ASYNC_RETRY_BASE_SECONDS in process.py). Not emulated: RetryPolicy of a target, whose deliveries never
+(LAMBDA_ASYNC_RETRY_BASE_SECONDS in process.py).
+
+Not emulated: RetryPolicy of a target, whose deliveries never
 fail here.
 """
 

@@ -7,7 +7,9 @@ standard error.
 
 Emulated: reading the package across accounts under the bucket policy; the list of runtimes; the role must be
 assumable by Lambda and allowed to write to the function's failure target; DeadLetterConfig; log records of
-any level reach CloudWatch Logs and the control operation `function-log`. Lenient: the function runs on this
+any level reach CloudWatch Logs and the control operation `function-log`.
+
+Lenient: the function runs on this
 machine's Python and processor whatever the runtime and architecture say, finds this machine's installed
 packages beside its own, and memory is not limited.
 """

@@ -9,8 +9,10 @@ Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organ
 recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType and
 ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
 policies that AWS Backup's default role takes are known with the services they cover; every other AWS-managed
-policy that ministack does not know is refused as not existing. Not emulated: iam:PassRole, and the
-permissions of the roles that CloudFormation and StackSets run with.
+policy that ministack does not know is refused as not existing.
+
+Not emulated: iam:PassRole but for the role of a stack (cloudformation.py), and the permissions of the roles
+that CloudFormation and StackSets run with.
 """
 
 import json
@@ -20,6 +22,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from rehearsal.emulator import control, hooks
+from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base, organizations
 from rehearsal.emulator.extensions.base import Answer
 
@@ -90,8 +93,10 @@ def _record(refused: Any, action: str, resource: str) -> None:
         record_denial("", action, resource, f"{refused.code}: {refused.message}")
 
 
-def role_allows(role_arn: str, action: str, resource: str) -> bool:
-    """Whether the identity policies of a role allow an action on a resource."""
+def role_allows(role_arn: str, action: str, resource: str, keys: dict[str, str] | None = None) -> bool:
+    """Whether the identity policies of a role allow an action on a resource; keys: of the request, lower
+    case.
+    """
     evaluator = hooks.iam_evaluator
     account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
     with base.scope(account, base.region()):
@@ -103,6 +108,7 @@ def role_allows(role_arn: str, action: str, resource: str) -> bool:
         action=action,
         resource_arn=resource,
         region=base.region(),
+        service_context=keys or {},
     )
     return bool(evaluator.evaluate(context, policies).decision == "Allow")
 
@@ -158,16 +164,24 @@ _EC2_TYPES = {
 }
 
 
+_EC2_WITHOUT_ACCOUNT = ("image", "snapshot")
+
+
 def _dynamodb(request: Request) -> Iterable[str]:
     if request.target in ("TagResource", "UntagResource", "ListTagsOfResource"):
         yield request.json.get("ResourceArn", "*")
 
 
 def _ec2(request: Request) -> Iterable[str]:
-    if request.parameter("Action") in ("CreateTags", "DeleteTags"):
+    """Tagging needs each resource; no Describe call of many resources supports any."""
+    action = request.parameter("Action")
+    if action in ("CreateTags", "DeleteTags"):
         for resource in request.numbered("ResourceId"):
             kind = _EC2_TYPES.get(resource.partition("-")[0], "*")
-            yield base.arn("ec2", f"{kind}/{resource}")
+            owner = "" if kind in _EC2_WITHOUT_ACCOUNT else base.account()
+            yield f"arn:{PARTITION}:ec2:{base.region()}:{owner}:{kind}/{resource}"
+    elif action.startswith("Describe") and not action.endswith("Attribute"):
+        yield "*"
 
 
 def _rds(request: Request) -> Iterable[str]:
@@ -313,7 +327,7 @@ def _add_principal_keys() -> None:
     def resolve(key: str, context: Any) -> Any:
         match key.lower():
             case "aws:principalarn":
-                return _role_of(context.principal_arn)
+                return role_of(context.principal_arn)
             case "aws:principalisawsservice":
                 return str(context.principal_type == "Service").lower()
             case _:
@@ -322,7 +336,7 @@ def _add_principal_keys() -> None:
     hooks.iam_evaluator._resolve_condition_key = resolve
 
 
-def _role_of(principal: str) -> str:
+def role_of(principal: str) -> str:
     """The ARN of the role behind a session's ARN; any other ARN as it is."""
     account, _, resource = principal.partition("::")[2].partition(":")
     kind, _, name = resource.partition("/")
@@ -400,7 +414,7 @@ def _add_managed_policies() -> None:
         }
         short = name.rpartition("/")[2]
         record = hooks.iam._make_aws_managed_record(name, json.dumps(document), f"AWS-managed policy {short}")
-        hooks.iam._aws_managed_policies[f"arn:{base.PARTITION}:iam::aws:policy/{name}"] = record
+        hooks.iam._aws_managed_policies[f"arn:{PARTITION}:iam::aws:policy/{name}"] = record
 
 
 class NoSuchPolicyError(ValueError):

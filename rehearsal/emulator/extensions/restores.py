@@ -1,13 +1,17 @@
 """AWS Backup restore jobs: started, followed, listed, and announced through EventBridge.
 
 AWS makes the restored resource, then sends "Restore Job State Change" events (best effort) in the job's
-account and region. Emulated: StartRestoreJob makes the resource for DynamoDB (an empty table with the same
+account and region.
+
+Emulated: StartRestoreJob makes the resource for DynamoDB (an empty table with the same
 keys, named by Metadata targetTableName) and for EBS (a volume in Metadata availabilityZone); for other types
 Metadata createdResourceArn says what was restored, because the caller has made it with public APIs. The role
 must exist and trust backup.amazonaws.com. CopySourceTagsToRestoredResource is off by default, copies for EBS,
 and is refused for the types that AWS lists. Describe, List (filters, paging), GetRestoreJobMetadata. The
 control operation `start-restore` also takes the ARN of a restore testing plan, whose jobs AWS starts by
-itself. Not emulated: data, the role's permissions during the restore, jobs that take hours.
+itself.
+
+Not emulated: data, the role's permissions during the restore, jobs that take hours.
 """
 
 import datetime
@@ -21,6 +25,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from rehearsal.emulator import control, hooks
+from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base, service_roles
 from rehearsal.emulator.extensions.errors import ApiError
 
@@ -98,7 +103,7 @@ def _back_up_volume(ec2: Any, resource: str, tags: dict[str, str] | None) -> Bac
     if kept:
         ec2.create_tags(Resources=[snapshot], Tags=_as_list(kept))
     content = {"volumeId": name, "snapshotId": snapshot}
-    return Backup(content, kept, f"arn:{base.PARTITION}:ec2:{ec2.meta.region_name}::snapshot/{snapshot}")
+    return Backup(content, kept, f"arn:{PARTITION}:ec2:{ec2.meta.region_name}::snapshot/{snapshot}")
 
 
 def _as_map(tags: list[dict[str, str]]) -> dict[str, str]:
@@ -251,7 +256,7 @@ def _restore(place: tuple[str, str], metadata: dict[str, str], point: dict[str, 
             )["VolumeId"]
             if copies and point["_tags"]:
                 ec2.create_tags(Resources=[volume], Tags=_as_list(point["_tags"]))
-            return f"arn:{base.PARTITION}:ec2:{place[1]}:{place[0]}:volume/{volume}"
+            return f"arn:{PARTITION}:ec2:{place[1]}:{place[0]}:volume/{volume}"
         case _:
             return metadata["createdResourceArn"]
 

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 from rehearsal.emulator import control, hooks
+from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base, codepipeline, iam
 from rehearsal.emulator.extensions.base import Answer
 
@@ -69,7 +70,7 @@ def assume_role_as_service(role: str, service: str, source: str | None = None) -
     hooks.sts.register_session(
         credentials["AccessKeyId"],
         {
-            "Arn": f"arn:{base.PARTITION}:sts::{account}:assumed-role/{name}/{session}",
+            "Arn": f"arn:{PARTITION}:sts::{account}:assumed-role/{name}/{session}",
             "UserId": f"{name}:{session}",
             "SecretAccessKey": credentials["SecretAccessKey"],
             "SessionToken": credentials["SessionToken"],

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.rehearsal.emulator.templates import log_group, role, template
+from tests.rehearsal.emulator.templates import log_group, role, statement, template
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
 
 NAMED: dict[str, dict[str, Any]] = {
@@ -100,6 +100,41 @@ def test_a_role_for_a_stack_has_to_trust_cloudformation(world: World) -> None:
         world.client("cloudformation").create_stack(
             StackName="by-role", TemplateBody=template({"L": log_group("/by-role")}), RoleARN=arn
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "passes", "service"),
+    [
+        ("passer", True, "cloudformation.amazonaws.com"),
+        ("passer-to-others", False, "lambda.amazonaws.com"),
+        ("no-passer", False, None),
+    ],
+)
+def test_handing_a_role_to_a_stack_needs_pass_role(
+    world: World, name: str, passes: bool, service: str | None
+) -> None:
+    deploying = f"arn:aws:iam::{ACCOUNTS.home}:role/{name}-deploying"
+    statements = [statement("cloudformation:*")]
+    if service:
+        condition = {"StringEquals": {"iam:PassedToService": service}}
+        statements.append(statement("iam:PassRole", deploying, Condition=condition))
+    roles = {
+        "Passing": role(name, {"Service": "codebuild.amazonaws.com"}, *statements),
+        "Deploying": role(f"{name}-deploying", {"Service": "cloudformation.amazonaws.com"}),
+    }
+    assert world.create(name, template(roles)).status == "CREATE_COMPLETE"
+    cloudformation = world.acting(f"arn:aws:iam::{ACCOUNTS.home}:role/{name}").client("cloudformation")
+    stack = {
+        "StackName": f"by-{name}",
+        "TemplateBody": template({"L": log_group(f"/{name}")}),
+        "RoleARN": deploying,
+    }
+    if passes:
+        assert cloudformation.create_stack(**stack)["StackId"]
+    else:
+        with pytest.raises(ClientError, match="iam:PassRole on resource"):
+            cloudformation.create_stack(**stack)
+        assert world.emulator.denied()[-1].action == "iam:PassRole"
 
 
 def parameter(name: str, value: Any, kind: str = "String") -> dict[str, Any]:

@@ -23,6 +23,9 @@ def zipped() -> bytes:
     return packed.getvalue()
 
 
+PACKED = zipped()
+
+
 def repository(name: str, key: str) -> str:
     properties: dict[str, Any] = {
         "RepositoryName": name,
@@ -42,7 +45,7 @@ def repository(name: str, key: str) -> str:
 def codecommit(world: World) -> Any:
     s3 = world.client("s3")
     s3.create_bucket(Bucket="code")
-    s3.put_object(Bucket="code", Key="it.zip", Body=zipped())
+    s3.put_object(Bucket="code", Key="it.zip", Body=PACKED)
     s3.put_object(Bucket="code", Key="text", Body=b"no zip")
     made = world.create("repository", repository("it", "it.zip"))
     assert made.status == "CREATE_COMPLETE", made.reason
@@ -80,7 +83,7 @@ def test_the_whole_zip_is_a_control_operation(world: World, codecommit: Any) -> 
     packed = world.emulator.control(
         "repository-archive", account=ACCOUNTS.home, region=HOME_REGION, repository="it"
     )
-    assert base64.b64decode(packed) == zipped()
+    assert base64.b64decode(packed) == PACKED
 
 
 @pytest.mark.parametrize(

@@ -2,41 +2,21 @@
 
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.rehearsal.emulator.templates import role, statement, template
-from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
+from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, Acting, World
 
 ACCOUNT = ACCOUNTS.members[0]
 CODEBUILD = {"Service": "codebuild.amazonaws.com"}
 
 
-class Principal:
-    """Clients with a role's credentials."""
-
-    def __init__(self, world: World, name: str, account: str) -> None:
-        environment = world.emulator.service_credentials(
-            f"arn:aws:iam::{account}:role/{name}", "codebuild.amazonaws.com"
-        )
-        self._session = boto3.Session(
-            environment["AWS_ACCESS_KEY_ID"],
-            environment["AWS_SECRET_ACCESS_KEY"],
-            environment["AWS_SESSION_TOKEN"],
-            HOME_REGION,
-        )
-        self._settings = {"endpoint_url": world.emulator.endpoint, "verify": str(world.emulator.ca_bundle)}
-
-    def client(self, service: str) -> Any:
-        return self._session.client(service, **self._settings)  # type: ignore[call-overload]
-
-
-def acting(world: World, name: str, *statements: dict[str, Any], account: str = ACCOUNT) -> Principal:
+def acting(world: World, name: str, *statements: dict[str, Any], account: str = ACCOUNT) -> Acting:
     """Make a role that may do what the statements say, and act with it."""
     made = world.create(f"role-{name}", template({"R": role(name, CODEBUILD, *statements)}), account)
     assert made.status == "CREATE_COMPLETE", made.reason
-    return Principal(world, name, account)
+    return world.acting(f"arn:aws:iam::{account}:role/{name}")
 
 
 def refused(world: World, call: Any) -> tuple[str, str]:
@@ -83,6 +63,21 @@ def test_tagging_several_ec2_resources_needs_each_of_them(world: World) -> None:
     tagger.create_tags(Resources=volumes[:1], Tags=[{"Key": "a", "Value": "1"}])
     call = lambda: tagger.create_tags(Resources=volumes, Tags=[{"Key": "a", "Value": "1"}])  # noqa: E731
     assert refused(world, call) == ("ec2:CreateTags", arns[1])
+
+
+def test_a_snapshots_arn_has_no_account(world: World) -> None:
+    tagger = acting(world, "snapshot-tagger", statement("ec2:Nothing")).client("ec2")
+    call = lambda: tagger.create_tags(Resources=["snap-1"], Tags=[{"Key": "a", "Value": "1"}])  # noqa: E731
+    assert refused(world, call) == ("ec2:CreateTags", f"arn:aws:ec2:{HOME_REGION}::snapshot/snap-1")
+
+
+def test_describing_instances_has_no_resource(world: World) -> None:
+    narrow = statement("ec2:DescribeInstances", f"arn:aws:ec2:{HOME_REGION}:{ACCOUNT}:instance/*")
+    reader = acting(world, "instance-reader", narrow).client("ec2")
+    assert refused(world, lambda: reader.describe_instances(InstanceIds=["i-1"])) == (
+        "ec2:DescribeInstances",
+        "*",
+    )
 
 
 def test_tagging_a_file_system_is_checked_on_its_arn(world: World) -> None:

@@ -432,3 +432,20 @@ def test_automatic_deployment_respects_the_order_of_dependence(delegated: World,
     eventually(lambda: len(instances(delegated, "first")) == 2)
     delegated.delete("second")
     delegated.delete("first")
+
+
+def test_a_new_account_gets_what_its_root_is_a_target_of(delegated: World, bodies: Any, name: str) -> None:
+    bodies(name, body("/newcomer"))
+    text = stack_set(
+        name,
+        name,
+        {"OrganizationalUnitIds": [delegated.root]},
+        (HOME_REGION,),
+        AutoDeployment={"Enabled": True, "RetainStacksOnAccountRemoval": False},
+    )
+    assert delegated.create(name, text).status == "CREATE_COMPLETE"
+    organizations = delegated.client("organizations", ACCOUNTS.management)
+    created = organizations.create_account(AccountName="newcomer", Email="newcomer@example.com")
+    newcomer = created["CreateAccountStatus"]["AccountId"]
+    eventually(lambda: log_groups(delegated, newcomer, HOME_REGION, "/newcomer"))
+    eventually(lambda: instances(delegated, name)[newcomer, HOME_REGION]["Status"] == "CURRENT")
