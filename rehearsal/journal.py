@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Protocol
 
 from rehearsal.emulator import Denied, EmulatorError
-from rehearsal.errors import RehearsalError
+from rehearsal.errors import RehearsalError, StepError
 
 
 class Status(Enum):
@@ -155,6 +155,9 @@ class Journal:
             yield step
         except RehearsalError as error:
             step.failed(error)
+            raise
+        except Exception as error:
+            step.failed(StepError(f"{type(error).__name__}: {error}"))
             raise
         except BaseException:
             step.status = Status.INTERRUPTED

@@ -13,13 +13,13 @@ from pathlib import Path
 from rehearsal import organization, preflight, processes, restores, runbook, workspace
 from rehearsal.commands import PRINTED, Operator
 from rehearsal.emulator import Emulator
-from rehearsal.errors import OutcomeError
+from rehearsal.errors import OutcomeError, PrerequisiteError
 from rehearsal.journal import Holding, Journal, Status, describe
 from rehearsal.organization import Organization, Plan
 from rehearsal.outcomes import Outcomes
 from rehearsal.runbook import Command
 
-SECTIONS = ("Prerequisites", "Deploy")
+SECTIONS = ("Prerequisites", "Deploy", "Verify")
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ def _copy(options: Options, journal: Journal, folder: Path) -> tuple[Path, list[
     with journal.step("Copy of the repository") as step:
         count = workspace.copy_repository(options.repository, clone)
         step.summary = f"{count} files"
+        if not (clone / "README.md").is_file():
+            raise PrerequisiteError(f"{options.repository} holds no README.md that git knows: is it a clone?")
     with journal.step("README.md as a runbook") as step:
         commands = runbook.select(runbook.parse((clone / "README.md").read_text()), SECTIONS)
         runbook.check(commands, [*organization.PLACEHOLDERS, *PRINTED], clone)
