@@ -17,7 +17,7 @@ COMPLETED = "COMPLETED"
 # Recovery points that are the service's own snapshot. An event may name the same backup once by such an ARN
 # (in `resources`) and once by one of AWS Backup (in the detail); only the former can be asked for tags.
 _SNAPSHOTS = {"ec2": ("image/*", "snapshot/*"), "rds": ("snapshot:*", "cluster-snapshot:*")}
-_PERIOD = re.compile(r"P(?:(?P<days>\d{1,4})D)?(?:T(?P<hours>\d{1,4})H)?")
+_PERIOD = r"P(?:(?P<days>\d{1,4})D)?(?:T(?P<hours>\d{1,4})H)?"
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _time(event: Mapping[str, Any], name: str, now: datetime) -> datetime | None
     text = _text(event, name).strip()
     if not text:
         return None
-    period = _PERIOD.fullmatch(text)
+    period = re.fullmatch(_PERIOD, text)
     try:
         if period and (period["days"] or period["hours"]):
             return now - timedelta(days=int(period["days"] or 0), hours=int(period["hours"] or 0))

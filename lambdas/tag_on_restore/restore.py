@@ -1,8 +1,8 @@
 """One restore job: find out where its tags come from and bring them to what it created."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from . import taggers
 from .arn import Arn
@@ -22,8 +22,7 @@ from .tags import TagPlan, Tags, plan
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A resource that the job created, what it is a copy of, and the backup it was made from."""
 
     created: Arn
