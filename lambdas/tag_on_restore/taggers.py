@@ -2,8 +2,8 @@
 
 A new type is one row here, its actions in templates/member-account/aws-backup-tagonrestore-role.yaml (a test
 derives them from the rows) and one row in tests/lambdas/tag_on_restore/resources.py. Why each service's own
-calls and not the generic tagging API: docs/decisions/020-own-tagging-calls.md. The rows are named tuples, because
-each dataclass costs a third of a millisecond at every cold start.
+calls and not the generic tagging API: docs/decisions/020-own-tagging-calls.md. The rows are named tuples: a
+dataclass costs a third of a millisecond at every cold start.
 """
 
 from collections.abc import Callable, Iterable, Mapping

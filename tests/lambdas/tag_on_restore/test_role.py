@@ -116,5 +116,5 @@ def test_the_functions_name_for_role_queue_and_log_group_are_the_roles() -> None
     assert "RoleName: TagOnRestoreFunctionForAWSBackup" in role
     assert "QueueName: TagOnRestoreFailures" in function
     assert ":TagOnRestoreFailures" in role
-    assert "LogGroupName: /aws/lambda/TagOnRestore" in function
-    assert "log-group:/aws/lambda/TagOnRestore:*" in role
+    assert "/aws/lambda/TagOnRestore-${Id}" in function
+    assert "log-group:/aws/lambda/TagOnRestore-*" in role
