@@ -38,7 +38,7 @@ def as_set(value: str | list[str]) -> set[str]:
 
 
 def action(tagger: Tagger, operation: str) -> str:
-    """The IAM action of a botocore method: list_tags_for_resource is ListTagsForResource."""
+    """The IAM action of a boto3 method: list_tags_for_resource is ListTagsForResource."""
     return f"{tagger.service}:{''.join(part.capitalize() for part in operation.split('_'))}"
 
 
@@ -97,7 +97,7 @@ def test_no_operator_policy_is_attached() -> None:
 
 
 @pytest.mark.parametrize("tagger", TAGGERS, ids=lambda tagger: f"{tagger.service} {tagger.resources[0]}")
-def test_every_call_of_the_table_exists_in_botocore(tagger: Tagger) -> None:
+def test_every_call_of_the_table_exists_in_boto3(tagger: Tagger) -> None:
     model = botocore.session.get_session().get_service_model(tagger.client)
     operations = {action(tagger, tagger.reads.operation).split(":")[1]: tagger.reads}
     if tagger.adds:
@@ -117,4 +117,4 @@ def test_the_functions_name_for_role_queue_and_log_group_are_the_roles() -> None
     assert "QueueName: TagOnRestoreFailures" in function
     assert ":TagOnRestoreFailures" in role
     assert "/aws/lambda/TagOnRestore-${Id}" in function
-    assert "log-group:/aws/lambda/TagOnRestore-*" in role
+    assert "log-group:/aws/lambda/TagOnRestore-*:*" in role
