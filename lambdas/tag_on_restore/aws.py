@@ -49,7 +49,8 @@ class Aws:
             # Storage Gateway says what is wrong not in its code but in a field of its own.
             detail = cast("dict[str, Any]", error.response).get("error") or {}
             code = str(detail.get("errorCode") or error.response["Error"]["Code"])
-            raise CallFailedError(f"{service} {operation} for {about}: {error}", code) from error
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            raise CallFailedError(f"{service} {operation} for {about}: {error}", code, status) from error
         except BotoCoreError as error:
             raise CallFailedError(f"{service} {operation} for {about}: {error}") from error
         return response

@@ -95,10 +95,19 @@ def _restore_job(event: Mapping[str, Any]) -> RestoreJob:
         source=_arn(detail, "sourceResourceArn"),
         recovery_point=_recovery_point(event, detail),
         vault=_arn(detail, "backupVaultArn"),
-        completed_at=_time(detail, "completionDate", datetime.now(UTC)),
+        completed_at=_moment(detail.get("completionDate")),
         is_test=bool(_text(detail, "restoreTestingPlanArn")),
-        is_parent=detail.get("isParent") is True,
+        is_parent=str(detail.get("isParent")).lower() == "true",
     )
+
+
+def _moment(text: object) -> datetime | None:
+    """Only tells old volumes from new ones, so that an unknown form is no reason to fail."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _recovery_point(event: Mapping[str, Any], detail: Mapping[str, Any]) -> Arn | None:

@@ -164,8 +164,7 @@ def _original_tags(aws: Aws, job: RestoreJob, target: Target) -> Tags:
             try:
                 tags = taggers.read_tags(aws, tagger, arn, job.account)
             except CallFailedError as error:
-                # AWS also says "denied" for what does not exist, or for a bucket of another account.
-                if not (is_source and error.code in _DENIED):
+                if not (is_source and _out_of_reach(arn, error)):
                     raise
                 tried.append(f"{arn} may not be read")
             else:
@@ -176,6 +175,15 @@ def _original_tags(aws: Aws, job: RestoreJob, target: Target) -> Tags:
         f"The tags for {target.created} are unknown; tag it by hand. "
         f"Source: {tried[0]}. Recovery point: {tried[1]}."
     )
+
+
+def _out_of_reach(source: Arn, error: CallFailedError) -> bool:
+    """Whether a refusal means that the source is not here. AWS also says "denied" for what does not exist.
+
+    The ARN of a bucket does not say whose and where it is: S3 refuses one of another account, redirects to
+    another region.
+    """
+    return error.code in _DENIED or (not source.account and 300 <= error.status < 500)
 
 
 def _elsewhere(aws: Aws, job: RestoreJob, arn: Arn) -> bool:

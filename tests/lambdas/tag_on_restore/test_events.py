@@ -15,7 +15,7 @@ from tag_on_restore.errors import (
 from tag_on_restore.event import SweepRequest, parse
 from tag_on_restore.outcome import Kind
 
-from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, REGION, FakeAws
+from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, REGION, FakeAws, Fault
 from tests.lambdas.tag_on_restore.resources import EVENTS, ROWS, Row, event
 from tests.lambdas.tag_on_restore.situations import NOW, estate, run
 
@@ -189,6 +189,29 @@ def test_a_source_that_answers_denied_leaves_the_recovery_point() -> None:
     aws.denied = {("dynamodb:ListTagsOfResource", DYNAMODB.original + "'")}
     assert run(aws, DYNAMODB.event).kind is Kind.TAGGED
     assert aws.tags[DYNAMODB.created] == {"from": "recovery point"}
+
+
+@pytest.mark.parametrize("answer", [("AccessDenied", 403), ("PermanentRedirect", 301), ("NoSuchBucket", 404)])
+def test_a_bucket_that_is_not_here_leaves_the_recovery_point(answer: tuple[str, int]) -> None:
+    row = BY_NAME["s3"]
+    aws = estate(row, {"project": "shop"})
+    with aws.fault(1, Fault(answer[0], status=answer[1])):
+        assert run(aws, row.event).kind is Kind.TAGGED
+    assert aws.tags[row.created] == {"from": "recovery point"}
+
+
+def test_a_bucket_that_s3_is_too_busy_for_is_no_reason_to_take_older_tags() -> None:
+    row = BY_NAME["s3"]
+    aws = estate(row, {"project": "shop"})
+    with aws.fault(1, Fault("SlowDown", status=503)), pytest.raises(CallFailedError, match="SlowDown"):
+        run(aws, row.event)
+
+
+@pytest.mark.parametrize("text", [None, 5, "yesterday", "2026-11-02T03:14:53"])
+def test_an_odd_completion_date_is_no_reason_to_fail(text: object) -> None:
+    odd = DYNAMODB.event
+    odd["detail"]["completionDate"] = text
+    assert run(estate(DYNAMODB, {"project": "shop"}), odd).kind is Kind.TAGGED
 
 
 def test_a_denied_write_fails_and_names_call_and_resource() -> None:
