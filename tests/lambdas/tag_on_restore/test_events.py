@@ -15,7 +15,7 @@ from tag_on_restore.errors import (
 from tag_on_restore.event import SweepRequest, parse
 from tag_on_restore.outcome import Kind
 
-from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, REGION, FakeAws, Fault
+from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, DENIED, REGION, FakeAws, Fault
 from tests.lambdas.tag_on_restore.resources import EVENTS, ROWS, Row, event
 from tests.lambdas.tag_on_restore.situations import NOW, estate, run
 
@@ -154,6 +154,16 @@ def test_a_source_that_nobody_knows_leaves_the_recovery_point() -> None:
     aws.jobs[DYNAMODB.detail["restoreJobId"]] = job_of(DYNAMODB, "SourceResourceArn")
     assert run(aws, poor).kind is Kind.TAGGED
     assert aws.tags[DYNAMODB.created] == {"from": "recovery point"}
+
+
+def test_a_recovery_point_that_may_not_be_described_fails_the_event() -> None:
+    poor = DYNAMODB.event
+    del poor["detail"]["sourceResourceArn"]
+    aws = estate(DYNAMODB, {"project": "shop"})
+    aws.jobs[DYNAMODB.detail["restoreJobId"]] = job_of(DYNAMODB, "SourceResourceArn")
+    with aws.fault(1, DENIED), pytest.raises(CallFailedError, match="backup describe_recovery_point"):
+        run(aws, poor)
+    assert aws.tags[DYNAMODB.created] == {}
 
 
 def test_a_restore_test_is_recognized_by_its_job_too() -> None:
