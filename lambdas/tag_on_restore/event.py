@@ -14,6 +14,7 @@ from .arn import Arn
 from .errors import MalformedEventError
 
 COMPLETED = "COMPLETED"
+_FIRST_YEAR, _LAST_YEAR = 2019, 9000  # AWS Backup exists since 2019; beyond 9000 arithmetic with times fails
 # Recovery points that are the service's own snapshot. An event may name the same backup once by such an ARN
 # (in `resources`) and once by one of AWS Backup (in the detail); only the former can be asked for tags.
 _SNAPSHOTS = {"ec2": ("image/*", "snapshot/*"), "rds": ("snapshot:*", "cluster-snapshot:*")}
@@ -198,7 +199,10 @@ def _time(event: Mapping[str, Any], name: str, now: datetime) -> datetime | None
         if period and (period["days"] or period["hours"]):
             return now - timedelta(days=int(period["days"] or 0), hours=int(period["hours"] or 0))
         time = datetime.fromisoformat(text)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+            raise ValueError(f"the year {time.year} has seen no restore")
+        return time
     except (ValueError, OverflowError) as error:
         raise MalformedEventError(
             f"{name} is {text!r:.100}; use a time like 2026-11-01T00:00:00Z or a period like P2D."

@@ -347,6 +347,8 @@ def test_since_is_a_time_or_a_period(text: str, time: datetime) -> None:
         ({"RefreshTagItems": "true", "since": "yesterday"}, "since is 'yesterday'"),
         ({"RefreshTagItems": "true", "until": "P"}, "until is 'P'"),
         ({"RefreshTagItems": "true", "since": 5}, "since is int"),
+        ({"RefreshTagItems": "true", "since": "0001-01-01"}, "since is '0001-01-01'"),
+        ({"RefreshTagItems": "true", "until": "9999-12-31T23:59:59-12:00"}, "until is '9999"),
         ({"RefreshTagItems": "true", "sinse": "P2D"}, "not sinse"),
         ({"RefreshTagItems": "true", "since": "P1D", "until": "P2D"}, "later than until"),
     ],
