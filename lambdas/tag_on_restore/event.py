@@ -189,21 +189,24 @@ def _sweep(event: Mapping[str, Any], now: datetime) -> SweepRequest:
 
 
 def _time(event: Mapping[str, Any], name: str, now: datetime) -> datetime | None:
-    """A point in time: ISO 8601 (UTC unless it says otherwise), or a period such as P2D or PT6H before
-    `now`."""
     text = _text(event, name).strip()
     if not text:
         return None
-    period = re.fullmatch(_PERIOD, text)
     try:
-        if period and (period["days"] or period["hours"]):
-            return now - timedelta(days=int(period["days"] or 0), hours=int(period["hours"] or 0))
-        time = datetime.fromisoformat(text)
-        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-        if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
-            raise ValueError(f"the year {time.year} has seen no restore")
-        return time
+        return _read_time(text, now)
     except (ValueError, OverflowError) as error:
         raise MalformedEventError(
             f"{name} is {text!r:.100}; use a time like 2026-11-01T00:00:00Z or a period like P2D."
         ) from error
+
+
+def _read_time(text: str, now: datetime) -> datetime:
+    """A time in ISO 8601 (UTC unless it says otherwise), or a period such as P2D or PT6H before `now`."""
+    period = re.fullmatch(_PERIOD, text)
+    if period and (period["days"] or period["hours"]):
+        return now - timedelta(days=int(period["days"] or 0), hours=int(period["hours"] or 0))
+    time = datetime.fromisoformat(text)
+    time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise ValueError(f"nothing was restored in {time.year}")
+    return time
