@@ -8,6 +8,8 @@ from hypothesis import event as hypothesis_event
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.generated import examples
+
 from .conftest import ACCOUNT, MANAGEMENT, OU_1, OU_2, OU_3, ROOT, deployed, event, plan
 
 REGIONS = ["us-east-1", "us-east-2", "eu-central-1", "ap-southeast-2"]
@@ -100,6 +102,7 @@ def property_sets(draw: st.DrawFn) -> dict[str, Any]:
     return given
 
 
+@examples(thorough=2000)
 @given(property_sets())
 def test_every_property_set_ends_in_an_answer(properties: dict[str, Any]) -> None:
     with deployed() as function:
