@@ -5,6 +5,7 @@ status 1 if a limit is broken. The calls are counted beneath the real boto3 clie
 organization.
 """
 
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -89,25 +90,21 @@ def _counted(function: Function, name: str, request: dict[str, Any], limit: int)
 
 
 def import_ratio() -> float:
-    """The handler's best import time through the best one of boto3 and crhelper, taken turn by turn.
+    """Importing the handler through importing boto3 and crhelper: the median over fresh processes.
 
-    Processor time and the best of many rounds, because whatever else the machine does only ever adds time.
+    Both are taken in one process after the other, in processor time: two processes differ by more than the limit.
     """
-    handler, alone = "import backup_org_policy_manager.handler", "import boto3, crhelper"
-    pairs = [(_seconds(handler), _seconds(alone)) for _ in range(ROUNDS)]
-    return min(seconds for seconds, _ in pairs) / min(seconds for _, seconds in pairs)
-
-
-def _seconds(statement: str) -> float:
-    script = f"import time; start = time.process_time(); {statement}; print(time.process_time() - start)"
-    done = subprocess.run(  # noqa: S603  # our own script
-        [sys.executable, "-c", script],
-        env={"PYTHONPATH": str(ROOT / "lambdas")},
-        capture_output=True,
-        text=True,
-        check=True,
+    script = (
+        "from time import process_time as now; start = now(); import boto3, crhelper; base = now() - start; "
+        "import backup_org_policy_manager.handler; print((now() - start) / base)"
     )
-    return float(done.stdout)
+    command = [sys.executable, "-c", script]
+    environment = {"PYTHONPATH": str(ROOT / "lambdas")}
+    ratios = [
+        float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)  # noqa: S603
+        for _ in range(ROUNDS)
+    ]
+    return statistics.median(ratios)
 
 
 def main() -> int:
