@@ -92,7 +92,7 @@ def _counted(function: Function, name: str, request: dict[str, Any], limit: int)
 def import_ratio() -> float:
     """Importing the handler through importing boto3 and crhelper: the median over fresh processes.
 
-    Both are taken in one process after the other, in processor time: two processes differ by more than the limit.
+    Both in one process, in processor time: two processes differ by more than the limit.
     """
     script = (
         "from time import process_time as now; start = now(); import boto3, crhelper; base = now() - start; "
