@@ -13,8 +13,6 @@ from .conftest import ACCOUNT, MANAGEMENT, OU_1, OU_2, OU_3, ROOT, deployed, eve
 
 REGIONS = ["us-east-1", "us-east-2", "eu-central-1", "ap-southeast-2"]
 
-pytestmark = pytest.mark.usefixtures("quiet")
-
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda children: (
@@ -103,6 +101,7 @@ def property_sets(draw: st.DrawFn) -> dict[str, Any]:
     return given
 
 
+@pytest.mark.usefixtures("quiet")
 @given(property_sets())
 def test_every_property_set_ends_in_an_answer(properties: dict[str, Any]) -> None:
     with deployed() as function:
