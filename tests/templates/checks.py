@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from buildspecs.suppressions import of as suppressed
 from tests.templates.contract import LETTERED, NAMES
 from tests.templates.loading import Template
 
@@ -452,21 +453,15 @@ def member_alone(template: Template) -> Iterator[Finding]:
             )
 
 
-def suppressed(template: Template) -> Iterator[tuple[str, str, str, str]]:
-    """(resource, analyser, rule, reason) of each finding of an analyser that a template suppresses."""
-    for name, resource in template.resources.items():
-        metadata = resource.get("Metadata", {})
-        for rule in metadata.get("cfn_nag", {}).get("rules_to_suppress", []):
-            yield name, "cfn-nag", str(rule.get("id", "")), str(rule.get("reason", ""))
-        for rule in metadata.get("checkov", {}).get("skip", []):
-            yield name, "checkov", str(rule.get("id", "")), str(rule.get("comment", ""))
-
-
 def suppressions(template: Template) -> Iterator[Finding]:
     """A suppression says why, in words: the reader of the template decides whether it still holds."""
-    for name, analyser, rule, reason in suppressed(template):
-        if not rule or len(reason.split()) < 4:
-            yield Finding(template.path, name, f"suppresses {analyser} {rule} without a reason")
+    for one in suppressed(template.path, template.body):
+        if not one.rule or len(one.reason.split()) < 4:
+            yield Finding(
+                template.path, one.resource, f"suppresses {one.analyser} {one.rule} without a reason"
+            )
+        if one.resource == "template":
+            yield Finding(template.path, one.resource, f"suppress {one.rule} inside the resource it is about")
 
 
 CHECKS: tuple[Check, ...] = (
