@@ -26,8 +26,8 @@ from buildspecs.suppressions import Finding
 LEFT_OUT_OF_CFRIPPER = frozenset({"WildcardResourceRule"})
 ACCOUNT = "123456789012"  # what cfripper's model has for AWS::AccountId: any other account is a foreign one
 
-# checkov's own spelling of a suppression. In Metadata it is made unreadable for it, line by line; a comment is
-# refused, since it need not give a reason.
+# checkov's own spelling of a suppression. In Metadata it is made unreadable for it; as a comment, which need
+# not give a reason, it is refused.
 CHECKOV_METADATA = re.compile(r"^(\s+)checkov:(?=\s*($|\{))", re.M)
 CHECKOV_COMMENT = re.compile(r"(checkov|bridgecrew|cortex):skip=")
 
@@ -70,7 +70,7 @@ def stand_ins(parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def checkov(files: Sequence[str], root: Path) -> list[Finding]:
-    """Findings of all its rules for CloudFormation and of its search for secrets, without network."""
+    """Findings of all its rules for CloudFormation, without network."""
     python = environments.python_of("checkov")
     if python is None:
         raise LintError(f"checkov has no environment below {environments.VARIABLE}")
@@ -82,7 +82,7 @@ def checkov(files: Sequence[str], root: Path) -> list[Finding]:
             copy = Path(folder) / file
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(CHECKOV_METADATA.sub(r"\1unread:", text), encoding="utf-8")
-        command = [str(python), "-m", "checkov.main", "--framework", "cloudformation", "secrets"]
+        command = [str(python), "-m", "checkov.main", "--framework", "cloudformation"]
         command += ["--skip-download", "--quiet", "--compact", "--output", "json", "--file", *files]
         # A home without .checkov.yaml, and none of the variables that checkov reads.
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": folder, "LANG": "C.UTF-8"}
@@ -90,17 +90,12 @@ def checkov(files: Sequence[str], root: Path) -> list[Finding]:
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
     try:
-        answer = json.loads(run.stdout)
-    except ValueError:
+        report = json.loads(run.stdout)
+        results, summary = report["results"], report["summary"]
+    except (ValueError, KeyError):
         raise LintError(f"checkov did not work:\n{(run.stderr or run.stdout).strip()}") from None
-    return [one for report in (answer if isinstance(answer, list) else [answer]) for one in _reported(report)]
-
-
-def _reported(report: Mapping[str, Any]) -> list[Finding]:
-    """The findings of one of checkov's frameworks; a template that it cannot read is an error."""
-    results = report.get("results", {})
-    if unread := results.get("parsing_errors"):
-        raise LintError(f"checkov cannot read {', '.join(unread)}")
+    if summary["parsing_errors"] or summary["skipped"]:
+        raise LintError(f"checkov did not look at everything: {summary}")
     return [
         Finding(
             file=check["file_path"].lstrip("/"),

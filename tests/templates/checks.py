@@ -73,10 +73,11 @@ ORGANIZATION_KEYS = frozenset(
     {"aws:principalorgid", "aws:principalorgpaths", "aws:sourceorgid", "aws:sourceorgpaths"}
 )
 SOURCE_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"})
-# Services for whose trusts AWS documents no aws:Source key. Lambda sends none; for the others a key that is
-# sent has to be right (…IfExists), and one that is not sent must not stop the pipeline.
-SOURCELESS_SERVICES = frozenset({"lambda.amazonaws.com"})
-UNDOCUMENTED_SERVICES = frozenset({"cloudformation.amazonaws.com", "codepipeline.amazonaws.com"})
+# Services for whose trusts AWS documents no aws:Source key: one that is sent has to be right (…IfExists), and
+# one that is not sent must stop neither the pipeline nor the backups.
+UNDOCUMENTED_SERVICES = frozenset(
+    {"backup.amazonaws.com", "cloudformation.amazonaws.com", "codepipeline.amazonaws.com"}
+)
 COMMENTED_OUT = re.compile(
     r"^\s*#\s*(- \w+:|[A-Z][a-z]+[A-Z]\w*:(\s|$)|(Type|Properties|Ref|Action|Resource): )"
 )
@@ -315,7 +316,7 @@ def trust(template: Template) -> Iterator[Finding]:
                     for operator, key in _conditions(variant)
                     if _limits(operator.removesuffix("IfExists") if lenient else operator)
                 }
-                if set(services) - SOURCELESS_SERVICES and not keys & SOURCE_KEYS:
+                if services and not keys & SOURCE_KEYS:
                     yield Finding(
                         template.path, name, "a service's trust needs a condition on aws:SourceAccount"
                     )
