@@ -48,8 +48,12 @@ def cfripper(files: Sequence[str], root: Path) -> list[Finding]:
     found: dict[Finding, None] = {}
     for file in files:
         body = convert_json_or_yaml_to_dict((root / file).read_text(encoding="utf-8"))
-        written = pycfmodel.parse(body)
-        for model in (written, written.resolve(stand_ins(body.get("Parameters") or {}))):
+        try:
+            written = pycfmodel.parse(body)
+            resolved = written.resolve(stand_ins(body.get("Parameters") or {}))
+        except (ValueError, AttributeError, KeyError) as error:
+            raise LintError(f"{file}: cfripper cannot read it: {error}") from error
+        for model in (written, resolved):
             result = processor.process_cf_template(model, config)
             if result.exceptions:
                 raise LintError(f"{file}: cfripper crashed: {result.exceptions[0]!r}")

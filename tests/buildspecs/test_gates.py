@@ -20,7 +20,7 @@ from tests.templates.loading import BAD
 
 # gate, fixture, words of the message: resource and reason
 FAULTS = [
-    ("cfn-lint", "cfn-lint-unknown-property", "'KmsMasterKey' was unexpected"),
+    ("cfn-lint", "cfn-lint-unknown-property", "'Encrypted' was unexpected"),
     ("cfn-lint", "cfn-lint-informational", "I3011"),
     ("checkov", "checkov-topic-encryption", "Topic: checkov CKV_AWS_26: Ensure all data stored in the SNS"),
     ("checkov", "checkov-idle-suppression", "Topic: checkov CKV_AWS_26 is suppressed and not found"),
