@@ -73,10 +73,10 @@ ORGANIZATION_KEYS = frozenset(
     {"aws:principalorgid", "aws:principalorgpaths", "aws:sourceorgid", "aws:sourceorgpaths"}
 )
 SOURCE_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"})
-# Services for whose trusts AWS documents no aws:Source key: one that is sent has to be right (…IfExists), and
-# one that is not sent must stop neither the pipeline nor the backups.
-UNDOCUMENTED_SERVICES = frozenset(
-    {"backup.amazonaws.com", "cloudformation.amazonaws.com", "codepipeline.amazonaws.com"}
+# Services for which AWS does not say that aws:Source keys are always sent: one that is sent has to be right
+# (…IfExists), and a missing one must stop neither the pipeline nor the backups.
+LENIENT_SERVICES = frozenset(
+    f"{name}.amazonaws.com" for name in ("backup", "cloudformation", "codepipeline", "lambda")
 )
 COMMENTED_OUT = re.compile(
     r"^\s*#\s*(- \w+:|[A-Z][a-z]+[A-Z]\w*:(\s|$)|(Type|Properties|Ref|Action|Resource): )"
@@ -310,7 +310,7 @@ def trust(template: Template) -> Iterator[Finding]:
             for variant in variants(statement):
                 principal = variant.get("Principal")
                 services = _list(principal.get("Service")) if isinstance(principal, dict) else []
-                lenient = set(services) <= UNDOCUMENTED_SERVICES
+                lenient = set(services) <= LENIENT_SERVICES
                 keys = {
                     key
                     for operator, key in _conditions(variant)
