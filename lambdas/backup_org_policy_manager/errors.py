@@ -12,13 +12,12 @@ crhelper keeps the last 240 characters of a longer reason, so `reason()` never g
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 REASON_LIMIT = 240
 
 # What to do about an error code of AWS, where the code's own message does not say it.
 ADVICE = {
-    "AccessDenied": "Check the role that is named and its trust policy.",
     "AccessDeniedException": "Update stack aws-backup-backuporgpolicymanager-mangement-role.",
     "AWSOrganizationsNotInUseException": "OrgManagementAccount is not an organization's management account.",
     "MalformedPolicyDocumentException": "Correct PolicyContent.",
@@ -27,8 +26,7 @@ ADVICE = {
 }
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """One thing wrong with a request: `where` starts with the property's name."""
 
     where: str
