@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from buildspecs import environments
 from rehearsal import artifacts, build_shell, buildspec
 from rehearsal.acting import Role
 from rehearsal.build_shell import BuildCommand
@@ -145,6 +146,8 @@ def _environment(
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(Path(sys.prefix) / "wheels"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        # Nothing is installed for a gate with an environment of its own; it runs where that is there already.
+        environments.VARIABLE: os.environ.get(environments.VARIABLE) or str(home / environments.FOLDER),
         "PYTHONDONTWRITEBYTECODE": "1",
         **role.environment,
     }

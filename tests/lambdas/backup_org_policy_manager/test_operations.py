@@ -84,8 +84,13 @@ def test_a_policy_is_created_tagged_and_attached(function: Function) -> None:
 
 
 def test_an_invalid_request_is_refused_before_the_first_call(function: Function) -> None:
-    reason = fail(function, event("Create", properties(PolicyName=None, PolicyRegions=["mars-north-1"])))
-    assert reason == ("PolicyName: missing; PolicyRegions[0]: mars-north-1 is no Region of this partition")
+    regions = ["mars-north-1", "us-east-9", "aws-global", "cn-north-1"]
+    reason = fail(function, event("Create", properties(PolicyName=None, PolicyRegions=regions)))
+    assert [f"[{number}]" in reason for number in range(4)] == [True] * 3 + [False]
+    assert "1 more in the log (PolicyRegions)" in reason
+    assert reason.startswith(
+        "PolicyName: missing; PolicyRegions[0]: mars-north-1 is no Region of this partition"
+    )
     assert function.aws.calls == []
     assert function.last_answer["PhysicalResourceId"] == "policy-not-created"
 
