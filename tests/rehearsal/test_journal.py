@@ -100,6 +100,13 @@ def test_any_other_refused_call_is_unexpected(screen: Screen) -> None:
     assert screen.journal.unexpected() == [DENIED]
 
 
+def test_an_unforeseen_error_is_recorded_with_its_kind(screen: Screen) -> None:
+    with pytest.raises(ZeroDivisionError), screen.journal.step("Stage"):
+        raise ZeroDivisionError("by zero")
+    assert screen.journal.steps[0].status is Status.FAILED
+    assert screen.journal.steps[0].reason == ("ZeroDivisionError: by zero",)
+
+
 def test_an_interruption_is_recorded_and_goes_on_upwards(screen: Screen) -> None:
     with pytest.raises(KeyboardInterrupt), screen.journal.step("Stage"):
         raise KeyboardInterrupt
