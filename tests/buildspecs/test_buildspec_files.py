@@ -69,12 +69,13 @@ def test_the_artifact_is_the_folder_of_the_bodies() -> None:
 
 
 @pytest.mark.parametrize("name", PACKAGING)
-def test_packaging_builds_read_regions_and_prefix_from_ssm(name: str) -> None:
+def test_packaging_builds_read_regions_and_prefix_from_ssm_and_hand_on_the_package(name: str) -> None:
     assert loaded(name)["env"] == {
         "parameter-store": {
             "TARGET_REGIONS": "/backup/target/regions",
             "PACKAGE_BUCKET_PREFIX": "/backup/lambda/bucket-prefix",
-        }
+        },
+        "exported-variables": ["PACKAGE"],
     }
 
 
@@ -82,7 +83,7 @@ def test_packaging_builds_read_regions_and_prefix_from_ssm(name: str) -> None:
 def test_a_package_is_tested_before_it_is_published(name: str, package: str) -> None:
     assert commands(name, "build") == [
         f"python -m pytest --quiet tests/lambdas/{package}",
-        f"python -m buildspecs.packaging publish {package}",
+        f"python -m buildspecs.packaging publish {package} && . .build/pipeline-variables.sh",
     ]
 
 
