@@ -101,10 +101,15 @@ def run(
 
 
 def _follow(read_end: int, numbered: list[tuple[str, str]]) -> Iterator[BuildCommand]:
-    """Each command as the shell reports its end: `<number> <exit code or ->` per line."""
+    """Each command as the shell reports its end: `<number> <exit code or ->` per line, at last `end`.
+
+    Not the end of the file: what a command leaves running in the background holds the pipe open.
+    """
     before = time.monotonic()
     with os.fdopen(read_end) as reports:
         for report in reports:
+            if report == "end\n":
+                return
             number, _, code = report.strip().partition(" ")
             now = time.monotonic()
             phase, text = numbered[int(number)]
@@ -132,6 +137,7 @@ def _script(
         "  __code=$?",
         f'  [ -z "$__number" ] || printf "%s %s\\n" "$__number" "$__code" >&{report}',
         f'  for __name in {names}; do printf "%s\\0%s\\0" "$__name" "${{!__name-}}"; done >{exported}',
+        f"  echo end >&{report}",
         '  [ "$__state" = done ] && [ -z "$__failed" ] && exit 0',
         "  exit 1",
         "}",
@@ -149,7 +155,7 @@ def _script(
         file = shlex.quote(str(scratch / f"{number}.command"))
         return [
             f"__number={number}",
-            f'eval "$(cat {file})" {report}>&-',
+            f'eval "$(cat {file})"',
             f'__code=$?; printf "%s %s\\n" {number} "$__code" >&{report}; __number=',
         ]
 

@@ -87,7 +87,7 @@ def _zip_standin(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "zip"
     module = Path(__file__).with_name("zip_standin.py")
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{module}" "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{module}" "$@"\n')
     program.chmod(0o755)
 
 

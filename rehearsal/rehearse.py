@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal import organization, preflight, processes, restores, runbook, workspace
+from rehearsal.commands import PRINTED, Operator
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.journal import Holding, Journal, Status, describe
-from rehearsal.operator import PRINTED, Operator
 from rehearsal.organization import Organization, Plan
 from rehearsal.outcomes import Outcomes
 from rehearsal.runbook import Command

@@ -22,6 +22,9 @@ MAX_RESPONSE_BYTES = 4_096
 # The physical id of a Create that left nothing. It is no policy id, so the Delete that follows does nothing.
 NOTHING_CREATED = "policy-not-created"
 
+# crhelper sets the level before it knows whom to answer: an unknown one would leave CloudFormation waiting.
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
 Handler = Callable[[dict[str, Any], Any], str]
 
 
@@ -35,11 +38,12 @@ class Answer:
 
 def helper(manage: Handler) -> CfnResource:
     """crhelper with one function for all three kinds of request."""
+    level = os.environ.get("LOG_LEVEL", "INFO")
     # AWS SAM's own switch is crhelper's only way to leave out clients that every cold start would pay for.
     before = os.environ.get("AWS_SAM_LOCAL")
     os.environ["AWS_SAM_LOCAL"] = "true"
     try:
-        resource = CfnResource(log_level=os.environ.get("LOG_LEVEL", "INFO"), sleep_on_delete=0)
+        resource = CfnResource(log_level=level if level in LOG_LEVELS else "INFO", sleep_on_delete=0)
     finally:
         if before is None:
             del os.environ["AWS_SAM_LOCAL"]

@@ -8,15 +8,15 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.loaders import create_loader
 
-from .errors import CallFailedError
+from .errors import CallFailedError, PolicyManagerError
 from .organizations import Organization
 from .patience import Patience
 from .request import S3Object
 
 log = logging.getLogger(__name__)
 
-# A call ends within 11 s (less than patience.UNDO_RESERVE); patience.py repeats it, botocore does not.
-CONFIG = Config(connect_timeout=3, read_timeout=8, retries={"total_max_attempts": 1, "mode": "standard"})
+# A call ends within 7 s (less than patience.UNDO_RESERVE); patience.py repeats it, botocore does not.
+CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1, "mode": "standard"})
 
 # A policy has at most 10,000 characters without its blanks; a larger object is a mistake.
 MAX_OBJECT_BYTES = 1_000_000
@@ -36,6 +36,8 @@ class Aws:
 
     def organization(self, account: str) -> Organization:
         """The organization that this account manages; CallFailedError if the role cannot be assumed."""
+        if not self.role:
+            raise PolicyManagerError("environment variable ORG_ADMIN_ROLE_NAME of the function is not set")
         arn = f"arn:{self.partition}:iam::{account}:role/{self.role}"
         sts = boto3.client("sts", config=CONFIG)
         try:

@@ -206,7 +206,12 @@ def _describe_owner(owner: Owner, tags: dict[str, str]) -> str:
     if owner.is_resource_of(tags):
         return "an earlier, unfinished request of this resource left"
     stack = tags.get(Owner.TAG_STACK)
-    return f"belongs to stack {stack}" if stack else "this stack did not create"
+    return f"belongs to stack {_stack_name(stack)}" if stack else "this stack did not create"
+
+
+def _stack_name(stack: str) -> str:
+    """The name in a stack's ARN, which leaves more room in a reason of 240 characters."""
+    return stack.split("/")[1] if stack.count("/") == 2 else stack
 
 
 def _converge(policy: Policy, wanted: Wanted, organization: Organization, journal: Journal) -> None:

@@ -18,7 +18,6 @@ REASON_LIMIT = 240
 
 # What to do about an error code of AWS, where the code's own message does not say it.
 ADVICE = {
-    "AccessDenied": "Check the role that is named and its trust policy.",
     "AccessDeniedException": "Update stack aws-backup-backuporgpolicymanager-mangement-role.",
     "AWSOrganizationsNotInUseException": "OrgManagementAccount is not an organization's management account.",
     "MalformedPolicyDocumentException": "Correct PolicyContent.",

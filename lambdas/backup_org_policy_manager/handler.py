@@ -7,7 +7,7 @@ from typing import Any
 
 from crhelper import CfnResource
 
-from . import answer, changes, verification
+from . import answer, changes, readiness, verification
 from .answer import Answer
 from .aws import Aws
 from .errors import InvalidRequestError, PolicyManagerError, RevertedError
@@ -18,9 +18,18 @@ log = logging.getLogger(__name__)
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    """Answers CloudFormation. Raises NotARequestError only if there is nobody to answer."""
-    read_event(event)
-    _helper()(event, context)
+    """Answers CloudFormation or CodePipeline. Raises NotARequestError only if there is nobody to answer."""
+    if readiness.JOB in event:
+        partition = context.invoked_function_arn.split(":")[1]
+        readiness.answer(event[readiness.JOB], _aws(partition, context))
+    else:
+        read_event(event)
+        _helper()(event, context)
+
+
+def _aws(partition: str, context: Any) -> Aws:
+    patience = Patience(context.get_remaining_time_in_millis)
+    return Aws(os.environ.get("ORG_ADMIN_ROLE_NAME", ""), partition, patience)
 
 
 @cache
@@ -31,14 +40,16 @@ def _helper() -> CfnResource:
 def manage(event: dict[str, Any], context: Any) -> str:
     """The physical id. Raises the reason of a failure, at most 240 characters long; crhelper reports it."""
     request = read_event(event)
-    aws = Aws(
-        os.environ["ORG_ADMIN_ROLE_NAME"], request.partition, Patience(context.get_remaining_time_in_millis)
-    )
+    aws = _aws(request.partition, context)
+    # The id that a failure answers with; crhelper would make up one.
+    _helper().PhysicalResourceId = request.physical_id or answer.NOTHING_CREATED
     try:
         given = delete(request, aws) if request.kind == "Delete" else put(request, aws)
     except PolicyManagerError as error:
         log.warning("action=%s resource=%s failed: %s", request.kind, request.owner.resource, error)
-        _helper().PhysicalResourceId = _id_after_failure(request, error)
+        if request.kind == "Create" and isinstance(error, RevertedError) and error.policy_id:
+            # What could not be removed is named, so that the Delete that follows removes it.
+            _helper().PhysicalResourceId = error.policy_id
         raise PolicyManagerError(error.reason()) from error
     _helper().Data.update(given.data)
     return given.physical_id
@@ -66,10 +77,3 @@ def delete(request: Request, aws: Aws) -> Answer:
     else:
         log.info("action=Delete physical_id=%s result=nothing-to-delete", request.physical_id)
     return Answer(request.physical_id, {})
-
-
-def _id_after_failure(request: Request, error: PolicyManagerError) -> str:
-    """A failed Create names the policy it could not remove, so that the Delete that follows removes it."""
-    if request.kind != "Create":
-        return request.physical_id
-    return (error.policy_id if isinstance(error, RevertedError) else None) or answer.NOTHING_CREATED

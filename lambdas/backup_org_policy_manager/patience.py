@@ -12,16 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004  # botocore's own, not Python's
+    HTTPClientError,
+    IncompleteReadError,
+)
 
 from .errors import CallFailedError, OutOfTimeError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Seconds before Lambda's end. One call takes at most 11 s (aws.py), so an answer always gets away.
-WORK_RESERVE = 30.0
-UNDO_RESERVE = 12.0
+# Seconds before Lambda's end. One call takes at most 7 s (aws.py), so an answer always gets away.
+WORK_RESERVE = 20.0
+UNDO_RESERVE = 8.0
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 8.0
@@ -39,6 +45,9 @@ TRANSIENT_CODES = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+
+# The connection failed, was closed, timed out or ended too early.
+NO_ANSWER = (ConnectionError, HTTPClientError, IncompleteReadError)
 
 
 def _sleep(seconds: float) -> None:
@@ -119,7 +128,7 @@ def has_no_clear_answer(error: Exception) -> bool:
     """True where the call may have taken effect: no answer came, or the server failed."""
     if isinstance(error, ClientError):
         return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)) >= 500
-    return isinstance(error, HTTPClientError | IncompleteReadError)
+    return isinstance(error, NO_ANSWER)
 
 
 def is_transient(error: Exception) -> bool:

@@ -28,26 +28,38 @@ OFF = "off"
 
 
 def verify(policy_id: str, wanted: Wanted, organization: Organization) -> str:
-    """ "valid", "off", "invalid: …" naming accounts and paths, or "unknown: …" with the reason.
+    """One of: valid, off, "invalid: …" naming accounts and paths, "unknown: …" with the reason.
 
     Organizations computes effective policies some time after a change: the answer is what it knows now.
     """
     if not wanted.verify:
         return OFF
-    asking = Organization(
-        organization.client, organization.patience.keeping(WORK_RESERVE).at_most(MAX_SECONDS)
-    )
+    patience = organization.patience.keeping(WORK_RESERVE).at_most(MAX_SECONDS)
     try:
-        problems = list(_invalid_accounts(policy_id, wanted.targets, asking))
-    except PolicyManagerError as error:
-        log.info("action=verify policy=%s call failed: %s", policy_id, error)
-        problems, unknown = _from_effective_policies(wanted, asking)
-        if unknown and not problems:
-            log.info("action=verify policy=%s result=unknown reason=%s", policy_id, unknown)
-            return shorten(f"unknown: {unknown}", MAX_REPORT)
+        problems, unknown = _ask(policy_id, wanted, Organization(organization.client, patience))
+    except Exception:
+        # The policy is as requested by now; an answer of unknown form must not undo that.
+        log.exception("action=verify policy=%s failed", policy_id)
+        problems, unknown = [], "an answer of Organizations was not understood, see the log"
     for problem in problems:
         log.warning("action=verify policy=%s result=invalid %s", policy_id, problem)
-    return shorten("invalid: " + "; ".join(problems), MAX_REPORT) if problems else VALID
+    if unknown:
+        log.info("action=verify policy=%s result=unknown reason=%s", policy_id, unknown)
+    if problems:
+        return shorten("invalid: " + "; ".join(problems), MAX_REPORT)
+    return shorten(f"unknown: {unknown}", MAX_REPORT) if unknown else VALID
+
+
+def _ask(policy_id: str, wanted: Wanted, organization: Organization) -> tuple[list[str], str | None]:
+    """The problems found, and why more may be unknown (None if nothing is)."""
+    problems: list[str] = []
+    try:
+        for problem in _invalid_accounts(policy_id, wanted.targets, organization):
+            problems.append(problem)  # what was found before a call failed is kept
+    except PolicyManagerError as error:
+        log.info("action=verify policy=%s call failed: %s", policy_id, error)
+        return (problems, str(error)) if problems else _from_effective_policies(wanted, organization)
+    return problems, None
 
 
 def _invalid_accounts(policy_id: str, targets: Sequence[str], organization: Organization) -> Iterator[str]:
@@ -78,11 +90,8 @@ def _errors_of(
 
 
 def _from_effective_policies(wanted: Wanted, organization: Organization) -> tuple[list[str], str | None]:
-    """The second way, for an SDK or a role without the first: the effective policy of an account per target.
-
-    The problems found, and why the rest stays unknown (None if nothing does).
-    """
-    plans = {name for name, _ in policies.named(policies.parse(wanted.content)["plans"])}
+    """The second way, for an SDK or role without the first: the effective policy of an account per target."""
+    plans = {name.lower() for name, _ in policies.named(policies.parse(wanted.content)["plans"])}
     problems, unknown = [], None
     for target in wanted.targets[:MAX_ACCOUNTS]:
         try:
@@ -113,7 +122,9 @@ def _effective_plans(account: str, organization: Organization) -> set[str]:
         if error.code == "EffectivePolicyNotFoundException":
             return set()
         raise
-    return set(json.loads(answer["EffectivePolicy"]["PolicyContent"]).get("plans", {}))
+    # Effective policies are shown with keys in small letters.
+    plans = json.loads(answer["EffectivePolicy"]["PolicyContent"]).get("plans", {})
+    return {name.lower() for name in plans}
 
 
 def _require(operation: str, organization: Organization) -> None:

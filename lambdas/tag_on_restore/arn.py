@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from .errors import MalformedEventError
 
-_FORM = re.compile(
+_FORM = (
     r"arn:(?P<partition>aws[a-z0-9-]*):(?P<service>[a-z0-9-]+):(?P<region>[a-z0-9-]*)"
-    r":(?P<account>[0-9]*):(?P<resource>\S.*)",
-    re.DOTALL,
+    r":(?P<account>[0-9]*):(?P<resource>\S.*)"
 )
 
 
@@ -26,7 +25,7 @@ class Arn:
     @classmethod
     def parse(cls, text: object, field: str = "ARN") -> "Arn":
         """Split `text`; MalformedEventError names `field` when it is no ARN."""
-        match = _FORM.fullmatch(text) if isinstance(text, str) else None
+        match = re.fullmatch(_FORM, text, re.DOTALL) if isinstance(text, str) else None
         if match is None:
             raise MalformedEventError(f"{field} is not an ARN: {text!r:.200}. Nothing was tagged.")
         return cls(**match.groupdict())

@@ -4,7 +4,7 @@ way to page."""
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,34 +20,37 @@ CONFIG = Config(
 
 
 class Session(Protocol):
-    """The part of boto3.Session that is used; tests bring their own."""
+    """The part of botocore.session.Session that is used; tests bring their own."""
 
-    @property
-    def region_name(self) -> str | None: ...
+    def get_config_variable(self, logical_name: str) -> Any: ...
 
-    def client(self, service_name: str, *, config: Config) -> Any: ...
+    def create_client(self, service_name: str, *, config: Config) -> Any: ...
 
 
 class Aws:
-    """Calls AWS in this account and region."""
+    """Calls AWS in this account and region.
+
+    On botocore alone: boto3 adds nothing to its clients, but a tenth to the cold start.
+    """
 
     def __init__(self, session: Session | None = None) -> None:
-        self._session: Any = session or boto3.Session()
+        self._session: Session = session or botocore.session.get_session()
         self._clients: dict[str, Any] = {}
-        self.region: str = self._session.region_name or ""
+        self.region: str = self._session.get_config_variable("region") or ""
 
     def call(self, service: str, operation: str, about: object, **parameters: Any) -> dict[str, Any]:
-        """Call `operation` (boto3's method name); CallFailedError names it, the resource `about` and AWS's
+        """Call `operation` (botocore's method name); CallFailedError names it, the resource `about` and AWS's
         reason."""
         try:
             if service not in self._clients:
-                self._clients[service] = self._session.client(service, config=CONFIG)
+                self._clients[service] = self._session.create_client(service, config=CONFIG)
             response: dict[str, Any] = getattr(self._clients[service], operation)(**parameters)
         except ClientError as error:
             # Storage Gateway says what is wrong not in its code but in a field of its own.
             detail = cast("dict[str, Any]", error.response).get("error") or {}
             code = str(detail.get("errorCode") or error.response["Error"]["Code"])
-            raise CallFailedError(f"{service} {operation} for {about}: {error}", code) from error
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            raise CallFailedError(f"{service} {operation} for {about}: {error}", code, status) from error
         except BotoCoreError as error:
             raise CallFailedError(f"{service} {operation} for {about}: {error}") from error
         return response

@@ -25,11 +25,13 @@ class MalformedEventError(TagOnRestoreError):
 
 
 class CallFailedError(TagOnRestoreError):
-    """AWS refused a call or did not answer; `code` is the error code that AWS gave ("" without an answer)."""
+    """AWS refused a call or did not answer: `code` and HTTP `status` as AWS gave them ("" and 0 without
+    answer)."""
 
-    def __init__(self, message: str, code: str = "") -> None:
+    def __init__(self, message: str, code: str = "", status: int = 0) -> None:
         super().__init__(message)
         self.code = code
+        self.status = status
 
 
 class RestoredResourceMissingError(TagOnRestoreError):

@@ -14,10 +14,11 @@ from .arn import Arn
 from .errors import MalformedEventError
 
 COMPLETED = "COMPLETED"
+_FIRST_YEAR, _LAST_YEAR = 2019, 9000  # AWS Backup exists since 2019; beyond 9000 arithmetic with times fails
 # Recovery points that are the service's own snapshot. An event may name the same backup once by such an ARN
 # (in `resources`) and once by one of AWS Backup (in the detail); only the former can be asked for tags.
 _SNAPSHOTS = {"ec2": ("image/*", "snapshot/*"), "rds": ("snapshot:*", "cluster-snapshot:*")}
-_PERIOD = re.compile(r"P(?:(?P<days>\d{1,4})D)?(?:T(?P<hours>\d{1,4})H)?")
+_PERIOD = r"P(?:(?P<days>\d{1,4})D)?(?:T(?P<hours>\d{1,4})H)?"
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,19 @@ def _restore_job(event: Mapping[str, Any]) -> RestoreJob:
         source=_arn(detail, "sourceResourceArn"),
         recovery_point=_recovery_point(event, detail),
         vault=_arn(detail, "backupVaultArn"),
-        completed_at=_time(detail, "completionDate", datetime.now(UTC)),
+        completed_at=_moment(detail.get("completionDate")),
         is_test=bool(_text(detail, "restoreTestingPlanArn")),
-        is_parent=detail.get("isParent") is True,
+        is_parent=str(detail.get("isParent")).lower() == "true",
     )
+
+
+def _moment(text: object) -> datetime | None:
+    """Only tells old volumes from new ones, so that an unknown form is no reason to fail."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _recovery_point(event: Mapping[str, Any], detail: Mapping[str, Any]) -> Arn | None:
@@ -179,18 +189,24 @@ def _sweep(event: Mapping[str, Any], now: datetime) -> SweepRequest:
 
 
 def _time(event: Mapping[str, Any], name: str, now: datetime) -> datetime | None:
-    """A point in time: ISO 8601 (UTC unless it says otherwise), or a period such as P2D or PT6H before
-    `now`."""
     text = _text(event, name).strip()
     if not text:
         return None
-    period = _PERIOD.fullmatch(text)
     try:
-        if period and (period["days"] or period["hours"]):
-            return now - timedelta(days=int(period["days"] or 0), hours=int(period["hours"] or 0))
-        time = datetime.fromisoformat(text)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        return _read_time(text, now)
     except (ValueError, OverflowError) as error:
         raise MalformedEventError(
             f"{name} is {text!r:.100}; use a time like 2026-11-01T00:00:00Z or a period like P2D."
         ) from error
+
+
+def _read_time(text: str, now: datetime) -> datetime:
+    """A time in ISO 8601 (UTC unless it says otherwise), or a period such as P2D or PT6H before `now`."""
+    period = re.fullmatch(_PERIOD, text)
+    if period and (period["days"] or period["hours"]):
+        return now - timedelta(days=int(period["days"] or 0), hours=int(period["hours"] or 0))
+    time = datetime.fromisoformat(text)
+    time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise ValueError(f"nothing was restored in {time.year}")
+    return time

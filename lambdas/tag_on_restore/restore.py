@@ -1,8 +1,8 @@
 """One restore job: find out where its tags come from and bring them to what it created."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from . import taggers
 from .arn import Arn
@@ -22,8 +22,7 @@ from .tags import TagPlan, Tags, plan
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A resource that the job created, what it is a copy of, and the backup it was made from."""
 
     created: Arn
@@ -165,8 +164,7 @@ def _original_tags(aws: Aws, job: RestoreJob, target: Target) -> Tags:
             try:
                 tags = taggers.read_tags(aws, tagger, arn, job.account)
             except CallFailedError as error:
-                # AWS also says "denied" for what does not exist, or for a bucket of another account.
-                if not (is_source and error.code in _DENIED):
+                if not (is_source and _out_of_reach(arn, error)):
                     raise
                 tried.append(f"{arn} may not be read")
             else:
@@ -177,6 +175,15 @@ def _original_tags(aws: Aws, job: RestoreJob, target: Target) -> Tags:
         f"The tags for {target.created} are unknown; tag it by hand. "
         f"Source: {tried[0]}. Recovery point: {tried[1]}."
     )
+
+
+def _out_of_reach(source: Arn, error: CallFailedError) -> bool:
+    """Whether a refusal means that the source is not here. AWS also says "denied" for what does not exist.
+
+    The ARN of a bucket does not say whose and where it is: S3 refuses one of another account, redirects to
+    another region.
+    """
+    return error.code in _DENIED or (not source.account and 300 <= error.status < 500)
 
 
 def _elsewhere(aws: Aws, job: RestoreJob, arn: Arn) -> bool:

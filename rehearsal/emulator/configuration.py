@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+PARTITION = "aws"  # the emulated organization's; templates take it from AWS::Partition
+
 
 @dataclass(frozen=True)
 class Configuration:

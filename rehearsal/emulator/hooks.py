@@ -28,6 +28,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "evaluate_trust_policy",
         "_principal_org_id",
         "_resolve_condition_key",
+        "caller_arn",
         "request_caller_arn",
     ),
     "core.responses": (
@@ -41,10 +42,16 @@ TABLE: dict[str, tuple[str, ...]] = {
     "core.router": ("SERVICE_PATTERNS",),
     "services.backup": ("_SUPPORTED_RESOURCE_TYPES", "_vaults", "handle_request"),
     "services.cloudformation": ("_stack_events", "_stacks"),
-    "services.cloudformation.handlers": ("_ACTION_HANDLERS",),
+    "services.cloudformation.changesets": ("_evaluate_conditions",),
+    "services.cloudformation.engine": ("_evaluate_conditions", "_resolve_refs"),
+    "services.cloudformation.handlers": ("_ACTION_HANDLERS", "_evaluate_conditions"),
     "services.cloudformation.helpers": ("_error", "_p", "_xml"),
     "services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_physical_name"),
-    "services.cloudformation.stacks": ("_runs_on_worker_thread", "_sends_back_failed_update"),
+    "services.cloudformation.stacks": (
+        "_evaluate_conditions",
+        "_runs_on_worker_thread",
+        "_sends_back_failed_update",
+    ),
     "services.cloudwatch_logs": ("_log_groups",),
     "services.eventbridge": (
         "_dispatch_to_lambda",
@@ -55,7 +62,15 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_rules",
     ),
     "services.codebuild": ("_projects",),
-    "services.iam": ("_aws_managed_policies", "_make_aws_managed_record", "_roles"),
+    "services.iam": (
+        "_aws_managed_policies",
+        "_error",
+        "_make_aws_managed_record",
+        "_roles",
+        "attach_managed_policy",
+        "handle_request",
+        "policy_known",
+    ),
     "services.kms": ("_aliases",),
     "services.lambda_svc": (
         "_create_function",
@@ -84,9 +99,15 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_target",
         "handle_request",
     ),
-    "services.s3": ("_bucket_owner_account", "_foreign_bucket_allows", "_get_object_data"),
+    "services.s3": (
+        "_bucket_owner_account",
+        "_buckets",
+        "_foreign_bucket_allows",
+        "_get_object_data",
+        "_object_versions",
+    ),
     "services.sns": ("topic_policy_for_arn",),
-    "services.sqs": ("queue_policy_for_arn",),
+    "services.sqs": ("_queue_name_to_url", "queue_policy_for_arn"),
     "services.sts": ("handle_request", "register_session"),
 }
 
@@ -108,6 +129,8 @@ responses = _module("core.responses")
 router = _module("core.router")
 backup = _module("services.backup")
 cloudformation = _module("services.cloudformation")
+cloudformation_changesets = _module("services.cloudformation.changesets")
+cloudformation_engine = _module("services.cloudformation.engine")
 cloudformation_handlers = _module("services.cloudformation.handlers")
 cloudformation_helpers = _module("services.cloudformation.helpers")
 provisioners = _module("services.cloudformation.provisioners")

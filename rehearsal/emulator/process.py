@@ -6,6 +6,7 @@ whole group, and the server watches the pipe that is its standard input, which t
 when the parent dies.
 """
 
+import functools
 import json
 import os
 import secrets
@@ -14,6 +15,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -24,6 +26,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
+from botocore.config import Config
 
 from rehearsal.emulator.certificate import make_certificate
 from rehearsal.emulator.errors import ControlError, StartError
@@ -33,6 +36,7 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _LOG_TAIL_LINES = 25
+_ONE_AT_A_TIME = threading.Lock()  # a boto3 session makes one client at a time
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,11 @@ class Session:
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service, acting as this account's root."""
-        if service not in self._clients:
-            self._clients[service] = self._session.client(service, **self._settings)  # type: ignore[call-overload]
-        return self._clients[service]
+        with _ONE_AT_A_TIME:
+            if service not in self._clients:
+                make: Any = self._session.client  # typed by name, and the name is a variable
+                self._clients[service] = make(service, **self._settings)
+            return self._clients[service]
 
 
 class Emulator:
@@ -94,7 +100,6 @@ class Emulator:
         self.log = self.state / "server.log"
         self._token = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
-        self._boto3: boto3.Session | None = None
         self._sessions: dict[tuple[str, str], Session] = {}
 
     def __enter__(self) -> Self:
@@ -168,16 +173,15 @@ class Emulator:
     def session(self, account: str, region: str) -> Session:
         """Cached boto3 clients that act as root of `account`."""
         if (account, region) not in self._sessions:
-            if self._boto3 is None:
-                self._boto3 = boto3.Session()
             settings = {
                 "region_name": region,
                 "aws_access_key_id": account,
                 "aws_secret_access_key": SECRET_ACCESS_KEY,
                 "endpoint_url": self.endpoint,
                 "verify": str(self.ca_bundle),
+                "config": Config(inject_host_prefix=False),
             }
-            self._sessions[account, region] = Session(self._boto3, settings)
+            self._sessions[account, region] = Session(_shared_session(), settings)
         return self._sessions[account, region]
 
     def service_credentials(
@@ -233,6 +237,7 @@ class Emulator:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # an account id in front of 127.0.0.1 is no host
             "NO_PROXY": "127.0.0.1",
         }
 
@@ -286,6 +291,12 @@ class Emulator:
         """The last lines of the server's log."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-_LOG_TAIL_LINES:])
+
+
+@functools.cache
+def _shared_session() -> boto3.Session:
+    """One for all: a session costs 10 MB and reads the descriptions of the services anew."""
+    return boto3.Session()
 
 
 def _free_port() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -258,6 +259,20 @@ def test_without_a_tested_package_the_recorded_one_is_deployed(
     given = {item["ParameterKey"]: item["ParameterValue"] for item in properties.get("Parameters", [])}
     key = given["DeployedPackage"] if given else properties["Code"]["S3Key"]
     assert key == (used or tested)
+
+
+def test_the_policies_stack_is_touched_only_when_the_management_role_can_be_assumed() -> None:
+    """So its first creation does not fail in the published order, and no failed stack has to be deleted."""
+    before, stack = [action for stage, action in actions() if stage == STAGES[-1]][:2]
+    assert before["ActionTypeId"]["Provider"] == "Lambda"
+    assert before["Configuration"]["FunctionName"] == "BackupOrgPolicyManager"
+    assert stack["Configuration"]["StackName"] == "aws-backup-org-policy"
+    assert int(before["RunOrder"]) < int(stack["RunOrder"])
+    namespace, output = re.fullmatch(r"#\{(\w+)\.(\w+)\}", before["Configuration"]["UserParameters"]).groups()  # type: ignore[union-attr]  # a mismatch is the failure
+    _, owner = deployed()["aws-backup-backuporgpolicymanager-role"]
+    assert owner["Namespace"] == namespace
+    template = load(ROOT / f"{HOME}/aws-backup-backuporgpolicymanager-role.yaml")
+    assert Resolver(template).resolve(template.body["Outputs"][output]["Value"]) == "777788889999"
 
 
 # --- the backup policies ------------------------------------------------------------

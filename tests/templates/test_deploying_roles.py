@@ -40,6 +40,7 @@ FUNCTION = "arn:aws:lambda:us-east-1:222222222222:function:BackupOrgPolicyManage
 PACKAGES = "arn:aws:s3:::lambda-deployment-bucket-222222222222-us-east-1"
 PARAMETERS = "arn:aws:ssm:us-east-1:222222222222:parameter"
 ARTIFACT = f"{BUCKET}/backup-recovery-with/SourceArti/0a1b2c3"
+STACK_ARNS = "arn:aws:cloudformation:us-east-1:222222222222:stack"
 STACK_ROLE = "arn:aws:iam::222222222222:role/CloudFormationRole"
 IMPORTS = {
     "aws-backup-backuporgpolicymanager-lambda-arn": FUNCTION,
@@ -333,6 +334,8 @@ def pipeline_needs() -> Iterator[Need]:
                 yield from calls(
                     BUILD_CALLS, f"arn:aws:codebuild:us-east-1:222222222222:project/{project}", name
                 )
+            case "Lambda":
+                yield Need("lambda:InvokeFunction", FUNCTION, name)
             case "S3":
                 target = (
                     f"{BUCKET}/{configuration['ObjectKey']}/0123456789abcdef/aws-backup-member-account.yaml"
@@ -345,11 +348,9 @@ def pipeline_needs() -> Iterator[Need]:
 
 
 def stack_action_needs(configuration: dict[str, Any], name: str) -> Iterator[Need]:
-    stack = f"arn:aws:cloudformation:us-east-1:222222222222:stack/{configuration['StackName']}/0a1b2c3d"
+    stack = f"{STACK_ARNS}/{configuration['StackName']}/0a1b2c3d"
     yield from calls(STACK_CALLS, stack, name)
     yield Need("iam:PassRole", configuration["RoleArn"], name)
-    if configuration["ActionMode"] == "REPLACE_ON_FAILURE":
-        yield Need("cloudformation:DeleteStack", stack, name)
     for definition in template(deployed_stacks()[configuration["StackName"]]).parameters.values():
         if definition["Type"].startswith("AWS::SSM::Parameter::Value<"):
             yield Need("ssm:GetParameters", PARAMETERS + definition["Default"], f"{name}, for its caller")
@@ -377,14 +378,16 @@ def test_every_stack_is_deployed_with_cloudformations_role() -> None:
     assert roles == {STACK_ROLE}
 
 
-def test_the_pipeline_deletes_no_stack_but_the_one_it_may_replace() -> None:
-    """A stack of the others holds StackSets, and with them roles in every account."""
-    replaced = {
-        action["Configuration"]["StackName"]
+def test_the_pipeline_deletes_no_stack() -> None:
+    """A stack of its holds the backup policies, or StackSets, and with them roles in every account."""
+    modes = {
+        action["Configuration"]["ActionMode"]
         for action in pipeline_actions()
-        if action["Configuration"].get("ActionMode", "CREATE_UPDATE") != "CREATE_UPDATE"
+        if provider(action) == "CloudFormation"
     }
-    assert replaced == {"aws-backup-org-policy"}
+    assert modes == {"CREATE_UPDATE"}
+    delete = Need("cloudformation:DeleteStack", f"{STACK_ARNS}/aws-backup-org-policy/0a1b2c3d", "never")
+    assert missing(pipeline_role(), [delete]) != []
 
 
 # ---- The builds' roles ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ Emulated: recovery points that the control operation `create-recovery-point` mak
 restore metadata, and tags for those whose ARN belongs to the service backup, as AWS documents it); access
 policies through CloudFormation and the API; vaults that are not empty cannot be deleted; global settings,
 changed by the management account only; region settings (opt-in of resource types, all off in a new account).
+
 Not emulated: backup plans never run, vault lock has no effect, access policies and key policies are stored,
 not enforced; copies to other vaults.
 """
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rehearsal.emulator import control, hooks
+from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base, organizations, restores
 from rehearsal.emulator.extensions.base import Answer
 from rehearsal.emulator.extensions.errors import ApiError
@@ -33,7 +35,6 @@ _global_changed = [time.time()]
 # resource type → what its recovery points' ARNs look like ("AWS Backup ARNs" and the service's own snapshot
 # ARNs)
 _RECOVERY_POINT_ARNS = {
-    "EBS": "arn:{partition}:ec2:{region}::snapshot/snap-{hex17}",
     "EC2": "arn:{partition}:ec2:{region}::image/ami-{hex17}",
     "RDS": "arn:{partition}:rds:{region}:{account}:snapshot:awsbackup:job-{uuid}",
     "Aurora": "arn:{partition}:rds:{region}:{account}:cluster-snapshot:awsbackup:job-{uuid}",
@@ -62,21 +63,26 @@ def create_recovery_point(
 ) -> dict[str, Any]:
     """Put a recovery point of a resource (ARN) into a vault; returns it as DescribeRecoveryPoint does.
 
-    tags: those of the recovery point. recovery_point: its ARN; a new one of the type's form by default. A
-    DynamoDB table's key schema is kept, so that restores.py can make the table again.
+    tags: those of the recovery point, by default the resource's own. recovery_point: its ARN, by default a
+    new one of the type's form.
     """
     with base.scope(account, region):
         if vault not in hooks.backup._vaults:
             raise control.RefusedError(
                 f"there is no backup vault {vault} in account {account}, region {region}"
             )
+        backup = restores.back_up(account, region, resource, resource_type, tags)
         form = _RECOVERY_POINT_ARNS.get(resource_type, _OWN_RECOVERY_POINT_ARN)
-        arn = recovery_point or form.format(
-            partition=base.PARTITION,
-            region=region,
-            account=account,
-            uuid=uuid.uuid4(),
-            hex17=uuid.uuid4().hex[:17],
+        arn = (
+            recovery_point
+            or backup.arn
+            or form.format(
+                partition=PARTITION,
+                region=region,
+                account=account,
+                uuid=uuid.uuid4(),
+                hex17=uuid.uuid4().hex[:17],
+            )
         )
         stored_vault = hooks.backup._vaults[vault]
         restores.recovery_points[arn] = {
@@ -90,8 +96,8 @@ def create_recovery_point(
             "CompletionDate": time.time(),
             "EncryptionKeyArn": stored_vault["EncryptionKeyArn"],
             "IsEncrypted": True,
-            "_tags": dict(tags or {}),
-            "_content": restores.content_of(account, region, resource, resource_type),
+            "_tags": dict(backup.tags),
+            "_content": backup.content,
         }
         stored_vault["NumberOfRecoveryPoints"] += 1
         return restores.public(restores.recovery_points[arn])

@@ -10,12 +10,11 @@ from typing import Any
 import boto3
 
 from rehearsal.emulator import hooks
-from rehearsal.emulator.configuration import Configuration
+from rehearsal.emulator.configuration import PARTITION, Configuration
 from rehearsal.emulator.extensions.errors import ApiError
 
 Answer = tuple[int, dict[str, str], bytes]
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
-PARTITION = "aws"
 
 
 def json_answer(body: dict[str, Any], status: int = 200) -> Answer:
@@ -67,7 +66,8 @@ class Clients:
         with self._lock:
             key = (service, account_id, region_name)
             if key not in self._clients:
-                self._clients[key] = self._session.client(  # type: ignore[call-overload]  # the name is a variable
+                make: Any = self._session.client  # typed by name, and the name is a variable
+                self._clients[key] = make(
                     service,
                     region_name=region_name,
                     aws_access_key_id=account_id,

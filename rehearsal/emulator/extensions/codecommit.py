@@ -1,9 +1,13 @@
 """CodeCommit: a repository that CloudFormation fills from a zip in S3; ministack does not have the service.
 
 AWS unpacks the zip of AWS::CodeCommit::Repository Code.S3 into one commit on the branch (default main) when
-the repository is created and never reads it again. Emulated: exactly that, GetRepository, ListRepositories,
+the repository is created and never reads it again.
+
+Emulated: exactly that, GetRepository, ListRepositories,
 GetBranch, ListBranches, GetFolder and GetFile on that commit, and the control operation `repository-archive`
-(the zip itself). Not emulated: git, further commits, pull requests, triggers.
+(the zip itself).
+
+Not emulated: git, further commits, pull requests, triggers.
 """
 
 import base64

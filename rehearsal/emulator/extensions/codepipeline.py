@@ -2,7 +2,9 @@
 service.
 
 Emulated: the checks of pipeline_structure.py, GetPipeline and ListPipelines in the API's shape, the version
-that each update raises. Not emulated: executions (the rehearsal's runner carries the stages out), triggers,
+that each update raises.
+
+Not emulated: executions (the rehearsal's runner carries the stages out), triggers,
 webhooks.
 """
 

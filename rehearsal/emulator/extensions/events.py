@@ -8,7 +8,9 @@ lambda:InvokeFunction) in the function's role. ministack delivers in every case,
 dead-letter queues of targets.
 
 Emulated: all of that; refusals are recorded as denied. Retries wait fractions of a second instead of minutes
-(LAMBDA_ASYNC_RETRY_BASE_SECONDS in process.py). Not emulated: RetryPolicy of a target, whose deliveries never
+(LAMBDA_ASYNC_RETRY_BASE_SECONDS in process.py).
+
+Not emulated: RetryPolicy of a target, whose deliveries never
 fail here.
 """
 
@@ -17,9 +19,9 @@ from typing import Any
 
 from rehearsal.emulator import hooks
 from rehearsal.emulator.extensions import base, iam
+from rehearsal.emulator.extensions.functions import DELIVERY_ACTIONS
 
 _SERVICE = "events.amazonaws.com"
-_ACTIONS = {"lambda": "lambda:InvokeFunction", "sqs": "sqs:SendMessage", "sns": "sns:Publish"}
 
 
 def install() -> None:
@@ -52,7 +54,7 @@ def _may_deliver(target: str, source: str) -> bool:
     roles.
     """
     service = target.split(":")[2]
-    action = _ACTIONS.get(service)
+    action = DELIVERY_ACTIONS.get(service)
     if action is None:
         return True
     with base.scope(target.split(":")[4], target.split(":")[3]):
@@ -102,7 +104,7 @@ def _check_failure_destinations() -> None:
     send = hooks.lambda_svc._route_async_failure
 
     def route_failure(target: str, function: str, event: dict[str, Any], result: dict[str, Any]) -> None:
-        action = _ACTIONS.get(target.split(":")[2], "")
+        action = DELIVERY_ACTIONS.get(target.split(":")[2], "")
         record = hooks.lambda_svc._functions.get(function) or {}
         role = (record.get("config") or {}).get("Role", "")
         if iam.role_allows(role, action, target):

@@ -6,16 +6,19 @@ Python runtime logs through the root logger to CloudWatch Logs; ministack shows 
 standard error.
 
 Emulated: reading the package across accounts under the bucket policy; the list of runtimes; the role must be
-assumable by Lambda; log records of any level reach CloudWatch Logs and the control operation `function-log`.
-Lenient: the function runs on this machine's Python and processor whatever the runtime and architecture say,
-finds this machine's installed packages beside its own, and memory is not limited.
+assumable by Lambda and allowed to write to the function's failure target; DeadLetterConfig; log records of
+any level reach CloudWatch Logs and the control operation `function-log`.
+
+Lenient: the function runs on this
+machine's Python and processor whatever the runtime and architecture say, finds this machine's installed
+packages beside its own, and memory is not limited.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from rehearsal.emulator import control, hooks
-from rehearsal.emulator.extensions import base, objects, service_roles
+from rehearsal.emulator.extensions import base, iam, objects, service_roles
 from rehearsal.emulator.extensions.base import Answer
 from rehearsal.emulator.extensions.errors import ApiError
 
@@ -32,6 +35,10 @@ logging.getLogger().addHandler(_handler)
 """
 
 
+# What it takes to hand something over to a target, by the target's service.
+DELIVERY_ACTIONS = {"lambda": "lambda:InvokeFunction", "sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+
+
 class CodeError(ValueError):
     """Lambda cannot use what it was given; the message is worded as AWS's."""
 
@@ -40,6 +47,7 @@ def install() -> None:
     hooks.lambda_svc._fetch_code_from_s3 = _fetch
     hooks.lambda_runtime._PYTHON_WORKER_SCRIPT = _ROOT_LOGGER + hooks.lambda_runtime._PYTHON_WORKER_SCRIPT
     _check_created_functions()
+    _check_destinations()
     _answer_code_errors()
     control.register("function-log", _log)
 
@@ -65,21 +73,62 @@ def check_function(runtime: str | None, role: str) -> None:
         raise CodeError(f"The role defined for the function cannot be assumed by Lambda: {refusal}.")
 
 
+def check_failure_target(role: str, target: str | None) -> None:
+    """Raise CodeError if a function's role may not send to where its failures should go."""
+    action = DELIVERY_ACTIONS.get(target.split(":")[2]) if target else None
+    if target and action and not iam.role_allows(role, action, target):
+        raise CodeError(
+            f"The function's execution role {role} does not have permissions to call {action} on {target}"
+        )
+
+
 def _check_created_functions() -> None:
     handlers = hooks.provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
-    create: Callable[[str, dict[str, Any], str], Any] = handlers["create"]
+    create, update = handlers["create"], handlers["update"]
     create_by_api: Callable[[dict[str, Any]], Answer] = hooks.lambda_svc._create_function
 
     def create_checked(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
         check_function(properties.get("Runtime"), properties.get("Role", ""))
-        return create(logical_id, properties, stack)
+        created = create(logical_id, properties, stack)
+        _keep_dead_letters(created[0], properties)
+        return created
+
+    def update_checked(
+        physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str | None = None
+    ) -> Any:
+        check_function(new.get("Runtime"), new.get("Role", ""))
+        updated = update(physical_id, old, new, stack, logical_id)
+        _keep_dead_letters(updated[0], new)
+        return updated
 
     def create_by_api_checked(request: dict[str, Any]) -> Answer:
         check_function(request.get("Runtime"), request.get("Role", ""))
         return create_by_api(request)
 
-    handlers["create"] = create_checked
+    handlers.update(create=create_checked, update=update_checked)
     hooks.lambda_svc._create_function = create_by_api_checked
+
+
+def _keep_dead_letters(name: str, properties: dict[str, Any]) -> None:
+    """DeadLetterConfig, which ministack's handlers of the resource type drop."""
+    dead_letters = properties.get("DeadLetterConfig") or {}
+    check_failure_target(properties["Role"], dead_letters.get("TargetArn"))
+    hooks.lambda_svc._functions[name]["config"]["DeadLetterConfig"] = dead_letters
+
+
+def _check_destinations() -> None:
+    """AWS::Lambda::EventInvokeConfig: the function's role must be allowed to write to OnFailure."""
+    handlers = hooks.provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventInvokeConfig"]
+    create: Callable[[str, dict[str, Any], str], Any] = handlers["create"]
+
+    def create_checked(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        failure = (properties.get("DestinationConfig") or {}).get("OnFailure") or {}
+        function, configuration, _ = hooks.lambda_svc._get_func_record_for_ref(properties["FunctionName"])
+        if function and configuration:
+            check_failure_target(configuration["Role"], failure.get("Destination"))
+        return create(logical_id, properties, stack)
+
+    handlers["create"] = create_checked
 
 
 def _answer_code_errors() -> None:

@@ -9,8 +9,10 @@ Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organ
 recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType and
 ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
 policies that AWS Backup's default role takes are known with the services they cover; every other AWS-managed
-policy that ministack does not know is refused as not existing. Not emulated: iam:PassRole, and the
-permissions of the roles that CloudFormation and StackSets run with.
+policy that ministack does not know is refused as not existing.
+
+Not emulated: iam:PassRole but for the role of a stack (cloudformation.py), and the permissions of the roles
+that CloudFormation and StackSets run with.
 """
 
 import json
@@ -20,7 +22,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from rehearsal.emulator import control, hooks
+from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base, organizations
+from rehearsal.emulator.extensions.base import Answer
 
 _denials: list[dict[str, Any]] = []
 _further_resources: ContextVar[tuple[str, ...]] = ContextVar("further_resources", default=())
@@ -32,6 +36,7 @@ def install() -> None:
     _add_condition_keys()
     _add_principal_keys()
     _add_managed_policies()
+    _refuse_unknown_policies()
     control.register("denied", lambda: list(_denials))
 
 
@@ -88,8 +93,10 @@ def _record(refused: Any, action: str, resource: str) -> None:
         record_denial("", action, resource, f"{refused.code}: {refused.message}")
 
 
-def role_allows(role_arn: str, action: str, resource: str) -> bool:
-    """Whether the identity policies of a role allow an action on a resource."""
+def role_allows(role_arn: str, action: str, resource: str, keys: dict[str, str] | None = None) -> bool:
+    """Whether the identity policies of a role allow an action on a resource; keys: of the request, lower
+    case.
+    """
     evaluator = hooks.iam_evaluator
     account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
     with base.scope(account, base.region()):
@@ -101,6 +108,7 @@ def role_allows(role_arn: str, action: str, resource: str) -> bool:
         action=action,
         resource_arn=resource,
         region=base.region(),
+        service_context=keys or {},
     )
     return bool(evaluator.evaluate(context, policies).decision == "Allow")
 
@@ -156,16 +164,24 @@ _EC2_TYPES = {
 }
 
 
+_EC2_WITHOUT_ACCOUNT = ("image", "snapshot")
+
+
 def _dynamodb(request: Request) -> Iterable[str]:
     if request.target in ("TagResource", "UntagResource", "ListTagsOfResource"):
         yield request.json.get("ResourceArn", "*")
 
 
 def _ec2(request: Request) -> Iterable[str]:
-    if request.parameter("Action") in ("CreateTags", "DeleteTags"):
+    """Tagging needs each resource; no Describe call of many resources supports any."""
+    action = request.parameter("Action")
+    if action in ("CreateTags", "DeleteTags"):
         for resource in request.numbered("ResourceId"):
             kind = _EC2_TYPES.get(resource.partition("-")[0], "*")
-            yield base.arn("ec2", f"{kind}/{resource}")
+            owner = "" if kind in _EC2_WITHOUT_ACCOUNT else base.account()
+            yield f"arn:{PARTITION}:ec2:{base.region()}:{owner}:{kind}/{resource}"
+    elif action.startswith("Describe") and not action.endswith("Attribute"):
+        yield "*"
 
 
 def _rds(request: Request) -> Iterable[str]:
@@ -311,7 +327,7 @@ def _add_principal_keys() -> None:
     def resolve(key: str, context: Any) -> Any:
         match key.lower():
             case "aws:principalarn":
-                return _role_of(context.principal_arn)
+                return role_of(context.principal_arn)
             case "aws:principalisawsservice":
                 return str(context.principal_type == "Service").lower()
             case _:
@@ -320,7 +336,7 @@ def _add_principal_keys() -> None:
     hooks.iam_evaluator._resolve_condition_key = resolve
 
 
-def _role_of(principal: str) -> str:
+def role_of(principal: str) -> str:
     """The ARN of the role behind a session's ARN; any other ARN as it is."""
     account, _, resource = principal.partition("::")[2].partition(":")
     kind, _, name = resource.partition("/")
@@ -331,7 +347,7 @@ def _role_of(principal: str) -> str:
 
 
 def _organizations_keys(body: dict[str, Any]) -> dict[str, str]:
-    """organizations:PolicyType, also that of the policy which is named, and organizations:ServicePrincipal."""
+    """organizations:PolicyType, also that of a policy that is named, and organizations:ServicePrincipal."""
     policy = organizations.record(str(body.get("PolicyId") or body.get("ResourceId"))) or {}
     kinds = (body.get("PolicyType"), body.get("Filter"), body.get("Type"), policy.get("Type"))
     keys = {"organizations:policytype": next((str(kind) for kind in kinds if kind), "")}
@@ -398,4 +414,31 @@ def _add_managed_policies() -> None:
         }
         short = name.rpartition("/")[2]
         record = hooks.iam._make_aws_managed_record(name, json.dumps(document), f"AWS-managed policy {short}")
-        hooks.iam._aws_managed_policies[f"arn:{base.PARTITION}:iam::aws:policy/{name}"] = record
+        hooks.iam._aws_managed_policies[f"arn:{PARTITION}:iam::aws:policy/{name}"] = record
+
+
+class NoSuchPolicyError(ValueError):
+    """A managed policy that does not exist cannot be attached."""
+
+
+def _refuse_unknown_policies() -> None:
+    """CloudFormation and the API attach through the same function; ministack's takes any ARN."""
+    attach, ministacks_own = hooks.iam.attach_managed_policy, hooks.iam.handle_request
+
+    def attach_known(entity: dict[str, Any], policy: str) -> None:
+        if not hooks.iam.policy_known(policy):
+            raise NoSuchPolicyError(f"Policy {policy} does not exist or is not attachable.")
+        attach(entity, policy)
+
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: Any
+    ) -> Answer:
+        try:
+            answer: Answer = await ministacks_own(method, path, headers, body, query)
+        except NoSuchPolicyError as error:
+            refused: Answer = hooks.iam._error(404, "NoSuchEntity", str(error), ns="iam")
+            return refused
+        return answer
+
+    hooks.iam.attach_managed_policy = attach_known
+    hooks.iam.handle_request = handle_request

@@ -4,8 +4,9 @@ Source: "Backup policy syntax and examples", "Inheritance operators" and "Quotas
 User Guide. Checked: JSON without duplicate keys, 10,000 characters, the elements of a plan, its rules and
 selections, the value operators around every value, the 60 minute start window, 90 days between cold storage
 and deletion. Merged: policies from the root down to the account, @@assign, @@append and @@remove, maps by
-key. Not covered: @@operators_allowed_for_child_policies is accepted and ignored, and two policies on the same
-target that assign different values do not make the effective policy invalid (the later one wins).
+key; policies of one target that assign different values to one path are a conflict.
+
+Not covered: @@operators_allowed_for_child_policies is accepted and ignored.
 """
 
 import json

@@ -9,7 +9,9 @@ what; trusted access (DisableAWSServiceAccess included) and delegated administra
 demands; paging at 20; checks of backup policies (organization_policies.py), DescribeEffectivePolicy and the
 two lists of invalid effective policies; ListChildren; an organizational unit must be empty to be deleted;
 aws:PrincipalOrgID and aws:PrincipalOrgPaths. ministack itself refuses duplicate names, attaching twice,
-detaching what is not attached, and attaching while the policy type is not enabled. Not emulated: service
+detaching what is not attached, and attaching while the policy type is not enabled.
+
+Not emulated: service
 control policies have no effect, invitations, ConcurrentModificationException, request rates.
 """
 
@@ -19,7 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rehearsal.emulator import hooks
-from rehearsal.emulator.configuration import Configuration
+from rehearsal.emulator.configuration import PARTITION, Configuration
 from rehearsal.emulator.extensions import base, organization_policies
 from rehearsal.emulator.extensions.base import Answer
 from rehearsal.emulator.extensions.errors import ApiError
@@ -96,7 +98,7 @@ def new_policy_arn(kind: str) -> str:
     """The form of the ARN that a policy of a type gets when it is created."""
     with base.scope(_management, base.region()):
         organization = hooks.organizations._orgs["self"]["Id"] if exists() else "*"
-    return f"arn:{base.PARTITION}:organizations::{_management}:policy/{organization}/{kind.lower()}/p-new"
+    return f"arn:{PARTITION}:organizations::{_management}:policy/{organization}/{kind.lower()}/p-new"
 
 
 def accounts_under(parent: str) -> list[str]:
@@ -146,7 +148,7 @@ def disable_access(service: str) -> None:
 
 
 def on_move(told: Callable[[str, str, str], None]) -> None:
-    """Call `told(account, from_parent, to_parent)` after an account has moved."""
+    """Call `told(account, from_parent, to_parent)` after an account has moved, or come (from nowhere)."""
     _moved.append(told)
 
 
@@ -253,13 +255,20 @@ def _create_organization(payload: dict[str, Any]) -> dict[str, Any]:
 
 def _create_account(payload: dict[str, Any]) -> Answer:
     """ministack's own, with the id that belongs to the account's name in place of the random one."""
-    organizations = hooks.organizations
-    answer: Answer = organizations._create_account(payload)
-    name = payload.get("AccountName", "")
+    answer: Answer = hooks.organizations._create_account(payload)
     status = json.loads(answer[2]).get("CreateAccountStatus")
-    if status is None or name not in _names:
+    if status is None:
         return answer
-    drawn, wanted = status["AccountId"], _names[name]
+    _give_id(status, _names.get(payload["AccountName"], status["AccountId"]))
+    parent = hooks.organizations._accounts[status["AccountId"]]["_ParentId"]
+    for told in _moved:
+        told(status["AccountId"], "", parent)
+    return base.json_answer({"CreateAccountStatus": status})
+
+
+def _give_id(status: dict[str, Any], wanted: str) -> None:
+    """Put another id in place of the one that ministack drew for a new account."""
+    organizations, drawn = hooks.organizations, status["AccountId"]
     account = organizations._accounts.pop(drawn)
     organizations._accounts[wanted] = {**account, "Id": wanted, "Arn": account["Arn"].replace(drawn, wanted)}
     if drawn in organizations._tags:
@@ -269,7 +278,6 @@ def _create_account(payload: dict[str, Any]) -> Answer:
         wanted if target == drawn else target for target in attached
     ]
     status["AccountId"] = organizations._create_statuses[status["Id"]]["AccountId"] = wanted
-    return base.json_answer({"CreateAccountStatus": status})
 
 
 def _enable_service_access(payload: dict[str, Any]) -> dict[str, Any]:

@@ -29,8 +29,7 @@ def _report(
     """Record an execution or its new status (InProgress, Failed, Succeeded)."""
     with base.scope(account, region):
         version = _pipeline(pipeline)["version"]
-        known = _executions.setdefault(pipeline, {})
-        entry = known.setdefault(identifier, {"started": time.time(), "version": version})
+        entry = _of(pipeline).setdefault(identifier, {"started": time.time(), "version": version})
         entry.update(status=status, failed_stage=failed_stage, updated=time.time())
 
 
@@ -40,9 +39,9 @@ def _pipeline(name: str) -> dict[str, Any]:
 
 
 def _of(name: str) -> dict[str, dict[str, Any]]:
-    """The executions of a pipeline, oldest first."""
-    _pipeline(name)
-    found: dict[str, dict[str, Any]] = _executions.get(name) or {}
+    """The executions of a pipeline, oldest first; a pipeline that is created again starts with none."""
+    created = codepipeline._get_pipeline({"name": name})["metadata"]["created"]
+    found: dict[str, dict[str, Any]] = _executions.setdefault((name, created), {})
     return found
 
 

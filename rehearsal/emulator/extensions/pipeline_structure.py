@@ -17,6 +17,8 @@ def check(pipeline: dict[str, Any]) -> None:
     if len(stages) < _LEAST_STAGES:
         raise ValueError("Pipeline should have at least two stages")
     _refuse_repeated("stage", [stage["name"] for stage in stages])
+    everywhere = [action for stage in stages for action in stage["actions"]]
+    _refuse_repeated("namespace", [action["namespace"] for action in everywhere if "namespace" in action])
     made: set[str] = set()
     namespaces: set[str] = {"codepipeline", "variables"}
     for position, stage in enumerate(stages):
@@ -26,10 +28,6 @@ def check(pipeline: dict[str, Any]) -> None:
             where = f"action {action['name']} of stage {stage['name']}"
             _check_category(where, action, position)
             _check_action(where, action, made, namespaces)
-        _refuse_repeated(
-            "namespace",
-            [action["namespace"] for s in stages for action in s["actions"] if "namespace" in action],
-        )
 
 
 def _check_category(where: str, action: dict[str, Any], position: int) -> None:

@@ -1,13 +1,17 @@
 """AWS Backup restore jobs: started, followed, listed, and announced through EventBridge.
 
 AWS makes the restored resource, then sends "Restore Job State Change" events (best effort) in the job's
-account and region. Emulated: StartRestoreJob makes the resource for DynamoDB (an empty table with the same
+account and region.
+
+Emulated: StartRestoreJob makes the resource for DynamoDB (an empty table with the same
 keys, named by Metadata targetTableName) and for EBS (a volume in Metadata availabilityZone); for other types
 Metadata createdResourceArn says what was restored, because the caller has made it with public APIs. The role
 must exist and trust backup.amazonaws.com. CopySourceTagsToRestoredResource is off by default, copies for EBS,
 and is refused for the types that AWS lists. Describe, List (filters, paging), GetRestoreJobMetadata. The
 control operation `start-restore` also takes the ARN of a restore testing plan, whose jobs AWS starts by
-itself. Not emulated: data, the role's permissions during the restore, jobs that take hours.
+itself.
+
+Not emulated: data, the role's permissions during the restore, jobs that take hours.
 """
 
 import datetime
@@ -15,11 +19,13 @@ import json
 import threading
 import time
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from rehearsal.emulator import control, hooks
+from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base, service_roles
 from rehearsal.emulator.extensions.errors import ApiError
 
@@ -50,20 +56,62 @@ def page(entries: list[dict[str, Any]], query: dict[str, str], key: str) -> dict
     return shown
 
 
-def content_of(account: str, region: str, resource: str, kind: str) -> dict[str, str]:
-    """What a restore needs to know about a resource later, as AWS's restore metadata: text only."""
-    if kind != "DynamoDB":
-        return {"originalResource": resource}
-    name = resource.rpartition("/")[2]
+@dataclass(frozen=True)
+class Backup:
+    """What a backup of a resource is: its ARN if its service gave one, what a restore needs, its tags."""
+
+    content: dict[str, str]
+    tags: dict[str, str]
+    arn: str | None = None
+
+
+def back_up(account: str, region: str, resource: str, kind: str, tags: dict[str, str] | None) -> Backup:
+    """Back up a resource (ARN): its tags go with it unless others are given, as AWS Backup does it.
+
+    EBS makes a real snapshot, so that its tags can be read from EC2. Raises RefusedError if a table or volume
+    is not there.
+    """
     try:
-        table = base.client("dynamodb", account, region).describe_table(TableName=name)["Table"]
+        match kind:
+            case "DynamoDB":
+                return _back_up_table(base.client("dynamodb", account, region), resource, tags)
+            case "EBS":
+                return _back_up_volume(base.client("ec2", account, region), resource, tags)
+            case _:
+                return Backup({"originalResource": resource}, tags or {})
     except ClientError as missing:
         raise control.RefusedError(str(missing)) from None
-    return {
+
+
+def _back_up_table(dynamodb: Any, resource: str, tags: dict[str, str] | None) -> Backup:
+    name = resource.rpartition("/")[2]
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    own = dynamodb.list_tags_of_resource(ResourceArn=resource)["Tags"]
+    content = {
         "originalTableName": name,
         "keySchema": json.dumps(table["KeySchema"]),
         "attributeDefinitions": json.dumps(table["AttributeDefinitions"]),
     }
+    return Backup(content, _as_map(own) if tags is None else tags)
+
+
+def _back_up_volume(ec2: Any, resource: str, tags: dict[str, str] | None) -> Backup:
+    name = resource.rpartition("/")[2]
+    own = ec2.describe_volumes(VolumeIds=[name])["Volumes"][0].get("Tags") or []
+    kept = _as_map(own) if tags is None else tags
+    snapshot = ec2.create_snapshot(VolumeId=name)["SnapshotId"]
+    if kept:
+        ec2.create_tags(Resources=[snapshot], Tags=_as_list(kept))
+    content = {"volumeId": name, "snapshotId": snapshot}
+    return Backup(content, kept, f"arn:{PARTITION}:ec2:{ec2.meta.region_name}::snapshot/{snapshot}")
+
+
+def _as_map(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags if not tag["Key"].startswith("aws:")}
+
+
+def _as_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def route(
@@ -203,11 +251,12 @@ def _restore(place: tuple[str, str], metadata: dict[str, str], point: dict[str, 
             return str(table["TableDescription"]["TableArn"])
         case "EBS":
             ec2 = base.client("ec2", *place)
-            volume = ec2.create_volume(AvailabilityZone=metadata["availabilityZone"], Size=1)["VolumeId"]
+            volume = ec2.create_volume(
+                AvailabilityZone=metadata["availabilityZone"], SnapshotId=point["_content"]["snapshotId"]
+            )["VolumeId"]
             if copies and point["_tags"]:
-                tags = [{"Key": key, "Value": value} for key, value in point["_tags"].items()]
-                ec2.create_tags(Resources=[volume], Tags=tags)
-            return f"arn:{base.PARTITION}:ec2:{place[1]}:{place[0]}:volume/{volume}"
+                ec2.create_tags(Resources=[volume], Tags=_as_list(point["_tags"]))
+            return f"arn:{PARTITION}:ec2:{place[1]}:{place[0]}:volume/{volume}"
         case _:
             return metadata["createdResourceArn"]
 

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 from rehearsal.emulator import control, hooks
+from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base, codepipeline, iam
 from rehearsal.emulator.extensions.base import Answer
 
@@ -69,7 +70,7 @@ def assume_role_as_service(role: str, service: str, source: str | None = None) -
     hooks.sts.register_session(
         credentials["AccessKeyId"],
         {
-            "Arn": f"arn:{base.PARTITION}:sts::{account}:assumed-role/{name}/{session}",
+            "Arn": f"arn:{PARTITION}:sts::{account}:assumed-role/{name}/{session}",
             "UserId": f"{name}:{session}",
             "SecretAccessKey": credentials["SecretAccessKey"],
             "SessionToken": credentials["SessionToken"],
@@ -81,7 +82,7 @@ def assume_role_as_service(role: str, service: str, source: str | None = None) -
 
 
 def _record_refused_assumptions() -> None:
-    """STS asks the trust policy by itself, so its refusals do not pass the evaluator that records the others."""
+    """STS asks the trust policy by itself, past the evaluator that records the other refusals."""
     ministacks_own = hooks.sts.handle_request
 
     async def handle_request(
@@ -92,9 +93,7 @@ def _record_refused_assumptions() -> None:
         if answer[0] == HTTPStatus.FORBIDDEN and request.get("Action") == ["AssumeRole"]:
             role = request.get("RoleArn", [""])[0]
             caller = hooks.iam_evaluator.request_caller_arn(headers, query)
-            iam.record_denial(
-                caller, "sts:AssumeRole", role, "the role does not exist or does not trust the caller"
-            )
+            iam.record_denial(caller, "sts:AssumeRole", role, "no such role, or it does not trust the caller")
         return answer
 
     hooks.sts.handle_request = handle_request

@@ -4,7 +4,9 @@ ListStackSets, DescribeStackSet, ListStackInstances, DescribeStackInstance, List
 DescribeStackSetOperation, ListStackSetOperationResults answer what stacksets.py keeps. As on AWS, CallAs
 decides which sets are seen: SELF those with SELF_MANAGED permissions (in the management account all),
 DELEGATED_ADMIN those with SERVICE_MANAGED permissions. ActivateOrganizationsAccess,
-DeactivateOrganizationsAccess and DescribeOrganizationsAccess stand for trusted access. Not emulated: the
+DeactivateOrganizationsAccess and DescribeOrganizationsAccess stand for trusted access.
+
+Not emulated: the
 calls that change a stack set.
 """
 

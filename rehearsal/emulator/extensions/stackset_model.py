@@ -4,13 +4,14 @@ Names and words are those of the CloudFormation API Reference.
 """
 
 import math
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-PARTITION = "aws"
+from rehearsal.emulator.configuration import PARTITION
 
 
 class StackFailedError(Exception):
@@ -120,7 +121,7 @@ class Operation:
         return "FAILED" if self.stopped else "SUCCEEDED"
 
 
-@dataclass
+@dataclass(eq=False)
 class StackSet:
     """A stack set as its administrator account and region hold it; properties are those of the template."""
 
@@ -131,6 +132,7 @@ class StackSet:
     content: Content
     instances: dict[Place, Instance] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def service_managed(self) -> bool:

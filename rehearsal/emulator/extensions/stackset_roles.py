@@ -7,7 +7,8 @@ StackSets puts into a stack instance's status reason.
 from typing import Any
 
 from rehearsal.emulator import hooks
-from rehearsal.emulator.extensions import base, iam, service_roles
+from rehearsal.emulator.configuration import PARTITION
+from rehearsal.emulator.extensions import iam, service_roles
 from rehearsal.emulator.extensions.stackset_model import StackFailedError
 
 _ADMINISTRATION = "AWSCloudFormationStackSetAdministrationRole"
@@ -16,7 +17,7 @@ _EXECUTION = "AWSCloudFormationStackSetExecutionRole"
 
 def check(administrator: str, target: str, properties: dict[str, Any], stack_set_arn: str) -> None:
     """Raise StackFailedError unless CloudFormation can act in `target` for a stack set of `administrator`."""
-    default = f"arn:{base.PARTITION}:iam::{administrator}:role/{_ADMINISTRATION}"
+    default = f"arn:{PARTITION}:iam::{administrator}:role/{_ADMINISTRATION}"
     administration = properties.get("AdministrationRoleARN") or default
     execution = properties.get("ExecutionRoleName") or _EXECUTION
     name = administration.rpartition("/")[2]
@@ -28,13 +29,13 @@ def check(administrator: str, target: str, properties: dict[str, Any], stack_set
             f"Account {administrator} should have '{name}' role "
             "with trust relationship to CloudFormation service."
         )
-    execution_arn = f"arn:{base.PARTITION}:iam::{target}:role/{execution}"
+    execution_arn = f"arn:{PARTITION}:iam::{target}:role/{execution}"
     if not iam.role_allows(administration, "sts:AssumeRole", execution_arn):
         raise StackFailedError(
             f"The role '{name}' of account {administrator} may not assume {execution_arn}."
         )
     role = hooks.iam._roles.get_scoped(target, None, execution)
-    session = f"arn:{base.PARTITION}:sts::{administrator}:assumed-role/{name}/StackSet"
+    session = f"arn:{PARTITION}:sts::{administrator}:assumed-role/{name}/StackSet"
     if role is None or not hooks.iam_evaluator.evaluate_trust_policy(
         role["AssumeRolePolicyDocument"], session
     ):

@@ -7,9 +7,10 @@ exist and trust as AWS wants) and SERVICE_MANAGED (trusted access, and the manag
 administrator calling as one); organizational units resolved downwards, account filters; regions in sequence
 or in parallel, as many accounts at a time and as much failure tolerance per region as OperationPreferences
 say; automatic deployment when an account joins or leaves a target, in the order of AutoDeployment DependsOn,
-without tolerance. stackset_api.py answers the read calls. Not emulated: the permissions of the administration
-and execution roles beyond assuming them, drift, imports of stacks, ManagedExecution queues (operations never
-collide here), StackSets made through the API instead of a template.
+without tolerance. stackset_api.py answers the read calls.
+
+Not emulated: the permissions of the administration and execution roles beyond assuming them, drift, imports
+of stacks, StackSets made through the API instead of a template.
 """
 
 import contextlib
@@ -189,10 +190,16 @@ def run(
 ) -> None:
     """Carry out an operation; raises ValueError naming every failed place if more failed than is tolerated.
 
-    An automatic deployment tries every instance and reports in the operation only.
+    An automatic deployment tries every instance and reports in the operation only. Operations of one set wait
+    for each other, as with ManagedExecution.
     """
     if not instances:
         return
+    with stack_set.lock:
+        _run(stack_set, action, instances, work, automatic=automatic)
+
+
+def _run(stack_set: StackSet, action: str, instances: list[Instance], work: Work, *, automatic: bool) -> None:
     operation = Operation(action, automatic)
     stack_set.operations.append(operation)
     preferences = Preferences.of({} if automatic else stack_set.properties.get("OperationPreferences") or {})

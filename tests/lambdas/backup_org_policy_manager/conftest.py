@@ -19,6 +19,7 @@ from . import fakes
 STACK = (
     "arn:aws:cloudformation:us-east-1:222222222222:stack/aws-backup-org-policy/0a1b2c3d-1111-2222-3333-444"
 )
+RESPONSE_URL = "https://cloudformation-custom-resource-response-useast1.s3.amazonaws.com/answer?secret"
 MANAGEMENT, OTHER_MANAGEMENT = "111111111111", "999999999999"
 ROOT, OU_1, OU_2, OU_3 = "r-root", "ou-root-11111111", "ou-root-22222222", "ou-root-33333333"
 ACCOUNT = "444444444444"
@@ -72,7 +73,7 @@ def event(kind: str, given: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """A request of CloudFormation."""
     return {
         "RequestType": kind,
-        "ResponseURL": "https://cloudformation-custom-resource-response-useast1.s3.amazonaws.com/answer?secret",
+        "ResponseURL": RESPONSE_URL,
         "StackId": STACK,
         "RequestId": f"request-{kind}",
         "LogicalResourceId": "DailyPolicy",
@@ -88,7 +89,7 @@ class Function:
 
     aws: fakes.FakeAws
     struck: bool = False
-    answers: list[dict[str, Any]] = field(default_factory=list)
+    sent: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def clients(self) -> dict[tuple[str, str | None], Any]:
@@ -103,16 +104,20 @@ class Function:
     def invoke(self, request: dict[str, Any], fault: fakes.Fault | None = None) -> dict[str, Any] | None:
         """The one answer to this request; None if the process was killed before it answered."""
         self._new_process(fault)
-        before = len(self.answers)
+        before = len(self.sent)
         killed = False
         try:
             # Lambda hands over its own copy: nothing that the function does to it comes back.
             handler.handler(copy.deepcopy(request), self.context())
         except fakes.ProcessKilled:
             killed = True
-        given = self.answers[before:]
+        given = self.sent[before:]
         assert len(given) == (0 if killed else 1), "exactly one answer unless the process was killed"
-        return given[0] if given else None
+        return None if killed else _received(given[0])
+
+    @property
+    def last_answer(self) -> dict[str, Any]:
+        return _received(self.sent[-1])
 
     def create(self, **changed: Any) -> str:
         """Create without trouble; the policy's id."""
@@ -126,6 +131,7 @@ class Function:
             get_remaining_time_in_millis=self.aws.clock.remaining_ms,
             aws_request_id="11111111-2222-3333-4444-555555555555",
             function_name="BackupOrgPolicyManager",
+            invoked_function_arn="arn:aws:lambda:us-east-1:222222222222:function:BackupOrgPolicyManager",
         )
 
     def _new_process(self, fault: fakes.Fault | None) -> None:
@@ -134,19 +140,25 @@ class Function:
         self.aws.start(fault)
 
 
-class FakeConnection:
-    """CloudFormation's end of the answer; crhelper's own code sends it."""
+def _received(sent: dict[str, Any]) -> dict[str, Any]:
+    """The answer, if it is one that CloudFormation would take."""
+    assert sent["to"] == f"PUT {RESPONSE_URL}"
+    assert len(sent["body"].encode()) <= 4096
+    assert sent["headers"]["content-length"] == str(len(sent["body"].encode()))
+    answer: dict[str, Any] = json.loads(sent["body"])
+    return answer
 
-    answers: list[dict[str, Any]]
+
+class FakeConnection:
+    """CloudFormation's end of the answer; crhelper's own code sends it, and would repeat what raises here."""
+
+    sent: list[dict[str, Any]]
 
     def __init__(self, host: str, context: Any) -> None:
-        assert host == "cloudformation-custom-resource-response-useast1.s3.amazonaws.com"
+        self._host = host
 
     def request(self, method: str, url: str, body: str, headers: dict[str, str]) -> None:
-        assert (method, url) == ("PUT", "/answer?secret")
-        assert len(body.encode()) <= 4096
-        assert headers["content-length"] == str(len(body.encode()))
-        self.answers.append(json.loads(body))
+        self.sent.append({"to": f"{method} https://{self._host}{url}", "body": body, "headers": headers})
 
     def getresponse(self) -> Any:
         return SimpleNamespace(reason="OK")
@@ -162,7 +174,7 @@ def deployed() -> Iterator[Function]:
     }
     aws = fakes.FakeAws(clock, organizations)
     function = Function(aws)
-    connection = type("Connection", (FakeConnection,), {"answers": function.answers})
+    connection = type("Connection", (FakeConnection,), {"sent": function.sent})
     level = logging.root.level
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ORG_ADMIN_ROLE_NAME", fakes.ADMIN_ROLE)

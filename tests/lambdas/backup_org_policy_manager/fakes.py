@@ -29,6 +29,7 @@ MAX_ATTACHED = 10
 PAGE = 20
 WRITES = {"CreatePolicy", "UpdatePolicy", "AttachPolicy", "DetachPolicy", "DeletePolicy", "TagResource"}
 LIMITED = {"CreatePolicy", "UpdatePolicy", "AttachPolicy", "DetachPolicy"}
+LASTING = {"throttled for ever", "denied"}
 ADMIN_ROLE = "BackupOrgPolicyManagerOrgAdmin"
 
 MODEL = ServiceModel(create_loader().load_service_model("organizations", "service-2"))
@@ -85,6 +86,7 @@ class FakeOrganization:
         self.effective: dict[str, str | None] = {}
         self.unsupported: set[str] = set()
         self.denied: set[str] = set()
+        self.role_is_limited = True
         self.page = PAGE
         self._made = 0
 
@@ -212,7 +214,7 @@ class FakeOrganization:
         if policy_id not in self.policies:
             raise Refusal("PolicyNotFoundException")
         policy = self.policies[policy_id]
-        if policy.type != "BACKUP_POLICY":
+        if policy.type != "BACKUP_POLICY" and self.role_is_limited:
             raise Refusal("AccessDeniedException")  # the role's condition organizations:PolicyType
         return policy
 
@@ -260,7 +262,10 @@ class FakeOrganization:
 
 @dataclass
 class Fault:
-    """One thing that goes wrong at one call, counted from 0; see test_faults.py for the kinds."""
+    """What goes wrong at one call, counted from 0; see test_faults.py for the kinds.
+
+    "…, then denied" and "…, then throttled for ever": so are all later calls of the same operation.
+    """
 
     kind: str
     at: int
@@ -294,13 +299,15 @@ class FakeAws:
     after_call: Callable[[], None] = lambda: None
     calls: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    job_results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     _stuck: str | None = None
+    _then: str = ""
 
     def start(self, fault: Fault | None) -> None:
         """A new invocation begins: the clock is at 0 again, nothing has been called."""
         self.calls.clear()
         self.errors.clear()
-        self.fault, self._stuck = fault, None
+        self.fault, self._stuck, self._then = fault, None, ""
         if self.limit:
             self.limit = TwoPerSecond(self.clock)
 
@@ -328,21 +335,24 @@ class FakeAws:
             self.errors.append(refusal.code)
             status, body = refusal.status, _error_body(service, refusal)
         self.after_call()
-        self._disturb(kind, request)
+        first, _, then = kind.partition(", then ")
+        if then:
+            self._stuck, self._then = operation, then
+        self._disturb(first, request)
         return AWSResponse(request.url, status, {}, _Raw(body))
 
     def _refuse(self, kind: str, operation: str) -> None:
         """Errors of the service, before the call has any effect."""
-        if kind in {"throttled for ever", "denied"}:
-            self._stuck = operation
-        if self._stuck == operation and self.fault:
+        if kind in LASTING:
+            self._stuck, self._then = operation, kind
+        if self._stuck == operation:
             denied = "AccessDenied" if operation == "AssumeRole" else "AccessDeniedException"
-            raise Refusal(denied if self.fault.kind == "denied" else "TooManyRequestsException")
+            raise Refusal(denied if self._then == "denied" else "TooManyRequestsException")
         if kind == "throttled once":
             raise Refusal("TooManyRequestsException")
         if kind == "concurrent modification":
             raise Refusal("ConcurrentModificationException")
-        if kind == "server error":
+        if kind.startswith("server error"):
             raise Refusal("ServiceException", status=500)
         if self.limit and operation in LIMITED and not self.limit.take():
             raise Refusal("TooManyRequestsException")
@@ -354,15 +364,18 @@ class FakeAws:
         if kind == "killed":
             raise ProcessKilled
         if kind == "time nearly out":
-            self.clock.now = max(self.clock.now, self.clock.limit - 25)
+            self.clock.now = max(self.clock.now, self.clock.limit - 15)
         if kind == "time out":
-            self.clock.now = max(self.clock.now, self.clock.limit - 10)
+            self.clock.now = max(self.clock.now, self.clock.limit - 5)
 
     def _answer(self, service: str, operation: str, request: AWSPreparedRequest) -> bytes:
         if service == "sts":
             return self._assume_role(parse_qs(_text(request.body)))
         if service == "s3":
             return self._get_object(request)
+        if service == "codepipeline":
+            self.job_results.append((operation, json.loads(request.body)))
+            return b"{}"
         account = re.search(r"Credential=ASIA(\d{12})", str(request.headers["Authorization"]))
         assert account, "organizations must be called with the assumed role's credentials"
         answer = self.organizations[account[1]].answer(operation, json.loads(request.body))
@@ -437,7 +450,7 @@ def _text(body: Any) -> str:
 
 
 def _error_body(service: str, refusal: Refusal) -> bytes:
-    if service == "organizations":
+    if service in ("organizations", "codepipeline"):
         return json.dumps({"__type": refusal.code, "Message": f"{refusal.code} of the fake"}).encode()
     error = f"<Error><Code>{refusal.code}</Code><Message>{refusal.code} of the fake</Message></Error>"
     return (f"<ErrorResponse>{error}</ErrorResponse>" if service == "sts" else error).encode()

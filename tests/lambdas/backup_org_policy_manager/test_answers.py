@@ -44,11 +44,32 @@ def test_a_name_of_128_large_characters_fits_too(function: Function) -> None:
     assert len(json.dumps(given)) <= 4096
 
 
-def test_an_unforeseen_error_is_answered(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_setting_is_named(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ORG_ADMIN_ROLE_NAME")
     given = function.invoke(event("Create", properties()))
     assert given
-    assert (given["Status"], given["Reason"]) == ("FAILED", "'ORG_ADMIN_ROLE_NAME'")
+    assert given["Status"] == "FAILED"
+    assert given["Reason"] == "environment variable ORG_ADMIN_ROLE_NAME of the function is not set"
+
+
+def test_an_unforeseen_error_is_answered(function: Function) -> None:
+    def unforeseen() -> None:
+        raise RuntimeError("nobody thought of this")
+
+    function.aws.after_call = unforeseen
+    given = function.invoke(event("Create", properties()))
+    assert given
+    assert (given["Status"], given["Reason"]) == ("FAILED", "nobody thought of this")
+    assert given["PhysicalResourceId"] == "policy-not-created"
+
+
+def test_a_log_level_that_does_not_exist_is_no_reason_not_to_answer(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "VERBOSE")
+    handler._helper.cache_clear()
+    function.create()
+    handler._helper.cache_clear()
 
 
 def test_an_event_without_a_response_url_is_an_error_and_no_answer(function: Function) -> None:
@@ -56,7 +77,7 @@ def test_an_event_without_a_response_url_is_an_error_and_no_answer(function: Fun
     del request["ResponseURL"]
     with pytest.raises(NotARequestError, match="ResponseURL missing"):
         handler.handler(request, function.context())
-    assert function.answers == []
+    assert function.sent == []
 
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])

@@ -1,6 +1,7 @@
 """Create, Update and Delete as CloudFormation sees them: the deployed function over a strict fake of AWS."""
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -20,8 +21,12 @@ from .conftest import (
     plan,
     properties,
 )
+from .fakes import Fault
 
-ANOTHER_STACK = {Owner.TAG_STACK: f"{STACK}-another", Owner.TAG_RESOURCE: "DailyPolicy"}
+ANOTHER_STACK = {
+    Owner.TAG_STACK: "arn:aws:cloudformation:us-east-1:222222222222:stack/another-stack/1a2b",
+    Owner.TAG_RESOURCE: "DailyPolicy",
+}
 
 
 def succeed(function: Function, request: dict[str, Any]) -> dict[str, Any]:
@@ -79,17 +84,32 @@ def test_a_policy_is_created_tagged_and_attached(function: Function) -> None:
 
 
 def test_an_invalid_request_is_refused_before_the_first_call(function: Function) -> None:
-    reason = fail(function, event("Create", properties(PolicyName=None, PolicyRegions=["mars-north-1"])))
-    assert reason == ("PolicyName: missing; PolicyRegions[0]: mars-north-1 is no Region of this partition")
+    regions = ["mars-north-1", "us-east-9", "aws-global", "cn-north-1"]
+    reason = fail(function, event("Create", properties(PolicyName=None, PolicyRegions=regions)))
+    assert [f"[{number}]" in reason for number in range(4)] == [True] * 3 + [False]
+    assert "1 more in the log (PolicyRegions)" in reason
+    assert reason.startswith(
+        "PolicyName: missing; PolicyRegions[0]: mars-north-1 is no Region of this partition"
+    )
     assert function.aws.calls == []
-    assert function.answers[-1]["PhysicalResourceId"] == "policy-not-created"
+    assert function.last_answer["PhysicalResourceId"] == "policy-not-created"
 
 
-@pytest.mark.parametrize("tags", [{}, ANOTHER_STACK], ids=["made by hand", "of another stack"])
-def test_a_name_that_is_not_ours_is_refused_with_its_id(function: Function, tags: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("tags", "owner"),
+    [
+        ({}, "which this stack did not create"),
+        (ANOTHER_STACK, "which belongs to stack another-stack"),
+        ({Owner.TAG_STACK: "by hand"}, "which belongs to stack by hand"),
+    ],
+    ids=["made by hand", "of another stack", "tagged by hand"],
+)
+def test_a_name_that_is_not_ours_is_refused_with_its_id(
+    function: Function, tags: dict[str, str], owner: str
+) -> None:
     theirs = function.organization.add("daily", tags=tags, targets=[OU_1])
     reason = fail(function, event("Create", properties()))
-    assert f"daily is the name of policy {theirs.id}" in reason
+    assert f"daily is the name of policy {theirs.id}, {owner}. Choose another name, or delete" in reason
     assert "(nothing was changed)" in reason
     assert list(function.organization.policies.values()) == [theirs]
     assert theirs.targets == [OU_1]
@@ -131,14 +151,14 @@ def test_a_target_with_ten_policies_fails_and_leaves_nothing(function: Function)
     assert "ConstraintViolationException" in reason
     assert reason.endswith("(2 of 3 changes made, all put back)")
     assert len(function.organization.policies) == 10
-    assert function.answers[-1]["PhysicalResourceId"] == "policy-not-created"
+    assert function.last_answer["PhysicalResourceId"] == "policy-not-created"
 
 
 def test_what_a_failed_create_could_not_remove_goes_with_the_delete_that_follows(function: Function) -> None:
     function.organization.targets.remove(OU_2)
     function.organization.denied.add("DeletePolicy")
     reason = fail(function, event("Create", properties()))
-    left = function.answers[-1]["PhysicalResourceId"]
+    left = function.last_answer["PhysicalResourceId"]
     assert reason.endswith(f"(2 of 3 changes made; 1 not put back, the rollback does: policy {left})")
     function.organization.denied.clear()
     succeed(function, delete(left))
@@ -157,6 +177,32 @@ def test_the_partition_of_the_stack_is_the_partition_of_the_role_and_the_regions
     given = event("Create", properties(PolicyRegions=["us-gov-west-1"]), StackId=stack)
     succeed(function, given)
     assert "us-east-1 is no Region" in fail(function, event("Create", properties(), StackId=stack))
+
+
+def test_an_interrupted_create_that_then_fails_leaves_nothing_either(function: Function) -> None:
+    assert function.invoke(event("Create", properties()), Fault("killed", 1)) is None
+    assert len(function.organization.policies) == 1
+    function.organization.targets.remove(OU_2)
+    assert "all put back" in fail(function, event("Create", properties()))
+    assert not function.organization.policies
+
+
+def test_a_create_without_a_clear_answer_removes_nothing_that_is_not_its_own(function: Function) -> None:
+    theirs = function.organization.add("daily")
+    answer = function.invoke(event("Create", properties()), Fault("server error, then denied", 1))
+    assert answer
+    assert answer["Status"] == "FAILED"
+    assert function.organization.policies == {theirs.id: theirs}
+
+
+def test_botocore_repeats_nothing_by_itself(function: Function, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        answer = function.invoke(event("Create", properties()), Fault("throttled once", 1))
+    assert answer
+    assert answer["Status"] == "SUCCESS"
+    assert (
+        len(function.aws.clock.slept) == caplog.text.count("action=wait call=CreatePolicy daily tries=1") == 1
+    )
 
 
 # -- content from S3 -------------------------------------------------------------------------------------
@@ -351,6 +397,47 @@ def test_a_physical_id_that_is_no_policy_id_leads_to_a_new_policy(function: Func
     assert function.organization.policies[new].targets == [OU_1, OU_2]
 
 
+def test_a_policy_of_another_type_is_never_changed_even_if_the_role_could(function: Function) -> None:
+    function.organization.role_is_limited = False
+    tag_policy = function.organization.add("daily-tags", type="TAG_POLICY", content="{}")
+    new = succeed(function, update(tag_policy.id))["PhysicalResourceId"]
+    assert new != tag_policy.id
+    assert (tag_policy.name, tag_policy.content) == ("daily-tags", "{}")
+
+
+def test_another_management_account_of_the_same_organization_keeps_the_policy(function: Function) -> None:
+    function.aws.organizations[OTHER_MANAGEMENT] = function.organization
+    policy_id = function.create()
+    answer = succeed(function, update(policy_id, OrgManagementAccount=OTHER_MANAGEMENT))
+    assert answer["PhysicalResourceId"] == policy_id
+    assert function.organization.policies[policy_id].targets == [OU_1, OU_2]
+
+
+def test_coming_back_from_another_organization_removes_only_what_is_ours_there(function: Function) -> None:
+    policy_id = function.create()
+    theirs = function.aws.organizations[OTHER_MANAGEMENT].add("daily", targets=[OU_1])
+    request = event(
+        "Update",
+        properties(),
+        OldResourceProperties=properties(OrgManagementAccount=OTHER_MANAGEMENT),
+        PhysicalResourceId=policy_id,
+    )
+    succeed(function, request)
+    assert theirs.targets == [OU_1]
+
+
+def test_a_leftover_of_an_earlier_request_is_put_back_as_it_was_if_the_update_fails(
+    function: Function,
+) -> None:
+    leftover = function.create()
+    function.organization.targets.remove(OU_1)
+    function.organization.policies[leftover].targets[:] = [OU_2]
+    request = update("p-1a2b3c4d", PolicyContent=plan(days="7"))
+    assert "all put back" in fail(function, request)
+    assert function.organization.policies[leftover].targets == [OU_2]
+    assert '"35"' in function.organization.policies[leftover].content
+
+
 # -- delete ----------------------------------------------------------------------------------------------
 
 
@@ -373,7 +460,7 @@ def test_what_is_gone_already_is_success(function: Function) -> None:
 @pytest.mark.parametrize("physical_id", ["policy-not-created", "stack_DailyPolicy_ABCDEFGH", "", "p-123"])
 def test_a_physical_id_that_is_no_policy_id_needs_no_call(function: Function, physical_id: str) -> None:
     assert function.invoke(delete(physical_id))
-    assert function.answers[-1]["Status"] == "SUCCESS"
+    assert function.last_answer["Status"] == "SUCCESS"
     assert function.aws.calls == []
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+from backup_org_policy_manager.request import read_properties
+
+from .conftest import MANAGEMENT, OU_1
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "lambdas/backup_org_policy_manager"
@@ -67,10 +70,11 @@ def test_the_function_role_allows_exactly_what_the_function_needs() -> None:
         "s3:GetObjectVersion",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "codepipeline:PutJobFailureResult",
+        "codepipeline:PutJobSuccessResult",
     }
-    assert "*" not in [
-        resource for statement in statements(EXECUTION) for resource in _listed(statement["Resource"])
-    ]
+    starred = [statement["Action"] for statement in statements(EXECUTION) if statement["Resource"] == "*"]
+    assert starred == [["codepipeline:PutJobFailureResult", "codepipeline:PutJobSuccessResult"]]
 
 
 def test_every_statement_of_the_management_role_is_limited_to_backup_policies() -> None:
@@ -138,6 +142,18 @@ def test_both_policies_are_what_the_contract_says(
     (copy,) = values["copy_actions"].values()
     assert copy["lifecycle"]["delete_after_days"]["@@assign"] == days
     assert copy["target_backup_vault_arn"]["@@assign"] in resource["Properties"]["Variables"][0]
+
+
+@pytest.mark.parametrize("name", ["DailyPolicy", "MonthlyPolicy"])
+def test_the_function_accepts_both_policies(name: str) -> None:
+    given = template(POLICIES)["Resources"][name]["Properties"]
+    given |= {"PolicyTargets": [OU_1], "PolicyRegions": ["us-east-1"], "OrgManagementAccount": MANAGEMENT}
+    vault = "arn:aws:backup:us-east-1:333333333333:backup-vault:AWSBackupSolutionCentralVault"
+    given["Variables"] = [dict.fromkeys(given["Variables"][0], vault)]
+    wanted, faults = read_properties(given, frozenset({"us-east-1"}), lambda place: "")
+    assert not faults
+    assert wanted.content.count(vault) == 2, "as the key of the copy action and as its target"
+    assert "CENTRAL_VAULT_ARN" not in wanted.content
 
 
 def test_the_policies_are_created_one_after_the_other() -> None:

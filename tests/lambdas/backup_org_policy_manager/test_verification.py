@@ -88,7 +88,7 @@ def test_an_effective_policy_without_the_plan_is_reported(function: Function, co
     organization.accounts_in = {OU_1: [ACCOUNT]}
     organization.effective[ACCOUNT] = content
     report = effective(function, PolicyTargets=[OU_1])
-    assert report == f"invalid: account {ACCOUNT} at plans: no effective plan Daily yet"
+    assert report == f"invalid: account {ACCOUNT} at plans: no effective plan daily yet"
 
 
 @pytest.mark.parametrize("how", ["unsupported", "denied"])
@@ -99,6 +99,37 @@ def test_without_any_of_the_calls_it_is_unknown_and_the_request_succeeds(
     setattr(function.organization, how, NEWER | older)
     report = effective(function)
     assert report.startswith("unknown: ListAccountsForParent ou-root-11111111: ")
+
+
+def test_an_answer_of_unknown_form_does_not_fail_the_request(
+    function: Function, caplog: pytest.LogCaptureFixture
+) -> None:
+    organization = function.organization
+    organization.unsupported = set(NEWER)
+    organization.accounts_in = {OU_1: [ACCOUNT]}
+    organization.effective[ACCOUNT] = "no JSON"
+    assert effective(function).startswith("unknown: an answer of Organizations was not understood")
+    assert "action=verify" in caplog.text
+
+
+def test_plan_names_are_compared_without_regard_to_case(function: Function) -> None:
+    organization = function.organization
+    organization.unsupported = set(NEWER)
+    organization.accounts_in = {OU_1: [ACCOUNT], OU_2: [ACCOUNT]}
+    organization.effective[ACCOUNT] = '{"plans": {"daily": {}}}'
+    assert effective(function) == "valid"
+
+
+def test_what_was_found_before_a_call_failed_is_told(function: Function) -> None:
+    function.organization.accounts_in[OU_1] = [ACCOUNT, "555555555555"]
+    function.organization.invalid = {ACCOUNT: [ERROR], "555555555555": [ERROR]}
+    answer = function.invoke(event("Create", properties()), Fault("denied", 6))
+    assert answer
+    assert function.aws.calls[6] == "ListEffectivePolicyValidationErrors"
+    assert (
+        answer["Data"]["EffectivePolicy"]
+        == f"invalid: account {ACCOUNT} at plans/Daily/rules: too many rules"
+    )
 
 
 def test_an_ou_without_accounts_of_its_own_is_unknown(function: Function) -> None:

@@ -1,8 +1,8 @@
 """AWS as TagOnRestore sees it: resources with tags, AMIs with snapshots, restore jobs.
 
-The clients are boto3's own, so every call's parameters are checked against the service's model; only the wire
-is replaced, by a function per operation that works on the dictionaries below. What AWS answers is written
-down here from its documentation, not from the code under test.
+The clients are botocore's own, so every call's parameters are checked against the service's model; only the
+wire is replaced, by a function per operation that works on the dictionaries below. What AWS answers is
+written down here from its documentation, not from the code under test.
 """
 
 import re
@@ -13,7 +13,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 REGION = "us-west-2"
@@ -72,7 +72,6 @@ class FakeAws:
     denied: set[tuple[str, str]] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     clients: list[str] = field(default_factory=list)
-    region_name: str = REGION
 
     def add(self, arn: str, tags: dict[str, str] | None = None, **attributes: Any) -> None:
         """Let `arn` exist."""
@@ -95,8 +94,12 @@ class FakeAws:
 
     # What tag_on_restore.aws.Session asks for
 
-    def client(self, service_name: str, *, config: Any) -> Any:
-        """boto3's client, answered by this object."""
+    def get_config_variable(self, logical_name: str) -> str | None:
+        """The region, as the environment of a Lambda function gives it."""
+        return {"region": REGION}.get(logical_name)
+
+    def create_client(self, service_name: str, *, config: Any) -> Any:
+        """botocore's client, answered by this object."""
         self.clients.append(service_name)
         client = _real_client(service_name)
 
@@ -170,13 +173,14 @@ _WIRE = SimpleNamespace(aws=None)
 
 
 @cache
-def _session() -> boto3.Session:
-    return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
 
 
 def new_client(service: str, config: Config | None = None) -> Any:
-    """A client of boto3 as it is, without anything behind it."""
-    return _session().client(service, config=config)  # type: ignore[call-overload] # only known at run time
+    """A client of botocore as it is, without anything behind it."""
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    return _session().create_client(service, region_name=REGION, config=config, **keys)
 
 
 @cache

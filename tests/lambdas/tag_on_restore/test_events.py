@@ -15,7 +15,7 @@ from tag_on_restore.errors import (
 from tag_on_restore.event import SweepRequest, parse
 from tag_on_restore.outcome import Kind
 
-from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, REGION, FakeAws
+from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, DENIED, REGION, FakeAws, Fault
 from tests.lambdas.tag_on_restore.resources import EVENTS, ROWS, Row, event
 from tests.lambdas.tag_on_restore.situations import NOW, estate, run
 
@@ -156,6 +156,16 @@ def test_a_source_that_nobody_knows_leaves_the_recovery_point() -> None:
     assert aws.tags[DYNAMODB.created] == {"from": "recovery point"}
 
 
+def test_a_recovery_point_that_may_not_be_described_fails_the_event() -> None:
+    poor = DYNAMODB.event
+    del poor["detail"]["sourceResourceArn"]
+    aws = estate(DYNAMODB, {"project": "shop"})
+    aws.jobs[DYNAMODB.detail["restoreJobId"]] = job_of(DYNAMODB, "SourceResourceArn")
+    with aws.fault(1, DENIED), pytest.raises(CallFailedError, match="backup describe_recovery_point"):
+        run(aws, poor)
+    assert aws.tags[DYNAMODB.created] == {}
+
+
 def test_a_restore_test_is_recognized_by_its_job_too() -> None:
     poor = DYNAMODB.event
     del poor["detail"]["sourceResourceArn"]
@@ -189,6 +199,29 @@ def test_a_source_that_answers_denied_leaves_the_recovery_point() -> None:
     aws.denied = {("dynamodb:ListTagsOfResource", DYNAMODB.original + "'")}
     assert run(aws, DYNAMODB.event).kind is Kind.TAGGED
     assert aws.tags[DYNAMODB.created] == {"from": "recovery point"}
+
+
+@pytest.mark.parametrize("answer", [("AccessDenied", 403), ("PermanentRedirect", 301), ("NoSuchBucket", 404)])
+def test_a_bucket_that_is_not_here_leaves_the_recovery_point(answer: tuple[str, int]) -> None:
+    row = BY_NAME["s3"]
+    aws = estate(row, {"project": "shop"})
+    with aws.fault(1, Fault(answer[0], status=answer[1])):
+        assert run(aws, row.event).kind is Kind.TAGGED
+    assert aws.tags[row.created] == {"from": "recovery point"}
+
+
+def test_a_bucket_that_s3_is_too_busy_for_is_no_reason_to_take_older_tags() -> None:
+    row = BY_NAME["s3"]
+    aws = estate(row, {"project": "shop"})
+    with aws.fault(1, Fault("SlowDown", status=503)), pytest.raises(CallFailedError, match="SlowDown"):
+        run(aws, row.event)
+
+
+@pytest.mark.parametrize("text", [None, 5, "yesterday", "2026-11-02T03:14:53"])
+def test_an_odd_completion_date_is_no_reason_to_fail(text: object) -> None:
+    odd = DYNAMODB.event
+    odd["detail"]["completionDate"] = text
+    assert run(estate(DYNAMODB, {"project": "shop"}), odd).kind is Kind.TAGGED
 
 
 def test_a_denied_write_fails_and_names_call_and_resource() -> None:
@@ -314,6 +347,8 @@ def test_since_is_a_time_or_a_period(text: str, time: datetime) -> None:
         ({"RefreshTagItems": "true", "since": "yesterday"}, "since is 'yesterday'"),
         ({"RefreshTagItems": "true", "until": "P"}, "until is 'P'"),
         ({"RefreshTagItems": "true", "since": 5}, "since is int"),
+        ({"RefreshTagItems": "true", "since": "0001-01-01"}, "since is '0001-01-01'"),
+        ({"RefreshTagItems": "true", "until": "9999-12-31T23:59:59-12:00"}, "until is '9999"),
         ({"RefreshTagItems": "true", "sinse": "P2D"}, "not sinse"),
         ({"RefreshTagItems": "true", "since": "P1D", "until": "P2D"}, "later than until"),
     ],

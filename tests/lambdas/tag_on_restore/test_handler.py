@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
+import botocore.session
 import pytest
 from tag_on_restore import handler as module
 from tag_on_restore.errors import CallFailedError, ConfigurationError, MalformedEventError
@@ -23,9 +23,9 @@ CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    """The account that boto3 finds when the function asks for a session."""
+    """The account that botocore finds when the function asks for a session."""
     account = estate(DYNAMODB, {"project": "shop", "secret": "value-of-a-tag", "tmp:1": "x"})
-    monkeypatch.setattr(boto3, "Session", lambda: account)
+    monkeypatch.setattr(botocore.session, "get_session", lambda: account)
     module._aws.cache_clear()
     yield account
     module._aws.cache_clear()
@@ -110,7 +110,7 @@ def test_a_malformed_event_is_a_clear_error(aws: FakeAws, caplog: pytest.LogCapt
 
 def test_a_sweep_is_answered_with_counts(monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -> None:
     restored = jobs(3)
-    monkeypatch.setattr(boto3, "Session", lambda: restored)
+    monkeypatch.setattr(botocore.session, "get_session", lambda: restored)
     assert handler({"RefreshTagItems": "true"}, CONTEXT) == {
         "tagged": 3,
         "unchanged": 0,
@@ -127,7 +127,7 @@ def test_an_unfinished_sweep_answers_with_the_event_that_continues_it(
     monkeypatch: pytest.MonkeyPatch, aws: FakeAws
 ) -> None:
     restored = jobs(3)
-    monkeypatch.setattr(boto3, "Session", lambda: restored)
+    monkeypatch.setattr(botocore.session, "get_session", lambda: restored)
     left = iter([900_000, 1_000])
     answer = handler(
         {"RefreshTagItems": "true"}, SimpleNamespace(get_remaining_time_in_millis=lambda: next(left))

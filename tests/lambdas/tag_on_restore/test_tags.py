@@ -54,6 +54,11 @@ def test_the_plan(
     assert plan(source, restored, NOTHING, overwrite) == expected
 
 
+def test_what_a_restore_test_made_gets_nothing() -> None:
+    restored = {"awsbackup-restore-test": "plan"}
+    assert plan({"backup": "daily"}, restored, NOTHING, True) == TagPlan({}, ())
+
+
 def test_no_name_is_invented() -> None:
     assert plan({"project": "shop"}, {}, NOTHING, False).write == {"project": "shop"}
 

@@ -1,17 +1,21 @@
 """The server process: private, on 127.0.0.1 only, and gone with whoever started it."""
 
+import io
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from rehearsal.emulator import Emulator, EmulatorError
 from rehearsal.emulator.errors import ControlError, StartError, UnsupportedEmulatorError
+from tests.rehearsal.emulator.templates import trust
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, eventually
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -24,6 +28,18 @@ emulator = Emulator(Path(sys.argv[1]), Accounts("1" * 12, "2" * 12, "3" * 12, ()
 emulator.start()
 print(emulator.port, flush=True)
 time.sleep(60)
+"""
+
+
+SHOWS_ITSELF = """
+import os
+def handler(event, context):
+    return {
+        "names": sorted(os.environ),
+        "process": os.getpid(),
+        "home": os.environ["HOME"],
+        "folder": os.getcwd(),
+    }
 """
 
 
@@ -61,6 +77,39 @@ def test_it_ends_when_its_parent_dies(tmp_path: Path, end: signal.Signals) -> No
         parent.send_signal(end)
         parent.wait()
     eventually(lambda: not listens(port))
+
+
+def test_functions_see_nothing_of_the_developer_and_end_with_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEVELOPER_SECRET", "hidden")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("index.py", SHOWS_ITSELF)
+    with Emulator(tmp_path, ACCOUNTS, HOME_REGION) as emulator:
+        session = emulator.session(ACCOUNTS.home, HOME_REGION)
+        trusted = trust({"Service": "lambda.amazonaws.com"})
+        role = session.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trusted))
+        session.client("lambda").create_function(
+            FunctionName="shows",
+            Runtime="python3.13",
+            Handler="index.handler",
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": packed.getvalue()},
+        )
+        shown = json.load(session.client("lambda").invoke(FunctionName="shows")["Payload"])
+        os.kill(shown["process"], 0)
+    eventually(lambda: not is_running(shown["process"]))
+    assert "DEVELOPER_SECRET" not in shown["names"]
+    assert shown["home"].startswith(str(tmp_path))
+    assert shown["folder"].startswith(str(tmp_path))
+
+
+def is_running(process: int) -> bool:
+    """Whether a process lives; one that waits to be collected by the system does not."""
+    command = ["ps", "-o", "state=", "-p", str(process)]
+    state = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    return state.stdout.strip() not in ("", "Z")
 
 
 def test_a_busy_port_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,134 @@
+"""What is repeated, how long is waited, and when it ends."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from backup_org_policy_manager.errors import CallFailedError, OutOfTimeError
+from backup_org_policy_manager.patience import WORK_RESERVE, Patience
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+
+from .fakes import Clock
+
+
+def refused(code: str, status: int = 400) -> ClientError:
+    response: Any = {
+        "Error": {"Code": code, "Message": "why"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "AttachPolicy")
+
+
+def patience(clock: Clock, **options: Any) -> Patience:
+    return Patience(clock.remaining_ms, sleep=clock.sleep, **options)
+
+
+def failing(*errors: Exception) -> Callable[[], str]:
+    """An attempt that meets these errors, one each time, and then succeeds."""
+    left = list(errors)
+
+    def attempt() -> str:
+        if left:
+            raise left.pop(0)
+        return "done"
+
+    return attempt
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("TooManyRequestsException"),
+        refused("ThrottlingException"),
+        refused("ConcurrentModificationException"),
+        refused("PolicyChangesInProgressException"),
+        refused("ServiceException", 500),
+        refused("SomethingNew", 503),
+        ConnectTimeoutError(endpoint_url="u"),
+        EndpointConnectionError(endpoint_url="u"),
+        ReadTimeoutError(endpoint_url="u"),
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
+    ],
+    ids=repr,
+)
+def test_what_a_later_try_can_heal_is_repeated(error: Exception) -> None:
+    clock = Clock()
+    assert patience(clock).persist("AttachPolicy", failing(error, error)) == "done"
+    assert len(clock.slept) == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("AccessDeniedException"),
+        refused("ConstraintViolationException"),
+        refused("SomethingNew", 400),
+        NoCredentialsError(),
+        ParamValidationError(report="PolicyId"),
+    ],
+    ids=repr,
+)
+def test_everything_else_fails_at_once(error: Exception) -> None:
+    clock = Clock()
+    with pytest.raises(CallFailedError):
+        patience(clock).persist("AttachPolicy", failing(error))
+    assert not clock.slept
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (refused("TooManyRequestsException"), False),
+        (refused("SomethingNew", 503), True),
+        (ReadTimeoutError(endpoint_url="u"), True),
+    ],
+    ids=repr,
+)
+def test_a_call_that_may_have_taken_effect_is_marked(before: Exception, expected: bool) -> None:
+    with pytest.raises(CallFailedError) as failed:
+        patience(Clock()).persist("CreatePolicy", failing(before, refused("AccessDeniedException")))
+    assert failed.value.maybe_done is expected
+
+
+def test_pauses_double_up_to_eight_seconds() -> None:
+    clock = Clock()
+    attempt = failing(*[refused("TooManyRequestsException")] * 7)
+    patience(clock, jitter=lambda least, most: most).persist("AttachPolicy", attempt)
+    assert clock.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+
+
+def test_half_of_a_pause_is_left_to_chance() -> None:
+    asked = []
+
+    def shortest(least: float, most: float) -> float:
+        asked.append((least, most))
+        return least
+
+    patience(Clock(), jitter=shortest).pause("AttachPolicy", 1, "why")
+    assert asked == [(0.5, 1.0)]
+
+
+def test_no_pause_reaches_into_the_reserve() -> None:
+    clock = Clock(limit=100)
+    with pytest.raises(OutOfTimeError, match="no time left, last answer TooManyRequestsException"):
+        patience(clock).persist("AttachPolicy", failing(*[refused("TooManyRequestsException")] * 99))
+    assert 100 - WORK_RESERVE - 8 <= clock.now < 100 - WORK_RESERVE
+
+
+def test_nothing_is_begun_in_the_reserve() -> None:
+    with pytest.raises(OutOfTimeError):
+        patience(Clock(limit=WORK_RESERVE)).persist("AttachPolicy", lambda: pytest.fail("called"))
+
+
+def test_at_most_ends_earlier_never_later() -> None:
+    waiting = patience(Clock(limit=100))
+    assert waiting.at_most(20).seconds_left() == 20
+    assert waiting.at_most(500).seconds_left() == waiting.seconds_left() == 100 - WORK_RESERVE

@@ -1,0 +1,43 @@
+"""docs/tag-on-restore.md says what the code and the templates do."""
+
+import re
+from pathlib import Path
+
+import pytest
+from tag_on_restore import errors
+from tag_on_restore.outcome import Kind, metric
+from tag_on_restore.taggers import TAGGERS, Tagger
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs" / "tag-on-restore.md").read_text()
+WRAPPER = (ROOT / "templates/home-account/stackset-aws-backup-tagonrestore.yaml").read_text()
+RESTORED = [tagger for tagger in TAGGERS if tagger.adds]
+
+
+@pytest.mark.parametrize("tagger", RESTORED, ids=lambda tagger: f"{tagger.service} {tagger.resources[0]}")
+def test_every_type_is_in_the_table(tagger: Tagger) -> None:
+    kind = re.split("[/:*]", tagger.resources[0])[0]
+    assert re.search(rf"`{tagger.service}:(…|::){'' if tagger.service == 's3' else ':' + kind}", TEXT)
+
+
+def test_every_error_is_explained() -> None:
+    names = {name for name in vars(errors) if name.endswith("Error")} - {"TagOnRestoreError"}
+    assert names == set(re.findall(r"^\| `(\w+Error)", TEXT, re.MULTILINE))
+
+
+def test_every_setting_has_its_default() -> None:
+    for name, default in re.findall(r"^\| `(\w+)` \| (\S+) \|", TEXT, re.MULTILINE):
+        (described,) = re.findall(rf"^  {name}:\n(?:    .*\n)*?    Default: (.*)\n", WRAPPER, re.MULTILINE)
+        assert described.strip("'") == default.strip("`").replace("empty", "")
+
+
+def test_every_metric_is_named() -> None:
+    for name in (*map(metric, Kind), "TagsLeftOut", "SweepProblems"):
+        assert f"`{name}`" in TEXT
+
+
+def test_every_decision_that_is_named_exists() -> None:
+    for name in re.findall(
+        r"docs/decisions/[\w-]+\.md", (ROOT / "lambdas/tag_on_restore/taggers.py").read_text()
+    ):
+        assert (ROOT / name).exists()

@@ -1,0 +1,71 @@
+"""Roles that AWS services assume: the trust policy decides, for that service alone."""
+
+import pytest
+
+from rehearsal.emulator.errors import ControlError
+from tests.rehearsal.emulator.templates import role, template
+from tests.rehearsal.emulator.world import ACCOUNTS, World
+
+ROLE = f"arn:aws:iam::{ACCOUNTS.home}:role/"
+
+
+def test_a_service_gets_the_role_that_trusts_it(world: World) -> None:
+    world.create("trusting", template({"R": role("trusting", {"Service": "codebuild.amazonaws.com"})}))
+    environment = world.emulator.service_credentials(f"{ROLE}trusting", "codebuild.amazonaws.com")
+    assert environment["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert environment["AWS_SESSION_TOKEN"]
+    with pytest.raises(ControlError, match=r"role/trusting does not let codepipeline\.amazonaws\.com"):
+        world.emulator.service_credentials(f"{ROLE}trusting", "codepipeline.amazonaws.com")
+    assert world.emulator.denied()[-1].principal == "codepipeline.amazonaws.com"
+
+
+def test_a_role_that_does_not_exist_is_named(world: World) -> None:
+    with pytest.raises(ControlError, match=r"role/missing does not exist"):
+        world.emulator.service_credentials(f"{ROLE}missing", "codebuild.amazonaws.com")
+
+
+def test_the_trusts_conditions_on_the_source_are_evaluated(world: World) -> None:
+    project = f"arn:aws:codebuild:us-east-1:{ACCOUNTS.home}:project/mine"
+    world.create(
+        "conditional",
+        template(
+            {
+                "R": role(
+                    "conditional",
+                    {"Service": "codebuild.amazonaws.com"},
+                    StringEquals={"aws:SourceAccount": ACCOUNTS.home},
+                    ArnEquals={"aws:SourceArn": project},
+                )
+            }
+        ),
+    )
+    service = "codebuild.amazonaws.com"
+    assert world.emulator.service_credentials(f"{ROLE}conditional", service, source_arn=project)
+    with pytest.raises(ControlError):
+        world.emulator.service_credentials(f"{ROLE}conditional", service, source_arn=project + "-other")
+
+
+def test_the_project_that_uses_a_role_is_its_source(world: World) -> None:
+    project = f"arn:aws:codebuild:us-east-1:{ACCOUNTS.home}:project/known"
+    resources = {
+        "R": role("of-project", {"Service": "codebuild.amazonaws.com"}, ArnEquals={"aws:SourceArn": project}),
+        "P": {
+            "Type": "AWS::CodeBuild::Project",
+            "Properties": {
+                "Name": "known",
+                "ServiceRole": {"Fn::GetAtt": ["R", "Arn"]},
+                "Artifacts": {"Type": "NO_ARTIFACTS"},
+                "Source": {"Type": "NO_SOURCE"},
+                "Environment": {
+                    "Type": "LINUX_CONTAINER",
+                    "ComputeType": "BUILD_GENERAL1_SMALL",
+                    "Image": "aws/codebuild/amazonlinux-x86_64-standard:5.0",
+                },
+            },
+        },
+    }
+    assert world.create("of-project", template(resources)).status == "CREATE_COMPLETE"
+    assert world.emulator.service_credentials(f"{ROLE}of-project", "codebuild.amazonaws.com")
+    found = world.client("codebuild").batch_get_projects(names=["known", "unknown"])
+    assert [each["arn"] for each in found["projects"]] == [project]
+    assert found["projectsNotFound"] == ["unknown"]
