@@ -22,7 +22,8 @@ PACKAGING = {
     "test-package-tagonrestore.yml": "tag_on_restore",
     "test-package-orgpolicymanager.yml": "backup_org_policy_manager",
 }
-BUILDSPECS = [VALIDATE, *PACKAGING]
+REPORT = "report-rollout.yml"
+BUILDSPECS = [VALIDATE, *PACKAGING, REPORT]
 
 
 def loaded(name: str) -> dict[str, Any]:
@@ -85,6 +86,11 @@ def test_a_package_is_tested_before_it_is_published(name: str, package: str) -> 
         f"python -m pytest --quiet tests/lambdas/{package}",
         f"python -m buildspecs.packaging publish {package} && . .build/pipeline-variables.sh",
     ]
+
+
+def test_the_report_hands_nothing_on() -> None:
+    assert commands(REPORT, "build") == ["python -m buildspecs.rollout"]
+    assert set(loaded(REPORT)) == {"version", "phases"}
 
 
 def test_every_package_has_a_build() -> None:

@@ -406,6 +406,7 @@ BUILDS = {
         "aws-backup-backuporgpolicymanager",
     ),
 }
+REPORT = "codebuild/ValidateTemplates/aws-backup-codebuild-validate-templates.yaml"
 # What the code of the builds may call: the client's method → the action that it takes.
 METHODS = {
     "get_caller_identity": None,  # needs no permission
@@ -413,21 +414,37 @@ METHODS = {
     "put_parameter": "ssm:PutParameter",
     "head_object": "s3:GetObject",
     "put_object": "s3:PutObject",
+    "list_stack_sets": "cloudformation:ListStackSets",
+    "list_stack_instances": "cloudformation:ListStackInstances",
 }
 
 
-def build_needs(package: str | None, log_group: str) -> list[Need]:
-    found = [
+def report_needs(log_group: str) -> Iterator[Need]:
+    """Of the build that reports failed accounts."""
+    yield from common_needs(log_group)
+    yield Need("cloudformation:ListStackSets", "*", "which StackSets there are")
+    yield Need("organizations:ListDelegatedAdministrators", "*", "StackSets asks for it (DELEGATED_ADMIN)")
+    for account, name in (
+        ("222222222222", "account-aws-backup-lambda-s3-bucket"),
+        ("111111111111", "organizations-aws-backup-member-accounts"),
+    ):
+        arn = f"arn:aws:cloudformation:us-east-1:{account}:stackset/{name}:0a1b"
+        yield Need("cloudformation:ListStackInstances", arn, "their instances")
+
+
+def common_needs(log_group: str) -> list[Need]:
+    """Of every build."""
+    return [
         *calls(("logs:CreateLogStream", "logs:PutLogEvents"), log_group, "the build's log"),
         *calls(ARTIFACT_CALLS, ARTIFACT, "artifacts"),
         *calls(("s3:GetBucketAcl", "s3:GetBucketLocation"), BUCKET, "artifacts"),
         *calls(KEY_CALLS, KEY, "artifacts"),
-        Need(
-            "ssm:GetParameters",
-            f"{PARAMETERS}/backup/lambda/aws-backup-tagonrestore/deployed-hash",
-            "recorded",
-        ),
     ]
+
+
+def build_needs(package: str | None, log_group: str) -> list[Need]:
+    written = f"{PARAMETERS}/backup/lambda/aws-backup-tagonrestore/deployed-hash"
+    found = [*common_needs(log_group), Need("ssm:GetParameters", written, "recorded")]
     if package:
         recorded = f"{PARAMETERS}/backup/lambda/{package}"
         for bucket in (PACKAGES, PACKAGES.replace("us-east-1", "us-east-2")):
@@ -451,20 +468,27 @@ def test_a_builds_role_may_make_its_calls_and_no_others(project: str) -> None:
     assert surplus(granted, build_needs(package, log_group)) == []
 
 
+def test_the_report_s_role_may_read_stack_sets_and_no_more() -> None:
+    body, stack = template(REPORT), site("aws-backup-codebuild")
+    granted = statements(body, "RolloutRole", stack)
+    wanted = list(report_needs(Deployed(body, stack).arn("RolloutLogGroup")))
+    assert (missing(granted, wanted), surplus(granted, wanted)) == ([], [])
+
+
 def test_the_builds_code_makes_no_call_that_the_table_does_not_have() -> None:
     """Methods of these services' clients in the builds' code; another one needs a permission first."""
     session = botocore.session.get_session()
     known = set()
-    for service in ("s3", "ssm", "sts", "codebuild", "kms", "logs"):
+    for service in ("s3", "ssm", "sts", "codebuild", "kms", "logs", "cloudformation"):
         known |= {
             re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
             for operation in session.get_service_model(service).operation_names
         }
     called = {
-        node.func.attr
+        node.attr
         for path in sorted((ROOT / "buildspecs").glob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in known
+        if isinstance(node, ast.Attribute) and node.attr in known
     }
     assert called == METHODS.keys()
 
@@ -478,6 +502,7 @@ ROLES = {
     "CodePipelineManageStepsRole": (f"{HOME}/aws-backup-codepipeline.yaml", "CodePipelineManageStepsRole"),
     "StartRole": (f"{HOME}/aws-backup-codepipeline.yaml", "StartRole"),
     **{project: (path, "Role") for project, (path, _) in BUILDS.items()},
+    "AWSBackup-ReportRollout": (REPORT, "RolloutRole"),
 }
 EVERY_ROLE = pytest.mark.parametrize(("path", "role"), ROLES.values(), ids=ROLES)
 
