@@ -5,7 +5,7 @@ that names several resources needs an Allow for each. ministack knows one ARN pe
 `*` (or to an ARN that does not exist) for the calls below, so a policy that is too narrow passes or one that
 is right fails.
 
-Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of backup vaults and
+Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of stack sets, of backup vaults and
 recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType and
 ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
 policies that AWS Backup's default role takes are known with the services they cover; every other AWS-managed
@@ -249,6 +249,12 @@ def _organizations_arn(identifier: str) -> str:
     return str(record["Arn"]) if record else "*"
 
 
+def _cloudformation(request: Request) -> Iterable[str]:
+    """A call that names a stack set needs the set; for those about stacks ministack finds the ARN."""
+    if name := request.parameter("StackSetName").partition(":")[0]:
+        yield base.arn("cloudformation", f"stackset/{name}:*")
+
+
 def _codecommit(request: Request) -> Iterable[str]:
     name = request.json.get("repositoryName")
     yield base.arn("codecommit", name) if name else "*"
@@ -268,6 +274,7 @@ def _ssm(request: Request) -> Iterable[str]:
 
 _FINDERS: dict[str, Finder] = {
     "backup": _backup,
+    "cloudformation": _cloudformation,
     "codecommit": _codecommit,
     "codepipeline": _codepipeline,
     "dynamodb": _dynamodb,
