@@ -530,6 +530,14 @@ def test_the_administration_role_assumes_the_execution_role_only() -> None:
 
 
 @EVERY_ROLE
+def test_one_service_or_the_administrator_may_assume_a_role(path: str, role: str) -> None:
+    (trust,) = template(path).resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert (trust["Effect"], trust["Action"]) == ("Allow", "sts:AssumeRole")
+    assert len(trust["Principal"]) == 1
+    assert trust["Condition"]
+
+
+@EVERY_ROLE
 def test_a_roles_policies_fit_into_iams_quota(path: str, role: str) -> None:
     longest = site("aws-backup-codepipeline", region="us-gov-east-1")
     assert policy_characters(template(path), role, longest) <= 10_240

@@ -5,9 +5,9 @@ that names several resources needs an Allow for each. ministack knows one ARN pe
 `*` (or to an ARN that does not exist) for the calls below, so a policy that is too narrow passes or one that
 is right fails.
 
-Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of stack sets, of backup vaults and
-recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType and
-ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
+Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of stack sets, of
+backup vaults and recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType
+and ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
 policies that AWS Backup's default role takes are known with the services they cover; every other AWS-managed
 policy that ministack does not know is refused as not existing.
 
