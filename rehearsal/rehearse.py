@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal import organization, preflight, processes, restores, runbook, workspace
+from rehearsal import discretion, organization, preflight, processes, restores, runbook, workspace
 from rehearsal.commands import PRINTED, Operator
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
@@ -51,7 +51,7 @@ def rehearse(options: Options, journal: Journal) -> None:
             operator = Operator(emulator, created, tools, journal, clone, scratch)
             try:
                 _carry_out(operator, commands, journal)
-                _check_outcomes(emulator, created, journal)
+                _check_outcomes(emulator, created, journal, folder)
             finally:
                 interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
                 if options.keep and not interrupted:
@@ -76,7 +76,7 @@ def _carry_out(operator: Operator, commands: list[Command], journal: Journal) ->
     operator.finish()
 
 
-def _check_outcomes(emulator: Emulator, created: Organization, journal: Journal) -> None:
+def _check_outcomes(emulator: Emulator, created: Organization, journal: Journal, folder: Path) -> None:
     """What the accounts hold, and whether restored resources get their tags back."""
     journal.section("Outcomes")
     for title, check in Outcomes(emulator, created).all().items():
@@ -92,6 +92,8 @@ def _check_outcomes(emulator: Emulator, created: Organization, journal: Journal)
             step.summary = f"{arn.rpartition(':')[2]} has its tags back"
             name = next(name for name, account in plan.accounts.ids_by_name().items() if account == member)
             journal.holdings.append(Holding(name, member, region, "restored, with its tags", arn))
+    with journal.step("no log holds a ResponseURL, a credential or a whole event") as step:
+        step.summary = f"{discretion.check(emulator, created, folder)} lines"
     with journal.step("no call was refused but the one that the README announces"):
         if refused := journal.unexpected():
             raise OutcomeError(

@@ -14,6 +14,7 @@ from rehearsal.outcomes import MEMBER_ROLE, MEMBER_VAULT, TAG_FUNCTION
 
 TAGS: Final = {"backup": "daily", "owner": "payroll", "cost centre": "4711/a"}
 _WAIT_SECONDS: Final = 20.0
+_GRACE_SECONDS: Final = 3.0
 _POLL_SECONDS: Final = 0.1
 _LOG_LINES: Final = 15
 
@@ -91,6 +92,7 @@ def rehearse(emulator: Emulator, account: str, region: str, restore: Restore) ->
     """
     session = emulator.session(account, region)
     client, backup = session.client(restore.service), session.client("backup")
+    already = len(emulator.denied())
     source = restore.create(client)
     if not source.startswith("arn:"):
         source = f"arn:aws:ec2:{region}:{account}:volume/{source}"
@@ -109,7 +111,7 @@ def rehearse(emulator: Emulator, account: str, region: str, restore: Restore) ->
         Metadata=dict(restore.metadata(region)),
     )["RestoreJobId"]
     created = _restored(backup, job)
-    _wait_for_tags(emulator, account, region, restore, created)
+    _wait_for_tags(emulator, account, region, restore, created, already)
     return created
 
 
@@ -126,11 +128,16 @@ def _restored(backup: Any, job: str) -> str:
     raise OutcomeError(f"restore job {job} has not ended after {_WAIT_SECONDS:.0f} seconds.")
 
 
-def _wait_for_tags(emulator: Emulator, account: str, region: str, restore: Restore, created: str) -> None:
+def _wait_for_tags(
+    emulator: Emulator, account: str, region: str, restore: Restore, created: str, already: int
+) -> None:
+    """`already` is the number of calls that had been refused before."""
     client = emulator.session(account, region).client(restore.service)
-    deadline = time.monotonic() + _WAIT_SECONDS
+    began = time.monotonic()
     while (tags := restore.tags(client, created)) != TAGS:
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        # A call that was refused is refused again in every retry: there is nothing to wait for.
+        if waited > _WAIT_SECONDS or (waited > _GRACE_SECONDS and len(emulator.denied()) > already):
             log = logs.of_function(emulator, account, region, TAG_FUNCTION)
             raise OutcomeError(
                 f"{created} was restored but has the tags {tags or 'none'} instead of {TAGS}.",

@@ -6,6 +6,7 @@ the environment that process.py makes.
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import threading
@@ -19,6 +20,8 @@ from rehearsal.emulator.configuration import Configuration
 from rehearsal.emulator.errors import StartError
 from rehearsal.emulator.extensions import installation
 
+_OPEN_FILES = 8192
+
 
 def end_process_group(*_: object) -> None:
     """Take the Lambda workers along: the state is in memory, the temporary folder the parent's."""
@@ -31,10 +34,19 @@ def watch_parent() -> None:
     end_process_group()
 
 
+def allow_many_connections() -> None:
+    """A stack set in a hundred accounts needs more open files than macOS gives a process by default (256)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main(settings: Path) -> None:
     configuration = Configuration.read(settings)
     signal.signal(signal.SIGTERM, end_process_group)
     threading.Thread(target=watch_parent, name="parent", daemon=True).start()
+    allow_many_connections()
     hooks.check()
     if not hooks.app.AUTH:
         raise StartError("the server was started without AUTH=true: nothing would be refused")

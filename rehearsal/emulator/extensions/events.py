@@ -66,6 +66,7 @@ def _may_deliver(target: str, source: str) -> bool:
             action=action,
             resource_arn=target,
             region=base.region(),
+            secure_transport=True,
             service_context=_source_keys(service, source),
         )
         evaluate = hooks.iam_evaluator.evaluate_resource_policy

@@ -4,9 +4,16 @@ S3 buckets have one name space over all accounts; a foreign account reads only w
 (bucket policy, organization condition included). The messages name bucket and key, as AWS's do.
 """
 
+import re
+
 from rehearsal.emulator import hooks
 from rehearsal.emulator.extensions import base
 
+_S3_HOST = r"s3([.-][a-z0-9-]+)?\.amazonaws\.com(\.cn)?"
+_URL_FORMS = (
+    re.compile(rf"https://(?P<bucket>[a-z0-9.-]+)\.{_S3_HOST}/(?P<key>.+)"),
+    re.compile(rf"https://{_S3_HOST}/(?P<bucket>[a-z0-9.-]+)/(?P<key>.+)"),
+)
 _URL_HINT = "https://<bucket>.s3.<region>.amazonaws.com/<key>"
 
 
@@ -38,11 +45,7 @@ def read(bucket: str, key: str, version: str | None = None) -> bytes:
 
 def from_url(url: str) -> tuple[str, str]:
     """Bucket and key of an S3 URL, virtual-hosted or path style; raises ValueError for any other URL."""
-    host, _, path = url.removeprefix("https://").partition("/")
-    bucket, virtual, rest = host.partition(".s3")
-    if virtual and rest.startswith((".", "-")) and path:
-        return bucket, path
-    if host.startswith("s3") and "/" in path:
-        bucket, _, key = path.partition("/")
-        return bucket, key
+    for form in _URL_FORMS:
+        if found := form.fullmatch(url):
+            return found["bucket"], found["key"]
     raise ValueError(f"TemplateURL must reference a valid S3 object ({_URL_HINT}), not {url}")

@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+import pytest
 from backup_org_policy_manager import policy as policies
 from hypothesis import event as hypothesis_event
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.generated import examples
 
 from .conftest import ACCOUNT, MANAGEMENT, OU_1, OU_2, OU_3, ROOT, deployed, event, plan
 
@@ -100,6 +103,8 @@ def property_sets(draw: st.DrawFn) -> dict[str, Any]:
     return given
 
 
+@examples(thorough=2000)
+@pytest.mark.usefixtures("quiet")
 @given(property_sets())
 def test_every_property_set_ends_in_an_answer(properties: dict[str, Any]) -> None:
     with deployed() as function:

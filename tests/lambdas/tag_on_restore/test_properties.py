@@ -3,19 +3,18 @@
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tag_on_restore.errors import TagOnRestoreError
 from tag_on_restore.event import SweepRequest, parse
 from tag_on_restore.outcome import Outcome
 from tag_on_restore.tags import TAG_LIMIT, Exclusions, plan, reserved
 
+from tests.generated import examples
 from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, REGION, FakeAws
 from tests.lambdas.tag_on_restore.resources import EVENTS, ROWS
 from tests.lambdas.tag_on_restore.situations import NOW, run
 
-# The thorough run is for the events; what is simpler needs fewer examples.
-FEWER = settings(max_examples=min(settings().max_examples, 1000))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
@@ -77,6 +76,7 @@ def outcome_of(event: Any, aws: FakeAws) -> Outcome | SweepRequest | TagOnRestor
         return error
 
 
+@examples(thorough=5000)
 @given(events())
 def test_every_event_has_a_clear_outcome_and_a_second_run_changes_nothing(event: Any) -> None:
     aws = account()
@@ -88,13 +88,11 @@ def test_every_event_has_a_clear_outcome_and_a_second_run_changes_nothing(event:
         assert aws.writes == []
 
 
-@FEWER
 @given(JSON)
 def test_every_json_document_has_a_clear_outcome(event: Any) -> None:
     assert isinstance(outcome_of(event, account()), TagOnRestoreError)
 
 
-@FEWER
 @given(
     st.dictionaries(st.sampled_from(["RefreshTagItems", "since", "until", "after"]), JSON | st.just("true"))
 )
@@ -110,7 +108,6 @@ TAGS = st.dictionaries(KEYS, st.text(max_size=5), max_size=70)
 PATTERNS = st.lists(st.text(max_size=6).filter(lambda text: "," not in text), max_size=3)
 
 
-@FEWER
 @given(TAGS, TAGS, PATTERNS, st.booleans())
 def test_any_tags_end_in_a_plan_that_aws_accepts(
     source: dict[str, str], restored: dict[str, str], patterns: list[str], overwrite: bool

@@ -55,10 +55,11 @@ def test_a_stopped_emulator_answers_no_more(tmp_path: Path) -> None:
     emulator.stop()
 
 
-def test_it_starts_within_two_seconds(tmp_path: Path) -> None:
+def test_it_starts_quickly(tmp_path: Path) -> None:
+    # Half a second on an idle machine; the limit leaves room for one that is busy with other tests.
     started = time.monotonic()
     with Emulator(tmp_path, ACCOUNTS, HOME_REGION):
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

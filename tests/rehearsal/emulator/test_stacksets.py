@@ -112,7 +112,7 @@ def test_every_member_account_and_region_gets_a_stack(delegated: World, bodies: 
     started = time.monotonic()
     made = delegated.create(name, stack_set(name, "four", {"OrganizationalUnitIds": [delegated.unit]}))
     assert (made.status, made.reason) == ("CREATE_COMPLETE", "")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10  # a fifth of a second on an idle machine
     found = instances(delegated, name)
     assert set(found) == set(itertools.product(ACCOUNTS.members, REGIONS))
     for (account, region), instance in found.items():
