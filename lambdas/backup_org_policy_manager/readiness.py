@@ -7,6 +7,7 @@ Guide), and waits for the job's result.
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,7 +53,7 @@ def _obstacle(job: Mapping[str, Any], aws: Aws) -> str | None:
 
 def _account(job: Mapping[str, Any]) -> str:
     given = str(job["data"]["actionConfiguration"]["configuration"].get("UserParameters", ""))
-    if not ACCOUNT_ID.fullmatch(given):
+    if not re.fullmatch(ACCOUNT_ID, given):
         raise InvalidRequestError(
             [Fault("UserParameters", f"{given or 'nothing'} is not an account number of 12 digits")]
         )
