@@ -22,7 +22,8 @@ PACKAGING = {
     "test-package-tagonrestore.yml": "tag_on_restore",
     "test-package-orgpolicymanager.yml": "backup_org_policy_manager",
 }
-BUILDSPECS = [VALIDATE, *PACKAGING]
+REPORT = "report-rollout.yml"
+BUILDSPECS = [VALIDATE, *PACKAGING, REPORT]
 
 
 def loaded(name: str) -> dict[str, Any]:
@@ -69,12 +70,13 @@ def test_the_artifact_is_the_folder_of_the_bodies() -> None:
 
 
 @pytest.mark.parametrize("name", PACKAGING)
-def test_packaging_builds_read_regions_and_prefix_from_ssm(name: str) -> None:
+def test_packaging_builds_read_regions_and_prefix_from_ssm_and_hand_on_the_package(name: str) -> None:
     assert loaded(name)["env"] == {
         "parameter-store": {
             "TARGET_REGIONS": "/backup/target/regions",
             "PACKAGE_BUCKET_PREFIX": "/backup/lambda/bucket-prefix",
-        }
+        },
+        "exported-variables": ["PACKAGE"],
     }
 
 
@@ -82,8 +84,13 @@ def test_packaging_builds_read_regions_and_prefix_from_ssm(name: str) -> None:
 def test_a_package_is_tested_before_it_is_published(name: str, package: str) -> None:
     assert commands(name, "build") == [
         f"python -m pytest --quiet tests/lambdas/{package}",
-        f"python -m buildspecs.packaging publish {package}",
+        f"python -m buildspecs.packaging publish {package} && . .build/pipeline-variables.sh",
     ]
+
+
+def test_the_report_hands_nothing_on() -> None:
+    assert commands(REPORT, "build") == ["python -m buildspecs.rollout"]
+    assert set(loaded(REPORT)) == {"version", "phases"}
 
 
 def test_every_package_has_a_build() -> None:

@@ -172,7 +172,8 @@ def template(permissions: dict[str, Any], steps: list[dict[str, Any]]) -> str:
     )
 
 
-EVERYTHING = allow("s3:*", "codecommit:*", "cloudformation:*", "codebuild:*")
+EVERYTHING = allow("s3:*", "codecommit:*", "cloudformation:*", "codebuild:*", "lambda:InvokeFunction")
+ASK = {"Configuration": {"FunctionName": "asked", "UserParameters": "really"}}
 
 
 class World:
@@ -207,6 +208,21 @@ class World:
             self.emulator, PLACE, "test", self.folder, self.journal, after_builds=self._after_builds
         )
 
+    def function(self, code: str) -> None:
+        """The function "asked", which may answer CodePipeline."""
+        function = {
+            "FunctionName": "asked",
+            "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+            "Runtime": "python3.13",
+            "Handler": "index.handler",
+            "Code": {"ZipFile": code},
+        }
+        resources = {
+            "Role": role("lambda.amazonaws.com", [allow("codepipeline:*")]),
+            "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
+        }
+        self.deploy("function", json.dumps({"Resources": resources}))
+
     def _after_builds(self) -> None:
         self.checked += 1
 
@@ -232,7 +248,7 @@ class World:
 
     def empty(self) -> None:
         cloudformation = self.client("cloudformation")
-        for name in ("pipeline", "repository", "topic", "broken"):
+        for name in ("pipeline", "repository", "topic", "broken", "function"):
             cloudformation.delete_stack(StackName=name)
             stacks.wait(cloudformation, name, "test")
         s3 = self.client("s3")
@@ -338,6 +354,42 @@ def test_a_stack_that_rolled_back_cannot_be_updated_by_create_update(world: Worl
     execution.run(ExpectedFailure("Deploy", "already exists"))
     with pytest.raises(RehearsalError, match="ROLLBACK_COMPLETE"):
         execution.retry("Deploy")
+
+
+def test_a_function_that_puts_no_result_fails_its_action(world: World) -> None:
+    """CodePipeline would wait for it until the action times out."""
+    world.function("import json\ndef handler(event, context):\n    return {'heard': list(event)}\n")
+    execution = world.execution({"Name": "Ask", "Actions": [action("ask", "Invoke/Lambda", **ASK)]})
+    with pytest.raises(ActionError, match=r"function asked: it put no result: .*CodePipeline\.job"):
+        execution.run()
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        ("put_job_success_result(jobId=job['id'])", None),
+        (
+            "put_job_failure_result(jobId=job['id'], failureDetails=dict(type='JobFailed', message=said))",
+            "function asked: really",
+        ),
+        ("put_job_success_result(jobId='of-nobody')", "JobNotFoundException"),
+    ],
+)
+def test_a_function_says_by_its_job_how_an_action_ended(
+    world: World, answer: str, failure: str | None
+) -> None:
+    world.function(
+        "import boto3\ndef handler(event, context):\n    job = event['CodePipeline.job']\n"
+        "    said = job['data']['actionConfiguration']['configuration']['UserParameters']\n"
+        f"    boto3.client('codepipeline').{answer}\n"
+    )
+    execution = world.execution({"Name": "Ask", "Actions": [action("ask", "Invoke/Lambda", **ASK)]})
+    if failure is None:
+        execution.run()
+        assert world.statuses()["Ask · ask"] == "passed"
+    else:
+        with pytest.raises(ActionError, match=failure):
+            execution.run()
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,11 @@ def iam(name: str, account: str = HOME_ID) -> str:
     return f"arn:aws:iam::{account}:role/{name}"
 
 
+def stack_set(name: str) -> str:
+    """A delegated administrator's StackSets lie in the management account."""
+    return f"arn:aws:cloudformation:us-east-1:{MANAGEMENT_ID}:stackset/{name}:0a1b"
+
+
 def passed_to(service: str) -> dict[str, str]:
     return {"iam:PassedToService": f"{service}.amazonaws.com"}
 
@@ -255,13 +260,22 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         (SELF, "iam:PassRole", iam("CloudFormationRole"), passed_to("cloudformation"), "Allow"),
         (SELF, "iam:PassRole", iam("CloudFormationRole"), passed_to("ec2"), ""),
         (SELF, "iam:PassRole", iam("Administrator"), passed_to("cloudformation"), ""),
+        # With it the backup policies would go.
         (
             SELF,
             "cloudformation:DeleteStack",
             f"arn:aws:cloudformation:us-east-1:{HOME_ID}:stack/aws-backup-org-policy/1",
             {},
+            "",
+        ),
+        (
+            SELF,
+            "lambda:InvokeFunction",
+            f"arn:aws:lambda:us-east-1:{HOME_ID}:function:BackupOrgPolicyManager",
+            {},
             "Allow",
         ),
+        (SELF, "lambda:InvokeFunction", f"arn:aws:lambda:us-east-1:{HOME_ID}:function:another", {}, ""),
         (
             SELF,
             "cloudformation:DeleteStack",
@@ -325,6 +339,14 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         ("events.amazonaws.com", "sns:Subscribe", "${FailureTopic}", OURS, ""),
         (role(STRANGER), "sns:Publish", "${FailureTopic}", {}, ""),
         (role(STRANGER), "sns:Subscribe", "${FailureTopic}", {}, ""),
+    ],
+    (VALIDATE, "RolloutRole", "trust"): build("ReportRollout"),
+    (VALIDATE, "RolloutRole", "permissions"): [
+        *(row for row in building() if not row[1].startswith("ssm:")),
+        (SELF, "cloudformation:ListStackInstances", stack_set("organizations-aws-backup-x"), {}, "Allow"),
+        (SELF, "cloudformation:ListStackInstances", stack_set("guardrails"), {}, ""),
+        (SELF, "cloudformation:UpdateStackSet", stack_set("organizations-aws-backup-x"), {}, ""),
+        (SELF, "ssm:GetParameters", f"{SSM}/backup/target/regions", {}, ""),
     ],
     (VALIDATE, "Role", "trust"): build("ValidateTemplates"),
     (VALIDATE, "Role", "permissions"): building(

@@ -5,9 +5,9 @@ that names several resources needs an Allow for each. ministack knows one ARN pe
 `*` (or to an ARN that does not exist) for the calls below, so a policy that is too narrow passes or one that
 is right fails.
 
-Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of backup vaults and
-recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType and
-ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
+Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of stack sets, of
+backup vaults and recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType
+and ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
 policies that AWS Backup's default role takes are known with the services they cover; every other AWS-managed
 policy that ministack does not know is refused as not existing.
 
@@ -249,6 +249,12 @@ def _organizations_arn(identifier: str) -> str:
     return str(record["Arn"]) if record else "*"
 
 
+def _cloudformation(request: Request) -> Iterable[str]:
+    """A call that names a stack set needs the set; for those about stacks ministack finds the ARN."""
+    if name := request.parameter("StackSetName").partition(":")[0]:
+        yield base.arn("cloudformation", f"stackset/{name}:*")
+
+
 def _codebuild(request: Request) -> Iterable[str]:
     """Projects, also for builds: the id of a build begins with its project's name."""
     body = request.json
@@ -276,6 +282,7 @@ def _ssm(request: Request) -> Iterable[str]:
 
 _FINDERS: dict[str, Finder] = {
     "backup": _backup,
+    "cloudformation": _cloudformation,
     "codebuild": _codebuild,
     "codecommit": _codecommit,
     "codepipeline": _codepipeline,

@@ -12,6 +12,7 @@ from rehearsal.emulator.extensions import (
     iam,
     organizations,
     pipeline_executions,
+    pipeline_jobs,
     service_roles,
     stackset_api,
     stackset_deployment,
@@ -28,6 +29,7 @@ def install(configuration: Configuration) -> None:
     codecommit.install()
     codepipeline.install()
     pipeline_executions.install()
+    pipeline_jobs.install()
     functions.install()
     events.install()
     backup.install()
