@@ -13,6 +13,7 @@ from rehearsal.emulator.extensions import (
     organizations,
     pipeline_executions,
     service_roles,
+    services,
     stackset_api,
     stackset_deployment,
     stacksets,
@@ -31,6 +32,7 @@ def install(configuration: Configuration) -> None:
     functions.install()
     events.install()
     backup.install()
+    services.install()
     stacksets.install()
     stackset_api.install()
     stackset_deployment.install()
