@@ -32,9 +32,10 @@ _DAILY: Final = "org-daily-backup-policy"
 _EARLIER: Final = "cron(30 3 ? * * *)"
 _REFUSED_SCHEDULE: Final = "cron(45 4 ? * * *)"
 _UNKNOWN_REGION: Final = "us-esat-2"
-# Parameters of the stack that hold the path of an SSM parameter, and the paths that are put in their place.
-_UNITS: Final = ("pOrgBackupTargetOUs", "/rehearsal/organizational-units")
-_REGIONS: Final = ("pRegions", "/rehearsal/regions")
+# Parameters of the stack hold paths of SSM parameters: the published ones, and those put in their place.
+_PUBLISHED_UNITS: Final = {"pOrgBackupTargetOUs": "/backup/target/organizational-units"}
+_OTHER_UNITS: Final = {"pOrgBackupTargetOUs": "/rehearsal/organizational-units"}
+_OTHER_REGIONS: Final = {"pRegions": "/rehearsal/regions"}
 _POLL_SECONDS: Final = 0.03
 
 
@@ -119,24 +120,24 @@ def rehearse(
         step.summary = story.content_changed(made)
     with journal.step("a change of targets: the laboratory is added") as step:
         before = story.policies()
-        with story.watched(), story.ssm(_UNITS[1], f"{organization.unit},{laboratory.unit}"):
-            story.change(dict([_UNITS]))
+        with story.watched(), story.ssm(_OTHER_UNITS, f"{organization.unit},{laboratory.unit}"):
+            story.change(_OTHER_UNITS)
             step.summary = story.targets_changed(before, {organization.unit, laboratory.unit})
             story.in_force(laboratory.account, {_FOREIGN_PLAN, *_PLANS})
     with journal.step("a change of targets: the laboratory is removed") as step:
         with story.watched():
-            story.change({_UNITS[0]: story.defaults[_UNITS[0]]})
+            story.change(_PUBLISHED_UNITS)
         step.summary = story.targets_changed(before, {organization.unit})
         story.in_force(laboratory.account, {_FOREIGN_PLAN})
     with journal.step("a change that the function refuses is rolled back") as step:
         regions = ",".join((*organization.plan.regions, _UNKNOWN_REGION))
-        with story.watched(_EARLIER), story.ssm(_REGIONS[1], regions):
-            step.say(story.refused(dict([_REGIONS]), _UNKNOWN_REGION))
+        with story.watched(_EARLIER), story.ssm(_OTHER_REGIONS, regions):
+            step.say(story.refused(_OTHER_REGIONS, _UNKNOWN_REGION))
         step.summary = story.unchanged(before)
     with journal.step("a change that AWS Organizations refuses is rolled back") as step:
         unit = _no_unit(organization.unit)
-        with story.watched(), story.ssm(_UNITS[1], f"{organization.unit},{unit}"):
-            step.say(story.refused({**dict([_UNITS]), "DailyBackupSchedule": _REFUSED_SCHEDULE}, unit))
+        with story.watched(), story.ssm(_OTHER_UNITS, f"{organization.unit},{unit}"):
+            step.say(story.refused({**_OTHER_UNITS, "DailyBackupSchedule": _REFUSED_SCHEDULE}, unit))
         step.summary = story.unchanged(before)
     with journal.step(f"the stack {POLICY_STACK} is deleted") as step:
         step.summary = story.removed()
@@ -173,7 +174,6 @@ class _Story:
         self._members = plan.accounts.members
         self._accounts = [*plan.accounts.ids_by_name().values(), laboratory.account]
         self._laboratory = laboratory
-        self.defaults = stacks.parameters(self._cloudformation, POLICY_STACK)
 
     # -- doing -----------------------------------------------------------------------------------------------
 
@@ -198,8 +198,9 @@ class _Story:
         return reason
 
     @contextmanager
-    def ssm(self, name: str, value: str) -> Iterator[None]:
-        """A parameter of the home account that a parameter of the stack can name."""
+    def ssm(self, parameter: Mapping[str, str], value: str) -> Iterator[None]:
+        """An SSM parameter of the home account for a parameter of the stack: {parameter: path}."""
+        (name,) = parameter.values()
         self._ssm.put_parameter(Name=name, Type="StringList", Value=value, Overwrite=True)
         try:
             yield

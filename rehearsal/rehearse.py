@@ -144,6 +144,9 @@ def _copy(options: Options, journal: Journal, folder: Path) -> tuple[Path, list[
     with journal.step("Copy of the repository") as step:
         count = workspace.copy_repository(options.repository, clone)
         step.summary = f"{count} files"
+    if not options.targets:
+        with journal.step(f"{workspace.TARGETS} as it is in the repository"):
+            workspace.check_targets(clone / workspace.TARGETS)
     with journal.step("README.md as a runbook") as step:
         commands = runbook.select(runbook.parse((clone / "README.md").read_text()), SECTIONS)
         runbook.check(commands, [*organization.PLACEHOLDERS, *PRINTED], clone)
