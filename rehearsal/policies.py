@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from rehearsal import stacks
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError, StackError
-from rehearsal.journal import Journal
+from rehearsal.journal import Journal, OpenStep
 from rehearsal.organization import Organization
 from rehearsal.outcomes import POLICIES, POLICY_STACK, Outcomes, assigned
 from rehearsal.pipeline import Execution
@@ -132,12 +132,13 @@ def rehearse(
     with journal.step("a change that the function refuses is rolled back") as step:
         regions = ",".join((*organization.plan.regions, _UNKNOWN_REGION))
         with story.watched(_EARLIER), story.ssm(_OTHER_REGIONS, regions):
-            step.say(story.refused(_OTHER_REGIONS, _UNKNOWN_REGION))
+            story.refused(_OTHER_REGIONS, _UNKNOWN_REGION, step)
         step.summary = story.unchanged(before)
     with journal.step("a change that AWS Organizations refuses is rolled back") as step:
         unit = _no_unit(organization.unit)
         with story.watched(), story.ssm(_OTHER_UNITS, f"{organization.unit},{unit}"):
-            step.say(story.refused({**_OTHER_UNITS, "DailyBackupSchedule": _REFUSED_SCHEDULE}, unit))
+            changed = {**_OTHER_UNITS, "DailyBackupSchedule": _REFUSED_SCHEDULE}
+            story.refused(changed, unit, step)
         step.summary = story.unchanged(before)
     with journal.step(f"the stack {POLICY_STACK} is deleted") as step:
         step.summary = story.removed()
@@ -180,22 +181,23 @@ class _Story:
     def change(self, changed: Mapping[str, str]) -> None:
         stacks.change(self._cloudformation, POLICY_STACK, changed, self._where)
 
-    def refused(self, changed: Mapping[str, str], named: str) -> str:
-        """A change that has to fail and to be rolled back; returns the reason, which names what is wrong."""
+    def refused(self, changed: Mapping[str, str], named: str, step: OpenStep) -> None:
+        """A change that has to fail and to be rolled back, with a reason that names what is wrong."""
         try:
             self.change(changed)
         except StackError as error:
-            reason = "\n".join([str(error), *error.details])
+            reason = [str(error), *error.details]
         else:
             raise OutcomeError(f"the stack {POLICY_STACK} took the change {dict(changed)}.")
         ended = stacks.status(self._cloudformation, POLICY_STACK)
-        if ended != "UPDATE_ROLLBACK_COMPLETE" or named not in reason:
+        if ended != "UPDATE_ROLLBACK_COMPLETE" or not any(named in line for line in reason):
             raise OutcomeError(
                 f"the stack {POLICY_STACK} ended in {ended} instead of UPDATE_ROLLBACK_COMPLETE with a "
                 f"reason that names {named}.",
-                reason,
+                *reason,
             )
-        return reason
+        for line in reason:
+            step.say(line)
 
     @contextmanager
     def ssm(self, parameter: Mapping[str, str], value: str) -> Iterator[None]:
