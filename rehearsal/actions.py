@@ -90,6 +90,10 @@ def build(context: Context) -> Done:
     owner = context.emulator.session(context.account, context.region)
     project = codebuild.Project.read(owner.client("codebuild"), configuration["ProjectName"])
     role = context.roles.assume(project.role_arn, CODEBUILD, context.region, project.arn)
+    # What CodePipeline asks of CodeBuild; the emulator records the build, the work is done below.
+    starter = context.role.client("codebuild")
+    identifier = starter.start_build(projectName=project.name)["build"]["id"]
+    starter.batch_get_builds(ids=[identifier])
     name = configuration.get("PrimarySource", action.inputs[0])
     folder = context.store.get(role.client("s3"), name, context.scratch / "src")
 
@@ -103,6 +107,7 @@ def build(context: Context) -> Done:
     result = codebuild.run(
         project,
         role,
+        identifier,
         source=folder,
         scratch=context.scratch / "build",
         overrides=overrides,

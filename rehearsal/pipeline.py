@@ -172,7 +172,7 @@ class Execution:
                 reason = "\n".join([str(error), *error.details])
                 if not expected or expected.names not in reason:
                     raise
-                step.expected_failure(error)
+                step.failed(error, Status.EXPECTED_FAILURE)
                 return
             step.summary = done.summary
         self._succeeded.add((stage.name, action.name))

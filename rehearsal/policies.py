@@ -110,7 +110,7 @@ def rehearse(
     journal: Journal,
 ) -> None:
     """The story of the policies, step by step. Raises OutcomeError at the first thing that is wrong."""
-    story = _Story(emulator, organization, laboratory)
+    story = Story(emulator, organization, laboratory)
     with journal.step("the policies as the pipeline made them") as step:
         made = story.policies()
         step.summary = ", ".join(f"{name} {policy.identifier}" for name, policy in made.items())
@@ -135,7 +135,7 @@ def rehearse(
             story.refused(_OTHER_REGIONS, _UNKNOWN_REGION, step)
         step.summary = story.unchanged(before)
     with journal.step("a change that AWS Organizations refuses is rolled back") as step:
-        unit = _no_unit(organization.unit)
+        unit = no_unit(organization.unit)
         with story.watched(), story.ssm(_OTHER_UNITS, f"{organization.unit},{unit}"):
             changed = {**_OTHER_UNITS, "DailyBackupSchedule": _REFUSED_SCHEDULE}
             story.refused(changed, unit, step)
@@ -158,7 +158,7 @@ def rehearse(
 _PLANS: Final = frozenset(str(published["plan"]) for published in POLICIES.values())
 
 
-class _Story:
+class Story:
     """What the steps do and check."""
 
     def __init__(self, emulator: Emulator, organization: Organization, laboratory: Laboratory) -> None:
@@ -370,7 +370,7 @@ def _read(organizations: Any, identifier: str) -> Policy:
     return Policy(identifier, _compact(json.loads(content)), targets)
 
 
-def _no_unit(unit: str) -> str:
+def no_unit(unit: str) -> str:
     """The id of an organizational unit that could be one of the same root, but is none."""
     root = unit.split("-")[1]
     return f"ou-{root}-{'0' * 8}"

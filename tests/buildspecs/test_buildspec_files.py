@@ -90,9 +90,30 @@ def test_every_package_has_a_build() -> None:
     assert sorted(PACKAGING.values()) == sorted(PACKAGES)
 
 
-def test_installed_tools_have_exact_versions() -> None:
-    for line in (line for name in BUILDSPECS for line in commands(name, "install")):
-        assert "--require-hashes" in line or re.search(r"gem install cfn-nag --version [0-9.]+ ", line), line
+# What a build may download: locked with hashes (environments.py installs nothing without them), or exact.
+DOWNLOADS = (
+    r"python -m pip install --quiet --require-hashes --requirement requirements/build\.txt",
+    r"python -m buildspecs\.environments checkov",
+    r"gem install cfn-nag --version [0-9]+\.[0-9]+\.[0-9]+ --no-document",
+)
+
+
+@pytest.mark.parametrize("name", BUILDSPECS)
+def test_installed_tools_have_exact_versions(name: str) -> None:
+    for line in commands(name, "install"):
+        assert any(re.fullmatch(download, line) for download in DOWNLOADS), line
+
+
+@pytest.mark.parametrize("name", BUILDSPECS)
+def test_nothing_is_downloaded_after_the_install_phase(name: str) -> None:
+    """boto3's calls to AWS apart: pip runs again for the locked dependencies of a package only."""
+    for line in commands(name, "build"):
+        assert not re.search(r"\b(pip|gem|curl|wget|npm|git|environments)\b", line), line
+
+
+def test_every_gate_runs_before_anything_is_deployed() -> None:
+    (line,) = [line for line in commands(VALIDATE, "build") if "buildspecs.lint --home-region" in line]
+    assert line.endswith('python -m buildspecs.lint --home-region "$AWS_DEFAULT_REGION"')
 
 
 def test_cfn_nag_scans_every_template_and_warnings_fail() -> None:

@@ -85,7 +85,7 @@ def test_a_failure_outside_of_a_step_shows_its_details(screen: Screen) -> None:
 def test_an_expected_failure_is_shown_as_one(screen: Screen) -> None:
     screen.journal.denied = lambda: [DENIED]
     with screen.journal.step("Last stage") as step:
-        step.expected_failure(ActionError("no role yet"))
+        step.failed(ActionError("no role yet"), Status.EXPECTED_FAILURE)
     assert screen.text.splitlines()[:2] == [
         "  ✓ Last stage (failed as the README says)",
         "      no role yet",
@@ -99,6 +99,13 @@ def test_any_other_refused_call_is_unexpected(screen: Screen) -> None:
     with screen.journal.step("Stage"):
         pass
     assert screen.journal.unexpected() == [DENIED]
+
+
+def test_an_unforeseen_error_is_recorded_with_its_kind(screen: Screen) -> None:
+    with pytest.raises(ZeroDivisionError), screen.journal.step("Stage"):
+        raise ZeroDivisionError("by zero")
+    assert screen.journal.steps[0].status is Status.FAILED
+    assert screen.journal.steps[0].reason == ("ZeroDivisionError: by zero",)
 
 
 def test_an_interruption_is_recorded_and_goes_on_upwards(screen: Screen) -> None:
@@ -127,7 +134,7 @@ def test_an_organization_that_is_gone_early_hides_no_failure(screen: Screen) -> 
 
     with pytest.raises(ActionError), screen.journal.watching(gone), screen.journal.step("Stage"):
         raise ActionError("the cause")
-    assert screen.journal.steps[0].lines == ("the cause",)
+    assert screen.journal.steps[0].reason == ("the cause",)
 
 
 def test_a_terminal_shows_what_is_being_carried_out() -> None:

@@ -313,7 +313,7 @@ def test_a_stack_that_fails_is_told_with_its_first_failed_resource(world: World)
 
 
 def test_a_call_that_the_pipelines_role_may_not_make_is_named(world: World) -> None:
-    execution = world.execution(permissions=allow("codecommit:*", "s3:PutObject", "cloudformation:*"))
+    execution = world.execution(permissions=allow("codecommit:*", "codebuild:*", "s3:PutObject"))
     with pytest.raises(ActionError, match=r"action Put: .*AccessDenied"):
         execution.run()
     assert "denied: s3:GetObject on arn:aws:s3:::artifacts-of-the-test/" in world.text.getvalue()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from buildspecs.suppressions import of as suppressed
 from tests.templates.contract import LETTERED, NAMES
 from tests.templates.loading import Template
 
@@ -72,10 +73,11 @@ ORGANIZATION_KEYS = frozenset(
     {"aws:principalorgid", "aws:principalorgpaths", "aws:sourceorgid", "aws:sourceorgpaths"}
 )
 SOURCE_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"})
-# Services for whose trusts AWS documents no aws:Source key. Lambda sends none; for the others a key that is
-# sent has to be right (…IfExists), and one that is not sent must not stop the pipeline.
-SOURCELESS_SERVICES = frozenset({"lambda.amazonaws.com"})
-UNDOCUMENTED_SERVICES = frozenset({"cloudformation.amazonaws.com", "codepipeline.amazonaws.com"})
+# Services for which AWS does not say that aws:Source keys are always sent: one that is sent has to be right
+# (…IfExists), and a missing one must stop neither the pipeline nor the backups.
+LENIENT_SERVICES = frozenset(
+    f"{name}.amazonaws.com" for name in ("backup", "cloudformation", "codepipeline", "lambda")
+)
 COMMENTED_OUT = re.compile(
     r"^\s*#\s*(- \w+:|[A-Z][a-z]+[A-Z]\w*:(\s|$)|(Type|Properties|Ref|Action|Resource): )"
 )
@@ -308,13 +310,13 @@ def trust(template: Template) -> Iterator[Finding]:
             for variant in variants(statement):
                 principal = variant.get("Principal")
                 services = _list(principal.get("Service")) if isinstance(principal, dict) else []
-                lenient = set(services) <= UNDOCUMENTED_SERVICES
+                lenient = set(services) <= LENIENT_SERVICES
                 keys = {
                     key
                     for operator, key in _conditions(variant)
                     if _limits(operator.removesuffix("IfExists") if lenient else operator)
                 }
-                if set(services) - SOURCELESS_SERVICES and not keys & SOURCE_KEYS:
+                if services and not keys & SOURCE_KEYS:
                     yield Finding(
                         template.path, name, "a service's trust needs a condition on aws:SourceAccount"
                     )
@@ -452,21 +454,15 @@ def member_alone(template: Template) -> Iterator[Finding]:
             )
 
 
-def suppressed(template: Template) -> Iterator[tuple[str, str, str, str]]:
-    """(resource, analyser, rule, reason) of each finding of an analyser that a template suppresses."""
-    for name, resource in template.resources.items():
-        metadata = resource.get("Metadata", {})
-        for rule in metadata.get("cfn_nag", {}).get("rules_to_suppress", []):
-            yield name, "cfn-nag", str(rule.get("id", "")), str(rule.get("reason", ""))
-        for rule in metadata.get("checkov", {}).get("skip", []):
-            yield name, "checkov", str(rule.get("id", "")), str(rule.get("comment", ""))
-
-
 def suppressions(template: Template) -> Iterator[Finding]:
     """A suppression says why, in words: the reader of the template decides whether it still holds."""
-    for name, analyser, rule, reason in suppressed(template):
-        if not rule or len(reason.split()) < 4:
-            yield Finding(template.path, name, f"suppresses {analyser} {rule} without a reason")
+    for one in suppressed(template.path, template.body):
+        if not one.rule or len(one.reason.split()) < 4:
+            yield Finding(
+                template.path, one.resource, f"suppresses {one.analyser} {one.rule} without a reason"
+            )
+        if one.resource == "template":
+            yield Finding(template.path, one.resource, f"suppress {one.rule} inside the resource it is about")
 
 
 CHECKS: tuple[Check, ...] = (

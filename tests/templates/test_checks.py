@@ -125,15 +125,6 @@ def test_the_command_names_the_fault_and_fails(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == expected
 
 
-def test_the_command_lists_suppressions_with_their_reasons(capsys: pytest.CaptureFixture[str]) -> None:
-    fixture = BAD / "home-account" / "suppressions-reason.yaml"
-    assert main(["--suppressions", str(fixture)]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "tests/templates/bad/home-account/suppressions-reason.yaml: Topic: cfn-nag W47: accepted",
-        "1 suppressions",
-    ]
-
-
 def test_a_finding_reads_as_file_resource_reason() -> None:
     assert (
         str(Finding("templates/x.yaml", "Key", "does not rotate")) == "templates/x.yaml: Key: does not rotate"

@@ -40,10 +40,9 @@ def template(path: Path) -> dict[str, Any]:
 
 
 def statements(path: Path) -> list[dict[str, Any]]:
-    (policy,) = template(path)["Resources"]["Role"]["Properties"]["Policies"]
-    assert policy["PolicyDocument"]["Version"] == "2012-10-17"
-    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
-    return found
+    policies = template(path)["Resources"]["Role"]["Properties"]["Policies"]
+    assert {policy["PolicyDocument"]["Version"] for policy in policies} == {"2012-10-17"}
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def actions(path: Path) -> set[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.templates.contract import CENTRAL, NAMES
 from tests.templates.contract import MEMBER as MEMBER_TEMPLATES
-from tests.templates.contract import NAMES
 from tests.templates.loading import ROOT
 from tests.templates.policies import Request, decide
 
@@ -126,6 +126,20 @@ PROTECTED = [
         "arn:aws-cn:backup:cn-north-1:444444444444:backup-vault:AWSBackupSolutionVault",
         {},
     ),
+    (
+        "backup:PutBackupVaultLockConfiguration",
+        "arn:aws:backup:us-east-1:444444444444:backup-vault:AWSBackupSolutionVault",
+        {},
+    ),
+    ("backup:PutBackupVaultAccessPolicy", CENTRAL_VAULT, {}),
+    ("backup:DeleteBackupVaultAccessPolicy", CENTRAL_VAULT, {}),
+    ("kms:PutKeyPolicy", KEY, {"kms:ResourceAliases": ["alias/AWSBackupSolutionCentralKey"]}),
+    ("iam:UpdateAssumeRolePolicy", f"{MEMBER}:role/AWSBackupSolutionCentralAccountRole", {}),
+    (
+        "cloudformation:UpdateStack",
+        "arn:aws:cloudformation:us-east-1:333333333333:stack/aws-backup-solution-central-account/1",
+        {},
+    ),
     ("kms:ScheduleKeyDeletion", KEY, OURS),
     ("kms:DisableKey", KEY, OURS),
     ("kms:PutKeyPolicy", KEY, OURS),
@@ -185,6 +199,19 @@ def test_what_is_not_of_the_solution_is_left_alone(
     assert decide(policy("protect-backup-solution.json"), Request(ENGINEER, action, resource, context)) == ""
 
 
+POSING = ["iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePolicy"]
+
+
+@pytest.mark.parametrize("action", POSING)
+@pytest.mark.parametrize(
+    ("who", "decision"),
+    [(ENGINEER, "Deny"), (f"{MEMBER}:root", "Deny"), (STACK_SETS, ""), (BREAK_GLASS, "")],
+)
+def test_nobody_makes_a_break_glass_role_for_themselves(who: str, decision: str, action: str) -> None:
+    """In an account without that role its name would otherwise be free for anybody who may create roles."""
+    assert decide(policy("protect-backup-solution.json"), Request(who, action, BREAK_GLASS)) == decision
+
+
 @pytest.mark.parametrize("who", [ENGINEER, STACK_SETS])
 @pytest.mark.parametrize("action", ["iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:AttachRolePolicy"])
 def test_nobody_can_pose_as_stack_sets(who: str, action: str) -> None:
@@ -195,7 +222,11 @@ def test_nobody_can_pose_as_stack_sets(who: str, action: str) -> None:
 def test_the_protecting_policy_names_what_the_templates_create() -> None:
     text = (FOLDER / "protect-backup-solution.json").read_text(encoding="utf-8")
     named = set(re.findall(r"[:/](?:alias/)?(AWSBackupSolution\w+|TagOnRestore\w*)", text))
-    ours = {name.value.removeprefix("alias/") for name in NAMES if name.template.startswith(MEMBER_TEMPLATES)}
+    ours = {
+        name.value.removeprefix("alias/")
+        for name in NAMES
+        if name.template.startswith((CENTRAL, MEMBER_TEMPLATES))
+    }
     assert named == ours
     stack_sets = {name.value for name in NAMES if name.value.startswith("organizations-aws-backup-")}
     assert stack_sets

@@ -252,6 +252,14 @@ def _organizations_arn(identifier: str) -> str:
     return organizations.arn(kind, identifier) if kind else "*"
 
 
+def _codebuild(request: Request) -> Iterable[str]:
+    """Projects, also for builds: the id of a build begins with its project's name."""
+    body = request.json
+    names = [body["projectName"]] if body.get("projectName") else body.get("names") or body.get("ids") or []
+    for name in names:
+        yield base.arn("codebuild", f"project/{name.partition(':')[0]}")
+
+
 def _codecommit(request: Request) -> Iterable[str]:
     name = request.json.get("repositoryName")
     yield base.arn("codecommit", name) if name else "*"
@@ -271,6 +279,7 @@ def _ssm(request: Request) -> Iterable[str]:
 
 _FINDERS: dict[str, Finder] = {
     "backup": _backup,
+    "codebuild": _codebuild,
     "codecommit": _codecommit,
     "codepipeline": _codepipeline,
     "dynamodb": _dynamodb,

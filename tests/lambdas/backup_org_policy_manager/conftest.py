@@ -187,6 +187,14 @@ def deployed() -> Iterator[Function]:
 
 
 @pytest.fixture
+def quiet() -> Iterator[None]:
+    """No log, for tests that make thousands of requests: pytest would keep every traceback of each."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
 def function() -> Iterator[Function]:
     with deployed() as function:
         yield function
