@@ -111,6 +111,7 @@ class Journal:
         self.steps: list[Step] = []
         self.holdings: list[Holding] = []
         self.denied: Callable[[], Sequence[Denied]] = tuple
+        self._announced: set[Denied] = set()
         self._closed = False
 
     def close(self) -> None:
@@ -118,8 +119,8 @@ class Journal:
         self._closed = True
 
     def unexpected(self) -> list[Denied]:
-        """The calls that were refused, but for those of steps that had to fail."""
-        expected = {
+        """The calls that were refused, but for those of steps that had to fail and those announced."""
+        expected = self._announced | {
             entry for step in self.steps if step.status is Status.EXPECTED_FAILURE for entry in step.denied
         }
         return [entry for entry in self.denied() if entry not in expected]
@@ -144,6 +145,19 @@ class Journal:
             with suppress(OSError, EmulatorError):
                 last = denied()
             self.denied = lambda: last
+
+    @contextmanager
+    def announced(self, planned: Callable[[Denied], bool]) -> Iterator[Callable[[], list[Denied]]]:
+        """Calls that are refused in the block and that `planned` knows are no fault; yields what they are."""
+        before = set(self.denied())
+
+        def refused() -> list[Denied]:
+            return [entry for entry in self.denied() if entry not in before and planned(entry)]
+
+        try:
+            yield refused
+        finally:
+            self._announced.update(refused())
 
     @contextmanager
     def step(self, title: str) -> Iterator[OpenStep]:

@@ -1,6 +1,7 @@
 """The journal, and how it is shown."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -175,3 +176,15 @@ def test_the_end_counts_what_was_carried_out(screen: Screen) -> None:
     screen.display.end(screen.journal.result())
     assert "  - cfn_nag_scan (not run here)\n      it needs RubyGems\n" in screen.text
     assert screen.text.splitlines()[-1] == "The rehearsal succeeded: 1 steps in 0 s."
+
+
+def test_announced_refusals_are_no_fault_and_all_others_are(screen: Screen) -> None:
+    planned = replace(DENIED, action="dynamodb:TagResource")
+    earlier = replace(planned, time=1.0)
+    refused = [earlier]
+    screen.journal.denied = lambda: list(refused)
+    with screen.journal.announced(lambda entry: entry.action == planned.action) as found:
+        refused += [planned, DENIED]
+        assert found() == [planned]
+    refused.append(replace(planned, time=9.1e12))
+    assert screen.journal.unexpected() == [earlier, DENIED, replace(planned, time=9.1e12)]
