@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Protocol
 
 from rehearsal.emulator import Denied, EmulatorError
-from rehearsal.errors import RehearsalError
+from rehearsal.errors import RehearsalError, StepError
 
 
 class Status(Enum):
@@ -111,6 +111,7 @@ class Journal:
         self.steps: list[Step] = []
         self.holdings: list[Holding] = []
         self.denied: Callable[[], Sequence[Denied]] = tuple
+        self._announced: set[Denied] = set()
         self._closed = False
 
     def close(self) -> None:
@@ -118,8 +119,8 @@ class Journal:
         self._closed = True
 
     def unexpected(self) -> list[Denied]:
-        """The calls that were refused, but for those of steps that had to fail."""
-        expected = {
+        """The calls that were refused, but for those of steps that had to fail and those announced."""
+        expected = self._announced | {
             entry for step in self.steps if step.status is Status.EXPECTED_FAILURE for entry in step.denied
         }
         return [entry for entry in self.denied() if entry not in expected]
@@ -146,6 +147,19 @@ class Journal:
             self.denied = lambda: last
 
     @contextmanager
+    def announced(self, planned: Callable[[Denied], bool]) -> Iterator[Callable[[], list[Denied]]]:
+        """Calls that are refused in the block and that `planned` knows are no fault; yields what they are."""
+        before = set(self.denied())
+
+        def refused() -> list[Denied]:
+            return [entry for entry in self.denied() if entry not in before and planned(entry)]
+
+        try:
+            yield refused
+        finally:
+            self._announced.update(refused())
+
+    @contextmanager
     def step(self, title: str) -> Iterator[OpenStep]:
         """Carry out one step: an exception in the block ends it as failed and goes on upwards."""
         self._listener.started(title)
@@ -155,6 +169,9 @@ class Journal:
             yield step
         except RehearsalError as error:
             step.failed(error)
+            raise
+        except Exception as error:
+            step.failed(StepError(f"{type(error).__name__}: {error}"))
             raise
         except BaseException:
             step.status = Status.INTERRUPTED

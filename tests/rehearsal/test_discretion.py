@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from rehearsal import discretion
 from rehearsal.discretion import FORBIDDEN, files, given_away
+from rehearsal.errors import OutcomeError
 
 RESPONSE_URL, SIGNED, CREDENTIAL, CLOUDFORMATION, BACKUP = FORBIDDEN
 CUSTOM_RESOURCE = {
@@ -63,3 +67,51 @@ def test_every_log_file_is_read_by_its_place(tmp_path: Path) -> None:
     assert [(log, list(lines)) for log, lines in files(tmp_path)] == [
         ("operator/build/build.log", ["one", "two"])
     ]
+
+
+class Logs:
+    """CloudWatch Logs with one group; every account and region of a fake emulator has it."""
+
+    def __init__(self, *messages: str) -> None:
+        self._pages: dict[str, dict[str, Any]] = {
+            "describe_log_groups": {"logGroups": [{"logGroupName": "/aws/lambda/TagOnRestore-1"}]},
+            "filter_log_events": {"events": [{"message": message} for message in messages]},
+        }
+
+    def session(self, *_: str) -> Any:
+        return SimpleNamespace(client=lambda _: self)
+
+    def get_paginator(self, operation: str) -> Any:
+        return SimpleNamespace(paginate=lambda **_: [self._pages[operation]])
+
+
+def search(logs: Logs, folder: Path) -> int:
+    accounts = SimpleNamespace(ids_by_name=lambda: {"member-1": "444444444444"})
+    plan = SimpleNamespace(home_region="us-east-1", regions=("us-east-1",), accounts=accounts)
+    emulator: Any = logs
+    created: Any = SimpleNamespace(plan=plan)
+    return discretion.check(emulator, created, folder)
+
+
+def test_harmless_logs_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text("3 passed\n")
+    assert search(Logs("START\nINFO tags=3\n"), tmp_path) == 3
+
+
+def test_a_log_that_gives_something_away_is_named_and_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text("AWS_SESSION_TOKEN=IQoJb3Jp\n")
+    with pytest.raises(OutcomeError) as raised:
+        search(Logs(json.dumps(CUSTOM_RESOURCE)), tmp_path)
+    said = [str(raised.value), *raised.value.details]
+    place = "log group /aws/lambda/TagOnRestore-1 of member-1, us-east-1"
+    assert said == [
+        f"{place} holds {RESPONSE_URL}.",
+        f"{place} holds {CLOUDFORMATION}.",
+        f"build.log holds {CREDENTIAL}.",
+    ]
+    assert "localhost" not in "".join(said)
+
+
+def test_a_rehearsal_without_function_logs_proves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OutcomeError, match="no function has written a log"):
+        search(Logs(), tmp_path)

@@ -290,6 +290,18 @@ def test_a_pipeline_is_carried_out_from_source_to_stack(world: World) -> None:
     assert values == {"Name": "made-by-the-build", "Label": "x"}
 
 
+def test_a_stage_can_be_repeated_by_itself(world: World) -> None:
+    execution = world.execution()
+    execution.run()
+    cloudformation = world.client("cloudformation")
+    cloudformation.delete_stack(StackName="topic")
+    stacks.wait(cloudformation, "topic", "test")
+    done = len(world.journal.steps)
+    execution.repeat("Deploy")
+    (again,) = world.journal.steps[done:]
+    assert (again.title, again.summary) == ("Deploy · topic", "stack topic created")
+
+
 def test_the_same_commit_again_changes_nothing(world: World) -> None:
     world.execution().run()
     world.execution().run()

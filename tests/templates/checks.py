@@ -159,9 +159,21 @@ def _anybody(statement: Mapping[str, Any]) -> bool:
 
 def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(operator, lower-case key) of each condition."""
+    for operator, key, _ in _condition_values(statement):
+        yield operator, key
+
+
+def _condition_values(statement: Mapping[str, Any]) -> Iterator[tuple[str, str, list[Any]]]:
+    """(operator, lower-case key, values) of each condition."""
     for operator, keys in (statement.get("Condition") or {}).items():
-        for key in keys:
-            yield operator, key.lower()
+        for key, values in keys.items():
+            yield operator, key.lower(), _list(values)
+
+
+def _names_organization(operator: str, key: str, values: list[Any]) -> bool:
+    """Whether a condition ties to organizations by name; a wildcard would be any organization."""
+    any_one = any(isinstance(value, str) and re.match(r"(o-)?[*?]", value) for value in values)
+    return key in ORGANIZATION_KEYS and _limits(operator) and not any_one
 
 
 def _limits(operator: str) -> bool:
@@ -266,12 +278,20 @@ def retention(template: Template) -> Iterator[Finding]:
 def organization(template: Template) -> Iterator[Finding]:
     """Allow for Principal * needs a condition that ties it to the organization."""
     for name, statement in statements(template):
-        if statement["Effect"] == "Allow" and (_anybody(statement) or "NotPrincipal" in statement):
-            keys = {key for operator, key in _conditions(statement) if _limits(operator)}
-            if not keys & ORGANIZATION_KEYS:
-                yield Finding(
-                    template.path, name, "allows Principal * without a condition on aws:PrincipalOrgID"
-                )
+        anybody = statement["Effect"] == "Allow" and (_anybody(statement) or "NotPrincipal" in statement)
+        if anybody and not any(_names_organization(*one) for one in _condition_values(statement)):
+            yield Finding(template.path, name, "allows Principal * without a condition on aws:PrincipalOrgID")
+    for name, properties in template.of_type("AWS::Lambda::Permission"):
+        if properties.get("Principal") == "*" and "PrincipalOrgID" not in properties:
+            yield Finding(template.path, name, "allows Principal * without PrincipalOrgID")
+
+
+def invocations(template: Template) -> Iterator[Finding]:
+    """A service that invokes a function does so for one resource, not for anybody's."""
+    for name, properties in template.of_type("AWS::Lambda::Permission"):
+        service = str(properties.get("Principal")).endswith(".amazonaws.com")
+        if service and not {"SourceAccount", "SourceArn"} & set(properties):
+            yield Finding(template.path, name, "a service's permission needs SourceArn or SourceAccount")
 
 
 def version(template: Template) -> Iterator[Finding]:
@@ -477,6 +497,7 @@ CHECKS: tuple[Check, ...] = (
     wildcards,
     pass_role,
     trust,
+    invocations,
     named_roles,
     keys,
     buckets,

@@ -104,7 +104,6 @@ LEFT_OUT = {
     "lambda:PassCapacityProvider": "no function runs on managed instances",
     "lambda:PublishVersion": "no function has published versions",
     "lambda:Put*Config": "no function sets code signing, recursion, scaling or runtime updates",
-    "logs:*KmsKey": "CloudWatch Logs encrypts the function's log with its own key",
     "logs:CreateLogDelivery": "no log group delivers logs",
     "logs:Delete*Policy": "retention is never taken away, and no log group has another policy",
     "logs:Put*Authentication": "no log group takes bearer tokens",

@@ -245,8 +245,11 @@ def _organizations(request: Request) -> Iterable[str]:
 
 
 def _organizations_arn(identifier: str) -> str:
-    record = organizations.record(identifier)
-    return str(record["Arn"]) if record else "*"
+    """Of what exists, and of a target that could exist: whether it does is looked at after permissions."""
+    if record := organizations.record(identifier):
+        return str(record["Arn"])
+    kind = "ou" if identifier.startswith("ou-") else "account" if identifier.isdigit() else ""
+    return organizations.arn(kind, identifier) if kind else "*"
 
 
 def _cloudformation(request: Request) -> Iterable[str]:

@@ -14,6 +14,7 @@ from rehearsal.emulator.extensions import (
     pipeline_executions,
     pipeline_jobs,
     service_roles,
+    services,
     stackset_api,
     stackset_deployment,
     stacksets,
@@ -33,6 +34,7 @@ def install(configuration: Configuration) -> None:
     functions.install()
     events.install()
     backup.install()
+    services.install()
     stacksets.install()
     stackset_api.install()
     stackset_deployment.install()

@@ -8,15 +8,14 @@ import pytest
 import yaml
 from backup_org_policy_manager.request import read_properties
 
-from .conftest import MANAGEMENT, OU_1
-
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "lambdas/backup_org_policy_manager"
 TEMPLATES = ROOT / "templates"
 ADMIN = TEMPLATES / "management-account/aws-backup-backuporgpolicymanager-mangement-role.yaml"
 EXECUTION = TEMPLATES / "home-account/aws-backup-backuporgpolicymanager-role.yaml"
 FUNCTION = TEMPLATES / "home-account/aws-backup-backuporgpolicymanager.yaml"
 POLICIES = TEMPLATES / "home-account/aws-backup-org-policy.yaml"
+MANAGEMENT, OU_1 = "111111111111", "ou-root-11111111"
 
 
 class Loader(yaml.SafeLoader):
