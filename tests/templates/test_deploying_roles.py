@@ -335,6 +335,7 @@ def pipeline_needs() -> Iterator[Need]:
                 )
             case "Lambda":
                 yield Need("lambda:InvokeFunction", FUNCTION, name)
+                yield Need("lambda:ListFunctions", "*", f"{name}, with which CodePipeline finds it")
             case "S3":
                 target = (
                     f"{BUCKET}/{configuration['ObjectKey']}/0123456789abcdef/aws-backup-member-account.yaml"
