@@ -272,7 +272,11 @@ def test_the_unpacked_zip_tests_and_packages(checkout: Path, tmp_path: Path) -> 
     assert list((repository / ".build" / "packages").glob("aws-backup-tagonrestore-*.zip"))
 
 
-ROLES = ("aws-backup-tagonrestore-role", "aws-backup-backuporgpolicymanager-")
+ROLES = (
+    "aws-backup-tagonrestore-role.yaml",
+    "aws-backup-backuporgpolicymanager-role.yaml",
+    "aws-backup-backuporgpolicymanager-mangement-role.yaml",
+)
 
 
 @pytest.mark.parametrize("package", PACKAGING.values())
