@@ -66,14 +66,14 @@ def rehearse(emulator: Emulator, organization: Organization, journal: Journal) -
                 _restored_with_tags(home, restore, journal)
         backups = [_restored_with_tags(other, restore, journal) for restore in RESTORES]
         table = next(backup for backup in backups if backup.restore is TABLE)
-        with journal.step(f"restore test of {TABLE.kind} in {other}") as step:
+        with journal.step(f"restore test in {other}: {TABLE.kind}") as step:
             arn = leaves_a_test_alone(other, table, "payroll-tested")
             step.summary = f"{_short(arn)} is left as it is"
         _denial_and_repair(other, table, len(backups), journal)
 
 
 def _restored_with_tags(place: Place, restore: Restore, journal: Journal) -> Backup:
-    with journal.step(f"restore of {restore.title} in {place}") as step:
+    with journal.step(f"restore in {place}: {restore.title}") as step:
         backup = back_up(place, restore)
         _, created = start(place, backup, _NAME)
         wait_for_tags(place, restore, created)
@@ -91,7 +91,7 @@ def _denial_and_repair(place: Place, backup: Backup, right: int, journal: Journa
     """right: how many restores of the place have their tags."""
     with (
         journal.announced(refused_for(place, DENIED_ACTION)) as refused,
-        journal.step(f"{TAG_ROLE} in account {place.account} is denied {DENIED_ACTION}") as step,
+        journal.step(f"denied in account {place.account}: {DENIED_ACTION} for {TAG_ROLE}") as step,
     ):
         with denied(place, DENIED_ACTION):
             job, created = start(place, backup, "payroll-untagged")

@@ -270,3 +270,17 @@ def test_the_unpacked_zip_tests_and_packages(checkout: Path, tmp_path: Path) -> 
         run = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)  # noqa: S603
         assert run.returncode == 0, run.stdout + run.stderr
     assert list((repository / ".build" / "packages").glob("aws-backup-tagonrestore-*.zip"))
+
+
+ROLES = (
+    "aws-backup-tagonrestore-role.yaml",
+    "aws-backup-backuporgpolicymanager-role.yaml",
+    "aws-backup-backuporgpolicymanager-mangement-role.yaml",
+)
+
+
+@pytest.mark.parametrize("package", PACKAGING.values())
+def test_no_test_of_a_build_looks_at_a_role(package: str) -> None:
+    """A permission that is missing shows as the call that AWS refuses: docs/decisions/088."""
+    tests = (ROOT / "tests" / "lambdas" / package).glob("*.py")
+    assert [test.name for test in tests if any(role in test.read_text() for role in ROLES)] == []

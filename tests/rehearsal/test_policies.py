@@ -1,6 +1,7 @@
 """The story of the policies: what the watch and the checks find, and what they let pass."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,8 +57,9 @@ def always(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_a_watch_that_finds_both_policies_in_force_is_content() -> None:
-    with story(always(plans(*OURS))).watched(USUAL):
+    with story(always(plans(*OURS))).watched(USUAL) as watch:
         pass
+    assert re.fullmatch(r"in force each of [1-9]\d* times asked meanwhile", watch())
 
 
 @pytest.mark.parametrize(
