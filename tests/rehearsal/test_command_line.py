@@ -84,6 +84,7 @@ def test_a_malformed_targets_file_is_told_with_key_and_value(clone: Path) -> Non
     assert done.returncode == 2
     assert "TargetHomeAccount" in done.stdout
     assert "11112222333" in done.stdout
+    assert "Emulated organization" not in done.stdout, "it is told before anything is started"
 
 
 def test_a_given_file_that_was_not_edited_is_told(clone: Path) -> None:
