@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.templates.contract import HOME, STACKSETS, StackSet
+from tests.templates.contract import HOME, STACKSETS, TARGETS_FILE, StackSet
 from tests.templates.loading import ROOT, Template, load
 from tests.templates.resolving import Resolver
 
@@ -113,8 +114,11 @@ def test_in_an_account_that_joins_the_role_comes_first(later: str, earlier: str)
         for output in first.body["Outputs"].values()
         if output.get("Export", {}).get("Name") == f"{earlier}-arn"
     ]
+    targets = json.loads((ROOT / TARGETS_FILE).read_text(encoding="utf-8"))["Parameters"]
+    management = targets["OrgManagementAccount"]
     assert (
-        value == "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stackset/${StackSet}"
+        value
+        == f"arn:${{AWS::Partition}}:cloudformation:${{AWS::Region}}:{management}:stackset/${{StackSet}}"
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.emulator.configuration import PARTITION
+from rehearsal.emulator.extensions import organizations
 
 
 class StackFailedError(Exception):
@@ -148,8 +149,10 @@ class StackSet:
 
     @property
     def arn(self) -> str:
+        """Service-managed sets lie in the management account, also those of a delegated administrator."""
         place = self.administrator
-        return f"arn:{PARTITION}:cloudformation:{place.region}:{place.account}:stackset/{self.identifier}"
+        account = organizations.management_account() if self.service_managed else place.account
+        return f"arn:{PARTITION}:cloudformation:{place.region}:{account}:stackset/{self.identifier}"
 
 
 def first_failure(events: Iterable[dict[str, Any]]) -> str | None:
