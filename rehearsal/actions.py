@@ -36,6 +36,7 @@ class Context:
     scratch: Path
     say: Callable[[str], None]
     leave_out: Callable[[str], None]  # report a command that is not run on this machine
+    environment: Mapping[str, str] = field(default_factory=dict)  # of builds, beyond that on AWS
 
     @property
     def configuration(self) -> Mapping[str, str]:
@@ -106,6 +107,7 @@ def build(context: Context) -> Done:
         source=folder,
         scratch=context.scratch / "build",
         overrides=overrides,
+        beyond_aws=context.environment,
         finished=finished,
     )
     if action.outputs:

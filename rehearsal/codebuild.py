@@ -69,12 +69,13 @@ def run(
     source: Path,
     scratch: Path,
     overrides: Sequence[Mapping[str, str]] = (),
+    beyond_aws: Mapping[str, str],
     finished: Callable[[BuildCommand], None],
 ) -> Build:
     """Build `source` (changed in place) with the project's role. Raises ActionError with the log's end.
 
     `overrides` are the environment variables of the pipeline's action; they win over the project's, which win
-    over the buildspec's, as in AWS.
+    over the buildspec's, as in AWS. `beyond_aws` are further variables of this machine.
     """
     path = source / project.buildspec
     if not path.is_file():
@@ -88,7 +89,11 @@ def run(
     ]
     scratch.mkdir(parents=True, exist_ok=True)
     log = scratch / "build.log"
-    environment = {**_environment(project, role, source, scratch), **_resolve(project, role, wanted)}
+    environment = {
+        **_environment(project, role, source, scratch),
+        **beyond_aws,
+        **_resolve(project, role, wanted),
+    }
     result = build_shell.run(
         spec, source=source, scratch=scratch / "shell", environment=environment, log=log, finished=finished
     )

@@ -6,11 +6,11 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal import organization, preflight, processes, restores, runbook, workspace
+from rehearsal import organization, preflight, processes, restores, runbook, scenarios, workspace
 from rehearsal.commands import PRINTED, Operator
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
@@ -18,6 +18,7 @@ from rehearsal.journal import Holding, Journal, Status, describe
 from rehearsal.organization import Organization, Plan
 from rehearsal.outcomes import Outcomes
 from rehearsal.runbook import Command
+from rehearsal.scenarios import Scenario
 
 SECTIONS = ("Prerequisites", "Deploy")
 
@@ -31,6 +32,7 @@ class Options:
     port: int | None = None
     targets: Path | None = None
     keep: Callable[[Emulator, Organization], None] | None = None
+    scenarios: Sequence[Scenario] = ()  # instead of the outcomes of the first rollout
 
 
 def rehearse(options: Options, journal: Journal) -> None:
@@ -51,7 +53,12 @@ def rehearse(options: Options, journal: Journal) -> None:
             operator = Operator(emulator, created, tools, journal, clone, scratch)
             try:
                 _carry_out(operator, commands, journal)
-                _check_outcomes(emulator, created, journal)
+                if options.scenarios:
+                    scenarios.carry_out(
+                        options.scenarios, emulator, created, journal, clone, scratch, operator.executions
+                    )
+                else:
+                    _check_outcomes(emulator, created, journal)
             finally:
                 interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
                 if options.keep and not interrupted:
