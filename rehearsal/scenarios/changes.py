@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rehearsal.errors import OutcomeError
-from rehearsal.outcomes import MEMBER_VAULT, PACKAGES, TAG_FUNCTION
+from rehearsal.outcomes import PACKAGES, TAG_FUNCTION
 from rehearsal.scenarios import names
 from rehearsal.scenarios.rollout import Before, Rollout
 from rehearsal.scenarios.snapshot import Change, changes
@@ -224,11 +224,3 @@ def _operations(rollout: Rollout) -> int:
         .paginate(StackSetName=names.MEMBER_SET, CallAs="DELEGATED_ADMIN")
     )
     return sum(len(page["Summaries"]) for page in pages)
-
-
-def vault_exists(rollout: Rollout, account: str, region: str) -> bool:
-    """Whether an account has the member vault in a region."""
-    pages = rollout.client("backup", account, region).get_paginator("list_backup_vaults").paginate()
-    return any(
-        vault["BackupVaultName"] == MEMBER_VAULT for page in pages for vault in page["BackupVaultList"]
-    )

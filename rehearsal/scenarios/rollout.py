@@ -161,7 +161,7 @@ class Rollout:
             self.pipeline,
             self._scratch / f"execution-{number:02d}",
             self.journal,
-            after_builds=self._check_packages,
+            after_builds=lambda: None,  # packages are compared at the end of each scenario
             identifier=waiting[0],
             environment=FEWER_TESTS,
             after_stage=after_stage,
@@ -182,10 +182,6 @@ class Rollout:
     def _waiting(self) -> list[str]:
         started = [entry["pipelineExecutionId"] for entry in self.executions()]
         return [identifier for identifier in started if identifier not in self._carried_out]
-
-    def _check_packages(self) -> None:
-        """A package that is missing in a region is named here, before a stack fails because of it."""
-        Outcomes(self.emulator, self.organization).packages()
 
     # -- what is there ---------------------------------------------------------------------------------------
 

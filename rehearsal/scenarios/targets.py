@@ -213,18 +213,22 @@ def account_leaves(rollout: Rollout) -> None:
 
 def _back_up(rollout: Rollout, account: str, region: str) -> str:
     """A recovery point in the account's vault; returns its ARN."""
-    with rollout.journal.step(f"account {account} has a recovery point"):
-        return str(
-            rollout.emulator.control(
-                "create-recovery-point",
-                account=account,
-                region=region,
-                vault=MEMBER_VAULT,
-                resource=f"arn:aws:dynamodb:{region}:{account}:table/ledger",
-                resource_type="DynamoDB",
-                tags={},
-            )
+    with rollout.journal.step(f"account {account} has a recovery point in {region}"):
+        table = rollout.client("dynamodb", account, region).create_table(
+            TableName="ledger",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )["TableDescription"]
+        point = rollout.emulator.control(
+            "create-recovery-point",
+            account=account,
+            region=region,
+            vault=MEMBER_VAULT,
+            resource=table["TableArn"],
+            resource_type="DynamoDB",
         )
+        return str(point["RecoveryPointArn"])
 
 
 def _left_fault(rollout: Rollout, account: str, region: str, point: str) -> str | None:
