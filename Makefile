@@ -16,6 +16,7 @@ help:      ## this list
 rehearse: $(installed) ## the README, the pipeline and the packages on an emulated organization (ARGS="--help" for more)
 	@$(run) rehearsal $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
 test: $(installed) ## all tests
+	@$(run) buildspecs.environments checkov || echo "checkov was not installed: the faults planted for it are left out"
 	@$(run) pytest -n 2 --hypothesis-profile thorough --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 lint: $(installed) ## formatting, types, templates
 	@$(run) ruff check . && $(run) ruff format --check . && $(run) mypy && $(run) buildspecs.lint
@@ -27,7 +28,7 @@ bench: $(installed) ## API calls, cold starts, scale: counts and ratios
 package: $(installed) ## both function packages, into .build/packages
 	@for name in backup_org_policy_manager tag_on_restore; do $(run) buildspecs.packaging build $$name; done
 clean:     ## removes what the targets made
-	@rm -rf .venv .build .cache .rehearsal .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	@rm -rf .venv .build .gates .cache .rehearsal .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 $(installed):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Try: make PYTHON=python3.13 …")'
 	@echo "Installing the exact versions of requirements/dev.txt into $(VENV) (once)"

@@ -5,14 +5,11 @@ body; the pipeline extracts that folder to the prefix `deployment` of the deploy
 sees no change while a TemplateURL is the same, so an edited body must get another key, an unedited one not.
 
 It also writes `.build/pipeline-variables.sh`, which exports the keys, the Regions of the package buckets and
-what SSM holds of both packages. Sourcing a file, unlike `eval "$(…)"`, does not hide that the command failed:
-
-    python -m buildspecs.bodies && . .build/pipeline-variables.sh
+what SSM holds of both packages; variables.py says how the shell takes them.
 """
 
 import argparse
 import hashlib
-import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,10 +21,10 @@ from buildspecs.archive import BUILD_FOLDER, POLICY_MANAGER, ROOT, TAG_ON_RESTOR
 from buildspecs.errors import BuildError, exit_code
 from buildspecs.packaging import RETRIES, Parameters, home_region, package_regions, recorded
 from buildspecs.targets import FILE, read, target_regions
+from buildspecs.variables import forget, hand_over
 
 KEY_PREFIX = "deployment"
 NOT_RECORDED = "none"  # the default of the parameters of stack aws-backup-ssm-targets
-VARIABLES_FILE = "pipeline-variables.sh"
 
 # The exported variable of each body's key.
 BODIES: Mapping[str, str] = {
@@ -70,11 +67,6 @@ def recorded_values(ssm: Parameters) -> dict[str, str]:
     return {variable: current[name] or NOT_RECORDED for variable, name in RECORDED.items()}
 
 
-def export_lines(variables: Mapping[str, str]) -> str:
-    """A shell script that exports the variables."""
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-
-
 def main(
     arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None, root: Path = ROOT
 ) -> int:
@@ -86,14 +78,11 @@ def main(
     def command() -> int:
         aws = session or boto3.session.Session()
         home = home_region(aws)
-        build = root / BUILD_FOLDER
-        (build / VARIABLES_FILE).unlink(missing_ok=True)  # those of an earlier run must not be sourced
-        variables = write_bodies(root, build / KEY_PREFIX)
+        forget(root)
+        variables = write_bodies(root, root / BUILD_FOLDER / KEY_PREFIX)
         variables["PACKAGE_REGIONS"] = ",".join(package_regions(target_regions(read(root / FILE)), home))
         variables |= recorded_values(aws.client("ssm", region_name=home, config=RETRIES))
-        (build / VARIABLES_FILE).write_text(export_lines(variables), encoding="utf-8")
-        for name, value in variables.items():
-            print(f"{name}={value}")
+        hand_over(variables, root)
         return 0
 
     return exit_code(command)

@@ -4,7 +4,8 @@ BuildError
 ├── TargetsError     aws-backup-ssm-targets.json cannot be read
 ├── PackagingError   a package cannot be made from its folder and its requirements.txt
 ├── PublishError     a bucket or a parameter in AWS did not take a package
-└── LintError        there is nothing to lint
+├── LintError        there is nothing to lint
+└── RolloutError     there is no StackSet to look at
 """
 
 import sys
@@ -31,6 +32,10 @@ class PublishError(BuildError):
 
 class LintError(BuildError):
     """No template was found, which must never pass for "no finding"."""
+
+
+class RolloutError(BuildError):
+    """No StackSet was found, which must never pass for "nothing failed"."""
 
 
 def exit_code(command: Callable[[], int]) -> int:

@@ -1,11 +1,13 @@
 """The gates of `make lint`, `make check` and the validation build over every template, by one command.
 
-`python -m buildspecs.lint [GATE …] [--home-region REGION]` runs the named gates, or all. Files and options
-have their one home here: a dotfile such as .cfnlintrc is left out of the zip that becomes the repository, so
-none may matter.
+`python -m buildspecs.lint [GATE …] [--home-region REGION]` runs the named gates, or all: cfn-lint, checkov,
+cfripper and the tests of our own. `python -m buildspecs.lint --suppressions` prints what the templates
+suppress of them and of cfn-nag, and why. Files and options have their one home here: a dotfile such as
+.cfnlintrc is left out of the zip that becomes the repository, so none may matter.
 
 A gate is a row of GATES: a name, and a function from the templates to commands. A tool whose dependencies do
-not go with the builds' gets a row that starts it from its own environment.
+not go with the builds' is started from its own environment, see environments.py. cfn-nag is a RubyGem and has
+a line of its own in the buildspec.
 """
 
 import argparse
@@ -13,10 +15,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from buildspecs import environments, suppressions
 from buildspecs.archive import ROOT
 from buildspecs.bodies import BODIES
 from buildspecs.errors import LintError, exit_code
@@ -54,6 +58,10 @@ class Templates:
             home_region=home,
         )
 
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.at_home, *self.in_every_region)
+
 
 Gate = Callable[[Templates], list[list[str]]]
 
@@ -75,24 +83,70 @@ def cfn_lint(templates: Templates) -> list[list[str]]:
     ]
 
 
-GATES: Mapping[str, Gate] = {"cfn-lint": cfn_lint}
+def checkov(templates: Templates) -> list[list[str]]:
+    return [[sys.executable, "-m", "buildspecs.analysers", "checkov", *templates.all]]
+
+
+def cfripper(templates: Templates) -> list[list[str]]:
+    return [[sys.executable, "-m", "buildspecs.analysers", "cfripper", *templates.all]]
+
+
+def template_tests(_: Templates) -> list[list[str]]:
+    """What the public analysers miss; they look at every template of the repository together."""
+    return [[sys.executable, "-m", "tests.templates"]]
+
+
+GATES: Mapping[str, Gate] = {
+    "cfn-lint": cfn_lint,
+    "checkov": checkov,
+    "cfripper": cfripper,
+    "template-tests": template_tests,
+}
+OWN_ENVIRONMENT = frozenset({"checkov"})
+
+
+def left_out(gates: Sequence[str]) -> list[str]:
+    """The gates that cannot run here; the environments of the others are made if need be."""
+    return [name for name in gates if name in OWN_ENVIRONMENT and environments.python_of(name) is None]
 
 
 def run(gates: Sequence[str], root: Path, home_region: str | None) -> int:
-    """Run every command of every gate, also after one has failed; 1 if any has."""
+    """Run every command of every gate at the same time, print what each said in order; 1 if any failed."""
     templates = Templates.below(root, home_region)
+    missing = left_out(gates)
+    running = [(name, GATES[name](templates)) for name in gates if name not in missing]
     failed = []
-    for name in gates:
-        at_home, everywhere = len(templates.at_home), len(templates.in_every_region)
-        print(f"{name}: {at_home} templates for {templates.home_region}", end=", ")
-        print(f"{everywhere} for {' '.join(templates.every_region)}", flush=True)
-        codes = [
-            subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603 - the words of a gate
-            for command in GATES[name](templates)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        answers = [
+            (name, [pool.submit(_started, words, root) for words in commands]) for name, commands in running
         ]
-        failed += [name] if any(codes) else []
-    print(f"failed: {', '.join(failed)}" if failed else f"passed: {', '.join(gates)}")
+        for name, commands in answers:
+            at_home, everywhere = len(templates.at_home), len(templates.in_every_region)
+            print(f"{name}: {at_home} templates for {templates.home_region}", end=", ")
+            print(f"{everywhere} for {' '.join(templates.every_region)}")
+            results = [command.result() for command in commands]
+            print("".join(result.stdout for result in results), end="", flush=True)
+            failed += [name] if any(result.returncode for result in results) else []
+    for name in missing:
+        print(
+            f"{name}: not run here, it has no environment below {environments.VARIABLE}: `make lint` runs it"
+        )
+    passed = [name for name, _ in running if name not in failed]
+    print(f"failed: {', '.join(failed)}" if failed else f"passed: {', '.join(passed)}")
     return 1 if failed else 0
+
+
+def _started(command: list[str], root: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - the words of a gate
+        command, cwd=root, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def list_suppressions(root: Path, home_region: str | None) -> int:
+    """Print every suppression of every analyser with its reason."""
+    files = Templates.below(root, home_region).all
+    print(suppressions.listing(one for file in sorted(files) for one in suppressions.read(file, root)))
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
@@ -100,10 +154,13 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="buildspecs.lint", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("gates", nargs="*", metavar="GATE", help=f"any of {', '.join(GATES)}; default: all")
     parser.add_argument("--home-region", help="default: the first target Region")
+    parser.add_argument("--suppressions", action="store_true", help="print what is suppressed, and why")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.gates if name not in GATES]
     if unknown:
         parser.error(f"unknown gate {', '.join(unknown)}; there is {', '.join(GATES)}")
+    if options.suppressions:
+        return exit_code(lambda: list_suppressions(root, options.home_region))
     return exit_code(lambda: run(options.gates or list(GATES), root, options.home_region))
 
 

@@ -6,6 +6,9 @@ content: a stack sees a change exactly when the content changes.
 
 Each bucket is asked, whatever SSM says: a Region that was added later gets the package, and a run that failed
 half-way is completed by the next one. SSM is written only after every bucket has the package.
+
+`publish` ends with `.build/pipeline-variables.sh`, which exports the key as PACKAGE: the function's stack
+takes it from there, so that it deploys what this very build has tested, whatever SSM says meanwhile.
 """
 
 import argparse
@@ -23,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from buildspecs.archive import PACKAGES, ROOT, Archive, Package, build, write
 from buildspecs.errors import PublishError, exit_code
 from buildspecs.targets import split
+from buildspecs.variables import forget, hand_over
 
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5})
 
@@ -213,6 +217,7 @@ def main(
     options = parser.parse_args(arguments)
 
     def command() -> int:
+        forget(root)
         archive = build(PACKAGES[options.package], root)
         print(f"{write(archive, root)}: sha256 {archive.sha256}")
         if options.action == "publish":
@@ -220,6 +225,7 @@ def main(
             destination = Destination.of_build(os.environ, aws)
             ssm = aws.client("ssm", region_name=destination.home_region, config=RETRIES)
             publish(archive, destination.buckets(aws), ssm)
+            hand_over({"PACKAGE": archive.key}, root)
         return 0
 
     return exit_code(command)

@@ -91,10 +91,11 @@ def read(path: Path) -> object:
         raise TargetsError(f"{path}: {error}") from error
 
 
-def check(document: object, *, account: str | None = None) -> list[str]:
+def check(document: object, *, account: str | None = None, examples_allowed: bool = False) -> list[str]:
     """All faults of the parsed file, each with its key, what it holds and what it needs; none: it is right.
 
     account: the account that the build runs in, which has to be the home account; None where nobody knows it.
+    examples_allowed: the values of EXAMPLES are no faults, and say nothing about the other values.
     """
     if not isinstance(document, dict):
         return [f'the file holds {_shown(document)}; it needs an object with "Parameters" and "Tags"']
@@ -106,10 +107,14 @@ def check(document: object, *, account: str | None = None) -> list[str]:
     parameters = document.get("Parameters")
     if not isinstance(parameters, dict):
         return [*faults, f"Parameters: {_holds(document, 'Parameters')}; it needs an object with {_KEYS}"]
-    strings = {key: value for key, value in parameters.items() if isinstance(value, str)}
+    strings = {
+        key: value
+        for key, value in parameters.items()
+        if isinstance(value, str) and not (examples_allowed and value == EXAMPLES.get(key))
+    }
     return [
         *faults,
-        *_form_faults(parameters),
+        *_form_faults(parameters, examples_allowed),
         *_home_account_faults(strings, account),
         *_partition_faults(strings),
         *_root_faults(strings),
@@ -133,7 +138,7 @@ class Form:
     faults: Callable[[str], Iterable[str]]
 
 
-def _form_faults(parameters: Mapping[str, object]) -> Iterator[str]:
+def _form_faults(parameters: Mapping[str, object], examples_allowed: bool) -> Iterator[str]:
     for key in parameters:
         if key not in _FORMS:
             yield f"unknown key {_shown(key)}; Parameters holds {_KEYS}"
@@ -142,6 +147,8 @@ def _form_faults(parameters: Mapping[str, object]) -> Iterator[str]:
         if not isinstance(value, str):
             yield f"{key}: {_holds(parameters, key)}; it needs {form.needs}, in double quotes"
         elif value == EXAMPLES.get(key):
+            if examples_allowed:
+                continue
             yield f"{key}: still holds the example {_shown(value)}; put in your own: {form.needs}"
         else:
             yield from (f"{key}: {fault}; it needs {form.needs}" for fault in form.faults(value))

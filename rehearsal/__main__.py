@@ -11,9 +11,12 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from rehearsal.display import Display, console_for
 from rehearsal.emulator import Emulator, EmulatorError
-from rehearsal.errors import PrerequisiteError, RehearsalError
+from rehearsal.emulator.errors import StartError, UnsupportedEmulatorError
+from rehearsal.errors import PrerequisiteError, RehearsalError, StepError
 from rehearsal.journal import Journal
 from rehearsal.organization import Organization
 from rehearsal.rehearse import Options, rehearse
@@ -112,9 +115,12 @@ def main(given: Sequence[str]) -> int:
         except RehearsalError as error:
             display.failure(error)
             return error.exit_code
-        except EmulatorError as error:
+        except (StartError, UnsupportedEmulatorError) as error:
             display.failure(PrerequisiteError(str(error)))
             return PrerequisiteError.exit_code
+        except (EmulatorError, ClientError, BotoCoreError) as error:
+            display.failure(StepError(f"{type(error).__name__}: {error}"))
+            return StepError.exit_code
         except KeyboardInterrupt:
             display.remark("Interrupted: everything that was started has been ended.")
             return INTERRUPTED

@@ -91,6 +91,10 @@ def build(context: Context) -> Done:
     owner = context.emulator.session(context.account, context.region)
     project = codebuild.Project.read(owner.client("codebuild"), configuration["ProjectName"])
     role = context.roles.assume(project.role_arn, CODEBUILD, context.region, project.arn)
+    # What CodePipeline asks of CodeBuild; the emulator records the build, the work is done below.
+    starter = context.role.client("codebuild")
+    identifier = starter.start_build(projectName=project.name)["build"]["id"]
+    starter.batch_get_builds(ids=[identifier])
     name = configuration.get("PrimarySource", action.inputs[0])
     folder = context.store.get(role.client("s3"), name, context.scratch / "src")
 
@@ -104,6 +108,7 @@ def build(context: Context) -> Done:
     result = codebuild.run(
         project,
         role,
+        identifier,
         source=folder,
         scratch=context.scratch / "build",
         overrides=overrides,
@@ -205,12 +210,29 @@ def _json_object(context: Context, what: str, text: str) -> dict[str, Any]:
     return value
 
 
+def invoke(context: Context) -> Done:
+    """Lambda: gives a job to a function, which says by CodePipeline's API how it ended."""
+    _only(context, "FunctionName", "UserParameters")
+    function = context.configuration["FunctionName"]
+    place = {"account": context.account, "region": context.region}
+    job = context.emulator.control("pipeline-job", **place)
+    data = {"actionConfiguration": {"configuration": dict(context.configuration)}}
+    event = {"CodePipeline.job": {"id": job, "accountId": context.account, "data": data}}
+    answer = context.role.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+    result = context.emulator.control("pipeline-job-result", identifier=job, **place)
+    if result.get("status") != "Succeeded":
+        reason = result.get("message") or f"it put no result: {answer['Payload'].read().decode()[:500]}"
+        raise ActionError(f"function {function}: {reason}")
+    return Done(f"function {function}")
+
+
 ACTIONS: Final[Mapping[tuple[str, str, str], Callable[[Context], Done]]] = {
     ("Source", "AWS", "CodeCommit"): source,
     ("Build", "AWS", "CodeBuild"): build,
     ("Test", "AWS", "CodeBuild"): build,
     ("Deploy", "AWS", "S3"): s3_deploy,
     ("Deploy", "AWS", "CloudFormation"): cloudformation,
+    ("Invoke", "AWS", "Lambda"): invoke,
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from buildspecs import environments
 from rehearsal import artifacts, build_shell, buildspec
 from rehearsal.acting import Role
 from rehearsal.build_shell import BuildCommand
@@ -65,6 +65,7 @@ def _variables(entries: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str, st
 def run(
     project: Project,
     role: Role,
+    identifier: str,
     *,
     source: Path,
     scratch: Path,
@@ -72,10 +73,11 @@ def run(
     beyond_aws: Mapping[str, str],
     finished: Callable[[BuildCommand], None],
 ) -> Build:
-    """Build `source` (changed in place) with the project's role. Raises ActionError with the log's end.
+    """Build `source` (changed in place) with the project's role; `identifier` is that of the build.
 
     `overrides` are the environment variables of the pipeline's action; they win over the project's, which win
-    over the buildspec's, as in AWS. `beyond_aws` are further variables of this machine.
+    over the buildspec's, as in AWS. `beyond_aws` are further variables of this machine. Raises ActionError
+    with the log's end.
     """
     path = source / project.buildspec
     if not path.is_file():
@@ -90,7 +92,7 @@ def run(
     scratch.mkdir(parents=True, exist_ok=True)
     log = scratch / "build.log"
     environment = {
-        **_environment(project, role, source, scratch),
+        **_environment(project, role, identifier, source, scratch),
         **beyond_aws,
         **_resolve(project, role, wanted),
     }
@@ -125,12 +127,13 @@ def _parameters(project: Project, role: Role, names: list[str]) -> dict[str, str
     return {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
 
 
-def _environment(project: Project, role: Role, source: Path, scratch: Path) -> dict[str, str]:
+def _environment(
+    project: Project, role: Role, identifier: str, source: Path, scratch: Path
+) -> dict[str, str]:
     """What every build sees: nothing of the developer's own environment but the search path."""
     home = scratch / "home"
     home.mkdir(exist_ok=True)
     tools = Path(sys.executable).parent
-    identifier = f"{project.name}:{uuid.uuid4()}"
     return {
         "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "HOME": str(home),
@@ -146,6 +149,8 @@ def _environment(project: Project, role: Role, source: Path, scratch: Path) -> d
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(Path(sys.prefix) / "wheels"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        # Nothing is installed for a gate with an environment of its own; it runs where that is there already.
+        environments.VARIABLE: os.environ.get(environments.VARIABLE) or str(home / environments.FOLDER),
         "PYTHONDONTWRITEBYTECODE": "1",
         **role.environment,
     }

@@ -92,9 +92,8 @@ class Display:
         self._print(
             Text.assemble(f"  {symbol} ", step.title, suffix, (f"{summary}{duration}", "dim"), style=style)
         )
-        if step.status is not Status.PASSED:
-            self._details(step.lines)
-            self._shown = step.lines
+        self._details(step.reason)
+        self._shown = step.reason or self._shown
         self._denied(step.denied)
 
     def remark(self, text: str) -> None:
@@ -119,7 +118,7 @@ class Display:
     def failure(self, error: RehearsalError) -> None:
         """An error of the foreseen kind: its message, and never a traceback."""
         self._print(Text(f"The rehearsal failed: {error}", style="bold red"))
-        if self._shown[-1 - len(error.details) :] != (str(error), *error.details):
+        if self._shown != (str(error), *error.details):
             self._details(error.details)
 
     def _details(self, lines: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Protocol
 
 from rehearsal.emulator import Denied, EmulatorError
-from rehearsal.errors import RehearsalError
+from rehearsal.errors import RehearsalError, StepError
 
 
 class Status(Enum):
@@ -31,7 +31,7 @@ def describe(denied: Denied) -> str:
 
 @dataclass(frozen=True)
 class Step:
-    """One finished step. `lines` are what it reported, `denied` the calls refused while it ran."""
+    """One finished step: what it reported, why it failed, and the calls that were refused while it ran."""
 
     section: str
     title: str
@@ -39,6 +39,7 @@ class Step:
     seconds: float
     summary: str = ""
     lines: tuple[str, ...] = ()
+    reason: tuple[str, ...] = ()
     denied: tuple[Denied, ...] = ()
 
 
@@ -84,16 +85,17 @@ class OpenStep:
     status: Status = Status.PASSED
     summary: str = ""
     lines: list[str] = field(default_factory=list)
+    reason: tuple[str, ...] = ()
 
     def say(self, text: str) -> None:
         """Report something worth a line."""
         self.lines.append(text)
         self._say(text)
 
-    def expected_failure(self, error: RehearsalError) -> None:
-        """The step failed, and had to."""
-        self.status = Status.EXPECTED_FAILURE
-        self.lines += [str(error), *error.details]
+    def failed(self, error: RehearsalError, status: Status = Status.FAILED) -> None:
+        """The step failed; the status says whether it had to."""
+        self.status = status
+        self.reason = (str(error), *error.details)
 
 
 class Journal:
@@ -109,6 +111,7 @@ class Journal:
         self.steps: list[Step] = []
         self.holdings: list[Holding] = []
         self.denied: Callable[[], Sequence[Denied]] = tuple
+        self._announced: set[Denied] = set()
         self._closed = False
 
     def close(self) -> None:
@@ -116,8 +119,8 @@ class Journal:
         self._closed = True
 
     def unexpected(self) -> list[Denied]:
-        """The calls that were refused, but for those of steps that had to fail."""
-        expected = {
+        """The calls that were refused, but for those of steps that had to fail and those announced."""
+        expected = self._announced | {
             entry for step in self.steps if step.status is Status.EXPECTED_FAILURE for entry in step.denied
         }
         return [entry for entry in self.denied() if entry not in expected]
@@ -144,6 +147,19 @@ class Journal:
             self.denied = lambda: last
 
     @contextmanager
+    def announced(self, planned: Callable[[Denied], bool]) -> Iterator[Callable[[], list[Denied]]]:
+        """Calls that are refused in the block and that `planned` knows are no fault; yields what they are."""
+        before = set(self.denied())
+
+        def refused() -> list[Denied]:
+            return [entry for entry in self.denied() if entry not in before and planned(entry)]
+
+        try:
+            yield refused
+        finally:
+            self._announced.update(refused())
+
+    @contextmanager
     def step(self, title: str) -> Iterator[OpenStep]:
         """Carry out one step: an exception in the block ends it as failed and goes on upwards."""
         self._listener.started(title)
@@ -152,8 +168,10 @@ class Journal:
         try:
             yield step
         except RehearsalError as error:
-            step.status = Status.FAILED
-            step.lines += [str(error), *error.details]
+            step.failed(error)
+            raise
+        except Exception as error:
+            step.failed(StepError(f"{type(error).__name__}: {error}"))
             raise
         except BaseException:
             step.status = Status.INTERRUPTED
@@ -163,9 +181,9 @@ class Journal:
                 failed = step.status is not Status.PASSED
                 self._finish(step, time.monotonic() - began, self._denied_since(wall_clock) if failed else ())
 
-    def note(self, title: str, status: Status, *lines: str) -> None:
+    def note(self, title: str, status: Status, *reason: str) -> None:
         """Record a step that takes no time."""
-        self._finish(OpenStep(title, lambda _: None, status, lines=list(lines)), 0.0, ())
+        self._finish(OpenStep(title, lambda _: None, status, reason=reason), 0.0, ())
 
     def result(self, error: RehearsalError | None = None) -> Result:
         return Result(
@@ -185,7 +203,14 @@ class Journal:
 
     def _finish(self, step: OpenStep, seconds: float, denied: tuple[Denied, ...]) -> None:
         finished = Step(
-            self._section, step.title, step.status, seconds, step.summary, tuple(step.lines), denied
+            section=self._section,
+            title=step.title,
+            status=step.status,
+            seconds=seconds,
+            summary=step.summary,
+            lines=tuple(step.lines),
+            reason=step.reason,
+            denied=denied,
         )
         self.steps.append(finished)
         self._listener.finished(finished)

@@ -111,6 +111,16 @@ class Execution:
         self._report("InProgress")
         self._run_from(stage, None, follow_update=False)
 
+    def repeat(self, stage: str) -> None:
+        """Run a stage that has succeeded again, with the same source and variables, and nothing after it.
+
+        In AWS that is RollbackStage to this very execution. Raises StepError.
+        """
+        (wanted,) = [known for known in self._definition.stages if known.name == stage]
+        self._succeeded -= {(stage, action.name) for action in wanted.actions}
+        for group in wanted.run_orders:
+            self._run_group(wanted, group, None)
+
     def _report(self, status: str) -> None:
         """Tell the emulator what its CodePipeline shall say of this execution."""
         self._emulator.control(
@@ -173,7 +183,7 @@ class Execution:
                 reason = "\n".join([str(error), *error.details])
                 if not expected or expected.names not in reason:
                     raise
-                step.expected_failure(error)
+                step.failed(error, Status.EXPECTED_FAILURE)
                 return
             step.summary = done.summary
         self._succeeded.add((stage.name, action.name))

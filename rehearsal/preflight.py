@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from buildspecs import environments
 from rehearsal.errors import PrerequisiteError
 
 MINIMUM_PYTHON: Final = (3, 11)
@@ -68,6 +69,11 @@ def check(search_path: str, port: int | None, tools: Path, standins: Path) -> To
         notes.append("zip is not installed: the README's zip command is carried out by a stand-in")
     if shutil.which("cfn_nag_scan", path=search_path) is None:
         notes.append("cfn-nag is not installed (it comes from RubyGems): its commands are left out")
+    if not os.environ.get(environments.VARIABLE):
+        notes.append(
+            "checkov has an environment of its own: its gate is left out, `make lint` runs it "
+            f"({environments.VARIABLE}=$PWD/{environments.FOLDER} takes it along)"
+        )
     return Tools(path, tuple(notes))
 
 

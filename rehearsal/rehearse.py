@@ -10,17 +10,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal import organization, preflight, processes, restores, runbook, scenarios, workspace
+from rehearsal import (
+    discretion,
+    organization,
+    policies,
+    preflight,
+    processes,
+    restores,
+    runbook,
+    scenarios,
+    workspace,
+)
 from rehearsal.commands import PRINTED, Operator
 from rehearsal.emulator import Emulator
-from rehearsal.errors import OutcomeError
-from rehearsal.journal import Holding, Journal, Status, describe
+from rehearsal.errors import OutcomeError, PrerequisiteError
+from rehearsal.journal import Journal, Status, describe
 from rehearsal.organization import Organization, Plan
 from rehearsal.outcomes import Outcomes
+from rehearsal.policies import Laboratory
 from rehearsal.runbook import Command
 from rehearsal.scenarios import Scenario
 
-SECTIONS = ("Prerequisites", "Deploy")
+SECTIONS = ("Prerequisites", "Deploy", "Verify")
 
 
 @dataclass(frozen=True)
@@ -52,13 +63,15 @@ def rehearse(options: Options, journal: Journal) -> None:
             scratch.mkdir()
             operator = Operator(emulator, created, tools, journal, clone, scratch)
             try:
-                _carry_out(operator, commands, journal)
+                laboratory = _carry_out(operator, commands, emulator, created, journal)
                 if options.scenarios:
                     scenarios.carry_out(
                         options.scenarios, emulator, created, journal, clone, scratch, operator.executions
                     )
                 else:
                     _check_outcomes(emulator, created, journal)
+                    _tell_stories(operator, emulator, created, laboratory, journal)
+                _check_what_was_said(emulator, created, folder, journal)
             finally:
                 interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
                 if options.keep and not interrupted:
@@ -76,30 +89,52 @@ def _interruptible(journal: Journal) -> Iterator[None]:
         raise
 
 
-def _carry_out(operator: Operator, commands: list[Command], journal: Journal) -> None:
-    for section in SECTIONS:
-        journal.section(f"{section}: the README's commands")
-        operator.carry_out([command for command in commands if command.section == section])
+def _carry_out(
+    operator: Operator, commands: list[Command], emulator: Emulator, created: Organization, journal: Journal
+) -> Laboratory:
+    """The README's commands; between prerequisites and deployment, something that must stay untouched."""
+    prerequisites, *others = SECTIONS
+    _carry_out_section(operator, commands, prerequisites, journal)
+    with journal.step("a backup policy made by hand") as step:
+        laboratory = policies.plant(emulator, created)
+        step.summary = f"{policies.FOREIGN}, for the organizational unit laboratory"
+    for section in others:
+        _carry_out_section(operator, commands, section, journal)
     operator.finish()
+    return laboratory
+
+
+def _carry_out_section(operator: Operator, commands: list[Command], section: str, journal: Journal) -> None:
+    journal.section(f"{section}: the README's commands")
+    operator.carry_out([command for command in commands if command.section == section])
 
 
 def _check_outcomes(emulator: Emulator, created: Organization, journal: Journal) -> None:
-    """What the accounts hold, and whether restored resources get their tags back."""
     journal.section("Outcomes")
     for title, check in Outcomes(emulator, created).all().items():
         with journal.step(title) as step:
             found = check()
             journal.holdings += found
             step.summary = f"{len(found)} found"
-    member, plan = created.plan.accounts.members[0], created.plan
-    elsewhere = next((region for region in plan.regions if region != plan.home_region), plan.home_region)
-    for restore, region in ((restores.TABLE, elsewhere), (restores.VOLUME, plan.home_region)):
-        with journal.step(f"restore of {restore.kind} in account {member}, {region}") as step:
-            arn = restores.rehearse(emulator, member, region, restore)
-            step.summary = f"{arn.rpartition(':')[2]} has its tags back"
-            name = next(name for name, account in plan.accounts.ids_by_name().items() if account == member)
-            journal.holdings.append(Holding(name, member, region, "restored, with its tags", arn))
-    with journal.step("no call was refused but the one that the README announces"):
+
+
+def _tell_stories(
+    operator: Operator, emulator: Emulator, created: Organization, laboratory: Laboratory, journal: Journal
+) -> None:
+    """What happens to the deployed organization afterwards."""
+    journal.section("Restores in a member account")
+    restores.rehearse(emulator, created, journal)
+    journal.section("The life of the backup policies")
+    (pipeline,) = operator.executions.values()
+    policies.rehearse(emulator, created, laboratory, pipeline, journal)
+
+
+def _check_what_was_said(emulator: Emulator, created: Organization, folder: Path, journal: Journal) -> None:
+    """What no step may leave behind: secrets in logs, calls that were refused without being announced."""
+    journal.section("At the end")
+    with journal.step("no log holds a ResponseURL, a credential or a whole event") as step:
+        step.summary = f"{discretion.check(emulator, created, folder)} lines"
+    with journal.step("no call was refused but those announced"):
         if refused := journal.unexpected():
             raise OutcomeError(
                 f"{len(refused)} calls were refused, the first: {describe(refused[0])}",
@@ -129,6 +164,11 @@ def _copy(options: Options, journal: Journal, folder: Path) -> tuple[Path, list[
     with journal.step("Copy of the repository") as step:
         count = workspace.copy_repository(options.repository, clone)
         step.summary = f"{count} files"
+        if not (clone / "README.md").is_file():
+            raise PrerequisiteError(f"{options.repository} holds no README.md that git knows: is it a clone?")
+    if not options.targets:
+        with journal.step(f"{workspace.TARGETS} as it is in the repository"):
+            workspace.check_targets(clone / workspace.TARGETS)
     with journal.step("README.md as a runbook") as step:
         commands = runbook.select(runbook.parse((clone / "README.md").read_text()), SECTIONS)
         runbook.check(commands, [*organization.PLACEHOLDERS, *PRINTED], clone)

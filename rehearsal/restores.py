@@ -1,147 +1,341 @@
-"""Restores in a member account: does the deployed TagOnRestore, started by the event, put the tags back?"""
+"""Restores in a member account: does the deployed TagOnRestore, started by the event, put the tags back?
+
+And if it may not: does the account hear of it, and does the sweep mend it?
+"""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rehearsal import logs
-from rehearsal.emulator import Emulator
+from rehearsal import logs, stacks
+from rehearsal.emulator import Denied, Emulator
 from rehearsal.errors import OutcomeError
-from rehearsal.outcomes import MEMBER_ROLE, MEMBER_VAULT, TAG_FUNCTION
+from rehearsal.journal import Holding, Journal, describe
+from rehearsal.organization import Organization
+from rehearsal.outcomes import MEMBER_ROLE, MEMBER_VAULT, TAG_FUNCTION, TAG_ROLE
+from rehearsal.resources import (
+    EXCLUDED,
+    ITSELF,
+    NOT_COPIED,
+    RESTORES,
+    TABLE,
+    TAGS,
+    VOLUME,
+    Place,
+    Restore,
+    Tags,
+)
 
-TAGS: Final = {"backup": "daily", "owner": "payroll", "cost centre": "4711/a"}
+EXCLUSION_STACK: Final = "stackset-aws-backup-tagonrestore"
+EXCLUSION_PARAMETER: Final = "pTagsToExcludeInCopy"
+FAILURE_QUEUE: Final = "TagOnRestoreFailures"
+FAILURE_ALARM: Final = "TagOnRestoreFailures"
+SWEEP: Final = {"RefreshTagItems": "true"}
+DENIED_ACTION: Final = "dynamodb:TagResource"
+_DENIAL: Final = "denied-by-the-accounts-administrator"
+_NAME: Final = "payroll-restored"
 _WAIT_SECONDS: Final = 20.0
-_GRACE_SECONDS: Final = 3.0
-_POLL_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.05
 _LOG_LINES: Final = 15
 
 
 @dataclass(frozen=True)
-class Restore:
-    """One kind of resource: how to make one with TAGS, how to restore it, and how to read its tags."""
+class Backup:
+    """A backup of a resource; `arn` is the recovery point."""
 
-    kind: str  # the resource type of AWS Backup
-    create: Callable[[Any], str]  # client → ARN
-    service: str
-    metadata: Callable[[str], Mapping[str, str]]  # region → StartRestoreJob's Metadata
-    tags: Callable[[Any, str], dict[str, str]]  # client, ARN → tags
+    restore: Restore
+    source: str
+    arn: str
 
 
-def _create_table(dynamodb: Any) -> str:
-    table = dynamodb.create_table(
-        TableName="orders",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        Tags=[{"Key": key, "Value": value} for key, value in TAGS.items()],
+def rehearse(emulator: Emulator, organization: Organization, journal: Journal) -> None:
+    """The story of all restores, step by step. Raises OutcomeError at the first thing that is wrong."""
+    plan = organization.plan
+    account = plan.accounts.members[0]
+    elsewhere = next((region for region in plan.regions if region != plan.home_region), plan.home_region)
+    home = Place(emulator, account, plan.home_region)
+    other = Place(emulator, account, elsewhere)
+    with _excluded(emulator, organization, journal):
+        if home != other:
+            for restore in (TABLE, VOLUME):
+                _restored_with_tags(home, restore, journal)
+        backups = [_restored_with_tags(other, restore, journal) for restore in RESTORES]
+        table = next(backup for backup in backups if backup.restore is TABLE)
+        with journal.step(f"restore test of {TABLE.kind} in {other}") as step:
+            arn = leaves_a_test_alone(other, table, "payroll-tested")
+            step.summary = f"{_short(arn)} is left as it is"
+        _denial_and_repair(other, table, len(backups), journal)
+
+
+def _restored_with_tags(place: Place, restore: Restore, journal: Journal) -> Backup:
+    with journal.step(f"restore of {restore.title} in {place}") as step:
+        backup = back_up(place, restore)
+        _, created = start(place, backup, _NAME)
+        wait_for_tags(place, restore, created)
+        parts = f" and its {len(restore.expected) - 1} volumes have" if len(restore.expected) > 1 else " has"
+        step.summary = f"{_short(created)}{parts} the tags back"
+        accounts = place.emulator.accounts.ids_by_name()
+        name = next(name for name, account in accounts.items() if account == place.account)
+        journal.holdings.append(
+            Holding(name, place.account, place.region, "restored, with its tags", created)
+        )
+    return backup
+
+
+def _denial_and_repair(place: Place, backup: Backup, right: int, journal: Journal) -> None:
+    """right: how many restores of the place have their tags."""
+    with (
+        journal.announced(refused_for(place, DENIED_ACTION)) as refused,
+        journal.step(f"{TAG_ROLE} in account {place.account} is denied {DENIED_ACTION}") as step,
+    ):
+        with denied(place, DENIED_ACTION):
+            job, created = start(place, backup, "payroll-untagged")
+            reason = failure(place, job)
+        if not (calls := refused()):
+            raise OutcomeError(f"{created} got no tags, but {DENIED_ACTION} was not refused: {reason}")
+        if created not in reason or DENIED_ACTION not in reason:
+            raise OutcomeError(f"the reason in {FAILURE_QUEUE} names neither resource nor call: {reason}")
+        if (tags := backup.restore.tags(place, created)) != {ITSELF: {}}:
+            raise OutcomeError(f"{created} has the tags {tags} although {DENIED_ACTION} was refused.")
+        step.say(f"{len(calls)} times {describe(calls[0])}")
+        step.say(f"in {FAILURE_QUEUE}: {reason}")
+        step.say(alarm(place))
+        step.summary = "kept in the dead-letter queue, with the reason"
+    with journal.step(f"sweep in {place}, the permission being back") as step:
+        step.summary = sweep(place, {"tagged": 1, "unchanged": right, "skipped": 1})
+        wait_for_tags(place, backup.restore, created)
+        purge(place)
+
+
+@contextmanager
+def _excluded(emulator: Emulator, organization: Organization, journal: Journal) -> Iterator[None]:
+    """While the block runs, tags that match EXCLUDED are not copied; then all is as the pipeline made it."""
+    before = ""
+    with journal.step(f"{EXCLUSION_STACK}: tags {EXCLUDED} are not to be copied") as step:
+        before = exclude(emulator, organization, lambda value: f"{value}, {EXCLUDED}")
+        step.summary = f"{EXCLUSION_PARAMETER} has reached every member account"
+    yield
+    with journal.step(f"{EXCLUSION_STACK}: as it was"):
+        exclude(emulator, organization, lambda _: before)
+
+
+def exclude(emulator: Emulator, organization: Organization, changed: Callable[[str], str]) -> str:
+    """Change which tags the home account's stack leaves out everywhere; returns what it was before."""
+    plan = organization.plan
+    cloudformation = emulator.session(plan.accounts.home, plan.home_region).client("cloudformation")
+    before = stacks.parameters(cloudformation, EXCLUSION_STACK)[EXCLUSION_PARAMETER]
+    stacks.change(
+        cloudformation,
+        EXCLUSION_STACK,
+        {EXCLUSION_PARAMETER: changed(before)},
+        f"the home account, {plan.home_region}",
     )
-    return str(table["TableDescription"]["TableArn"])
+    return before
 
 
-def _table_tags(dynamodb: Any, arn: str) -> dict[str, str]:
-    return _as_map(dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"])
+# -- one thing each ------------------------------------------------------------------------------------------
 
 
-def _create_volume(ec2: Any) -> str:
-    region = ec2.meta.region_name
-    volume = ec2.create_volume(
-        AvailabilityZone=f"{region}a",
-        Size=1,
-        TagSpecifications=[
-            {
-                "ResourceType": "volume",
-                "Tags": [{"Key": key, "Value": value} for key, value in TAGS.items()],
-            }
-        ],
-    )
-    return str(volume["VolumeId"])
-
-
-def _volume_tags(ec2: Any, arn: str) -> dict[str, str]:
-    volume = arn.rpartition("/")[2]
-    return _as_map(ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [volume]}])["Tags"])
-
-
-def _as_map(tags: list[dict[str, str]]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in tags}
-
-
-TABLE: Final = Restore(
-    kind="DynamoDB",
-    create=_create_table,
-    service="dynamodb",
-    metadata=lambda _: {"targetTableName": "orders-restored"},
-    tags=_table_tags,
-)
-VOLUME: Final = Restore(
-    kind="EBS",
-    create=_create_volume,
-    service="ec2",
-    metadata=lambda region: {"availabilityZone": f"{region}a"},
-    tags=_volume_tags,
-)
-
-
-def rehearse(emulator: Emulator, account: str, region: str, restore: Restore) -> str:
-    """Make, back up and restore one resource, and wait for its tags. Returns the restored resource's ARN.
-
-    Raises OutcomeError with the end of the function's log.
-    """
-    session = emulator.session(account, region)
-    client, backup = session.client(restore.service), session.client("backup")
-    already = len(emulator.denied())
-    source = restore.create(client)
-    if not source.startswith("arn:"):
-        source = f"arn:aws:ec2:{region}:{account}:volume/{source}"
-    point = emulator.control(
+def back_up(place: Place, restore: Restore) -> Backup:
+    """Make one resource and a backup of it; then the source goes where the row says so."""
+    source = restore.create(place)
+    own = {"recovery_point": restore.snapshot(place, source)} if restore.snapshot else {}
+    point = place.emulator.control(
         "create-recovery-point",
-        account=account,
-        region=region,
+        account=place.account,
+        region=place.region,
         vault=MEMBER_VAULT,
         resource=source,
         resource_type=restore.kind,
+        tags={**TAGS, **NOT_COPIED, "aws:backup:source-resource": source},
+        **own,
     )["RecoveryPointArn"]
-    job = backup.start_restore_job(
-        RecoveryPointArn=point,
-        IamRoleArn=f"arn:aws:iam::{account}:role/{MEMBER_ROLE}",
-        ResourceType=restore.kind,
-        Metadata=dict(restore.metadata(region)),
-    )["RestoreJobId"]
-    created = _restored(backup, job)
-    _wait_for_tags(emulator, account, region, restore, created, already)
+    if restore.remove:
+        restore.remove(place, source)
+    return Backup(restore, source, point)
+
+
+def start(place: Place, backup: Backup, name: str, testing_plan: str | None = None) -> tuple[str, str]:
+    """Restore under a name, and wait for the job. Returns its id and the ARN of what it made.
+
+    testing_plan: the ARN of the restore testing plan on whose behalf AWS Backup restores.
+    """
+    request = {
+        "RecoveryPointArn": backup.arn,
+        "IamRoleArn": f"arn:aws:iam::{place.account}:role/{MEMBER_ROLE}",
+        "ResourceType": backup.restore.kind,
+        "Metadata": dict(backup.restore.metadata(place, backup.source, name)),
+    }
+    client = place.client("backup")
+    if testing_plan is None:
+        job = client.start_restore_job(**request)["RestoreJobId"]
+    else:
+        job = place.emulator.control(
+            "start-restore",
+            account=place.account,
+            region=place.region,
+            request=request,
+            testing_plan=testing_plan,
+        )
+
+    def ended() -> Any:
+        found = client.describe_restore_job(RestoreJobId=job)
+        return found if found["Status"] in ("COMPLETED", "FAILED", "ABORTED") else None
+
+    found = _eventually(ended, lambda: OutcomeError(f"restore job {job} has not ended in time."))
+    if found["Status"] != "COMPLETED":
+        raise OutcomeError(f"restore job {job} {found['Status']}: {found.get('StatusMessage', '')}")
+    return str(job), str(found["CreatedResourceArn"])
+
+
+def wait_for_tags(place: Place, restore: Restore, created: str) -> None:
+    """Until the restored resource and its parts have the tags of the source, and no others.
+
+    Raises OutcomeError with the end of the function's log.
+    """
+
+    def differing() -> Iterator[str]:
+        found = restore.tags(place, created)
+        for part, expected in restore.expected.items():
+            if (tags := found.get(part, {})) != expected:
+                what = created if part == ITSELF else f"{part} of {created}"
+                yield f"{what} was restored but has the tags {dict(tags) or 'none'} instead of {expected}."
+
+    _eventually(
+        lambda: not list(differing()),
+        lambda: OutcomeError(*differing(), *_end_of_log(place)),
+    )
+
+
+def leaves_a_test_alone(place: Place, backup: Backup, name: str) -> str:
+    """A restore that tests a backup gets no tags: they would enrol the copy in backups. Returns its ARN."""
+    plan = place.arn("backup", "restore-testing-plan:monthly-test")
+    before: dict[str, Tags] = {ITSELF: {}}
+    job, created = start(place, backup, name, testing_plan=plan)
+
+    def told() -> bool:
+        log = logs.of_function(place.emulator, place.account, place.region, TAG_FUNCTION)
+        return any(job in line and '"skipped"' in line for line in log)
+
+    _eventually(
+        told,
+        lambda: OutcomeError(
+            f"{TAG_FUNCTION} has not said that it skips restore job {job}, a restore test.",
+            *_end_of_log(place),
+        ),
+    )
+    if (tags := backup.restore.tags(place, created)) != before:
+        raise OutcomeError(f"{created} is a restore test, but {TAG_FUNCTION} gave it the tags {tags}.")
     return created
 
 
-def _restored(backup: Any, job: str) -> str:
-    """The ARN of what the job made."""
+@contextmanager
+def denied(place: Place, action: str) -> Iterator[None]:
+    """An administrator of the account takes a permission away from the function's role, for a while."""
+    iam = place.client("iam")
+    statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=TAG_ROLE, PolicyName=_DENIAL, PolicyDocument=document)
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=TAG_ROLE, PolicyName=_DENIAL)
+
+
+def refused_for(place: Place, action: str) -> Callable[[Denied], bool]:
+    """Whether a refused call is one of those that `denied` announces."""
+    role = f":sts::{place.account}:assumed-role/{TAG_ROLE}/"
+    return lambda entry: (
+        entry.action == action and entry.account == place.account and role in f"{entry.principal}/"
+    )
+
+
+def failure(place: Place, job: str) -> str:
+    """The reason in the dead-letter queue for which a job's event failed. Raises OutcomeError."""
+    sqs = place.client("sqs")
+    queue = sqs.get_queue_url(QueueName=FAILURE_QUEUE)["QueueUrl"]
+
+    def message() -> Any:
+        received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        bodies = [json.loads(entry["Body"]) for entry in received.get("Messages", [])]
+        return next((body for body in bodies if job in json.dumps(body)), None)
+
+    found = _eventually(
+        message,
+        lambda: OutcomeError(
+            f"the event of restore job {job} failed, but is not in the queue {FAILURE_QUEUE}, {place}.",
+            *_end_of_log(place),
+        ),
+    )
+    return str((found.get("responsePayload") or {}).get("errorMessage") or "no reason given")
+
+
+def alarm(place: Place) -> str:
+    """What the alarm watches, in words. Raises OutcomeError unless what is in the queue sets it off."""
+    sqs, cloudwatch = place.client("sqs"), place.client("cloudwatch")
+    queue = sqs.get_queue_url(QueueName=FAILURE_QUEUE)["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+    waiting = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
+    alarms = cloudwatch.describe_alarms(AlarmNames=[FAILURE_ALARM])["MetricAlarms"]
+    watched = [
+        one
+        for one in alarms
+        if (one["Namespace"], one["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+        and {"Name": "QueueName", "Value": FAILURE_QUEUE} in one["Dimensions"]
+        and one["ComparisonOperator"] == "GreaterThanThreshold"
+        and waiting > one["Threshold"]
+    ]
+    if not watched:
+        raise OutcomeError(
+            f"{waiting} messages in {FAILURE_QUEUE} set off no alarm {FAILURE_ALARM} in {place}."
+        )
+    return f"{waiting} in {FAILURE_QUEUE}: above the {watched[0]['Threshold']:.0f} of alarm {FAILURE_ALARM}"
+
+
+def sweep(place: Place, expected: Mapping[str, int]) -> str:
+    """Have the function look at all restore jobs again; returns its counts in words.
+
+    Raises OutcomeError unless it finishes with the counts that are expected (kinds left out: none).
+    """
+    invoked = place.client("lambda").invoke(FunctionName=TAG_FUNCTION, Payload=json.dumps(SWEEP))
+    answer = json.loads(invoked["Payload"].read())
+    kinds = ("tagged", "unchanged", "skipped", "unsupported", "failed")
+    counts = {kind: answer.get(kind) for kind in kinds}
+    if not answer.get("finished") or counts != {kind: expected.get(kind, 0) for kind in kinds}:
+        raise OutcomeError(
+            f"the sweep in {place} answered {answer} instead of {dict(expected)}.", *_end_of_log(place)
+        )
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+
+
+def purge(place: Place) -> None:
+    """Empty the dead-letter queue, as the alarm's description says once the cause is gone."""
+    sqs = place.client("sqs")
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=FAILURE_QUEUE)["QueueUrl"])
+
+
+def _eventually(look: Callable[[], Any], failed: Callable[[], OutcomeError]) -> Any:
+    """What `look` returns once it is true."""
     deadline = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < deadline:
-        found = backup.describe_restore_job(RestoreJobId=job)
-        if found["Status"] == "COMPLETED":
-            return str(found["CreatedResourceArn"])
-        if found["Status"] in ("FAILED", "ABORTED"):
-            raise OutcomeError(f"restore job {job} {found['Status']}: {found.get('StatusMessage', '')}")
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise failed()
         time.sleep(_POLL_SECONDS)
-    raise OutcomeError(f"restore job {job} has not ended after {_WAIT_SECONDS:.0f} seconds.")
+    return found
 
 
-def _wait_for_tags(
-    emulator: Emulator, account: str, region: str, restore: Restore, created: str, already: int
-) -> None:
-    """`already` is the number of calls that had been refused before."""
-    client = emulator.session(account, region).client(restore.service)
-    began = time.monotonic()
-    while (tags := restore.tags(client, created)) != TAGS:
-        waited = time.monotonic() - began
-        # A call that was refused is refused again in every retry: there is nothing to wait for.
-        if waited > _WAIT_SECONDS or (waited > _GRACE_SECONDS and len(emulator.denied()) > already):
-            log = logs.of_function(emulator, account, region, TAG_FUNCTION)
-            raise OutcomeError(
-                f"{created} was restored but has the tags {tags or 'none'} instead of {TAGS}.",
-                f"the end of the log of {TAG_FUNCTION} in account {account}, {region}:",
-                *(log[-_LOG_LINES:] or ["(nothing: the function was not started)"]),
-            )
-        time.sleep(_POLL_SECONDS)
+def _end_of_log(place: Place) -> list[str]:
+    log = logs.of_function(place.emulator, place.account, place.region, TAG_FUNCTION)
+    return [
+        f"the end of the log of {TAG_FUNCTION} in {place}:",
+        *(log[-_LOG_LINES:] or ["(nothing: the function was not started)"]),
+    ]
+
+
+def _short(arn: str) -> str:
+    return arn.split(":", 5)[5]

@@ -128,6 +128,29 @@ def deploy(cloudformation: Any, deployment: Deployment, where: str, *, replace_f
     return "updated"
 
 
+def parameters(cloudformation: Any, name: str) -> dict[str, str]:
+    """The parameters of a stack as they were given: the path, not the value, of an SSM-typed one."""
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    return {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack.get("Parameters", [])}
+
+
+def change(cloudformation: Any, name: str, changed: Mapping[str, str], where: str) -> None:
+    """Update some parameters of a stack; everything else of it stays. Raises StackError."""
+    known = parameters(cloudformation, name)
+    cloudformation.update_stack(
+        StackName=name,
+        UsePreviousTemplate=True,
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": changed[key]}
+            if key in changed
+            else {"ParameterKey": key, "UsePreviousValue": True}
+            for key in known
+        ],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    wait(cloudformation, name, where)
+
+
 def _role(deployment: Deployment) -> dict[str, str]:
     return {"RoleARN": deployment.role_arn} if deployment.role_arn else {}
 

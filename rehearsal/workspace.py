@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,28 +42,37 @@ def copy_repository(repository: Path, folder: Path) -> int:
     return count
 
 
-def fill_targets(file: Path, values: Mapping[str, str]) -> list[str]:
-    """Put the emulated organization's values into the copy of aws-backup-ssm-targets.json.
+def check_targets(file: Path) -> None:
+    """Check the repository's aws-backup-ssm-targets.json before anything is started.
 
-    First the file is checked as it is, by the code of the validation build; only its documented examples may
-    still be there. Keys that it lacks stay missing and keys that it adds stay: the check has to find them.
-    Returns the keys. Raises TargetsError with every fault.
+    The code of the validation build does it; only the documented examples may still be there. Raises
+    TargetsError with every fault.
     """
-    document = _read(file)
-    faults = targets.check(_replaced(document, values, only_examples=True))
-    if faults:
-        raise TargetsError(f"{TARGETS}: {faults[0]}", *(f"{TARGETS}: {fault}" for fault in faults[1:]))
-    filled = _replaced(document, values, only_examples=False)
-    file.write_text(json.dumps(filled, indent=2) + "\n")
+    _raise(targets.check(_read(file), examples_allowed=True), TARGETS)
+
+
+def fill_targets(file: Path, values: Mapping[str, str]) -> list[str]:
+    """Put the emulated organization's values into the copy of the file, whose form has been checked.
+
+    Returns the keys.
+    """
+    document = targets.read(file)
+    assert isinstance(document, dict)  # noqa: S101 - check_targets has seen it
+    document["Parameters"] |= values
+    file.write_text(json.dumps(document, indent=2) + "\n")
     return sorted(values)
 
 
 def use_targets(given: Path, file: Path) -> None:
     """Use a file of the operator's as it is: example values are faults too. Raises TargetsError."""
-    faults = targets.check(_read(given))
-    if faults:
-        raise TargetsError(f"{given}: {faults[0]}", *(f"{given}: {fault}" for fault in faults[1:]))
+    _raise(targets.check(_read(given)), str(given))
     shutil.copy(given, file)
+
+
+def _raise(faults: Sequence[str], name: str) -> None:
+    if faults:
+        first, *others = (f"{name}: {fault}" for fault in faults)
+        raise TargetsError(first, *others)
 
 
 def _read(file: Path) -> object:
@@ -71,14 +80,3 @@ def _read(file: Path) -> object:
         return targets.read(file)
     except FileError as error:
         raise TargetsError(str(error)) from None
-
-
-def _replaced(document: object, values: Mapping[str, str], *, only_examples: bool) -> object:
-    """The document with our values for the keys that it has, or only for those that hold an example."""
-    if not isinstance(document, dict) or not isinstance(document.get("Parameters"), dict):
-        return document
-    filled = {
-        key: values.get(key, value) if not only_examples or value == targets.EXAMPLES.get(key) else value
-        for key, value in document["Parameters"].items()
-    }
-    return {**document, "Parameters": filled}

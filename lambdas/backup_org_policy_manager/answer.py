@@ -8,8 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crhelper import CfnResource
 
@@ -28,8 +27,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 Handler = Callable[[dict[str, Any], Any], str]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """`physical_id` is what Ref returns, `data` what GetAtt does."""
 
     physical_id: str

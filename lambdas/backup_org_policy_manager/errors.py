@@ -12,7 +12,7 @@ crhelper keeps the last 240 characters of a longer reason, so `reason()` never g
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 REASON_LIMIT = 240
 
@@ -26,8 +26,7 @@ ADVICE = {
 }
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """One thing wrong with a request: `where` starts with the property's name."""
 
     where: str

@@ -7,7 +7,7 @@ from typing import Any
 
 from crhelper import CfnResource
 
-from . import answer, changes, verification
+from . import answer, changes, readiness, verification
 from .answer import Answer
 from .aws import Aws
 from .errors import InvalidRequestError, PolicyManagerError, RevertedError
@@ -18,9 +18,18 @@ log = logging.getLogger(__name__)
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    """Answers CloudFormation. Raises NotARequestError only if there is nobody to answer."""
-    read_event(event)
-    _helper()(event, context)
+    """Answers CloudFormation or CodePipeline. Raises NotARequestError only if there is nobody to answer."""
+    if readiness.JOB in event:
+        partition = context.invoked_function_arn.split(":")[1]
+        readiness.answer(event[readiness.JOB], _aws(partition, context))
+    else:
+        read_event(event)
+        _helper()(event, context)
+
+
+def _aws(partition: str, context: Any) -> Aws:
+    patience = Patience(context.get_remaining_time_in_millis)
+    return Aws(os.environ.get("ORG_ADMIN_ROLE_NAME", ""), partition, patience)
 
 
 @cache
@@ -31,11 +40,7 @@ def _helper() -> CfnResource:
 def manage(event: dict[str, Any], context: Any) -> str:
     """The physical id. Raises the reason of a failure, at most 240 characters long; crhelper reports it."""
     request = read_event(event)
-    aws = Aws(
-        os.environ.get("ORG_ADMIN_ROLE_NAME", ""),
-        request.partition,
-        Patience(context.get_remaining_time_in_millis),
-    )
+    aws = _aws(request.partition, context)
     # The id that a failure answers with; crhelper would make up one.
     _helper().PhysicalResourceId = request.physical_id or answer.NOTHING_CREATED
     try:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/organizations/latest/APIReference/
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.client import BaseClient
 
@@ -19,8 +19,7 @@ log = logging.getLogger(__name__)
 WRITES = ("Create", "Update", "Attach", "Detach", "Delete")
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """A policy as Organizations has it."""
 
     id: str

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import policy
 from .errors import Fault, NotARequestError
@@ -15,10 +15,11 @@ MAX_NAME = 128
 MAX_DESCRIPTION = 512
 REQUEST_FIELDS = ("RequestType", "ResponseURL", "StackId", "RequestId", "LogicalResourceId")
 
+# Compiled at their first use, not in every cold start.
 # https://docs.aws.amazon.com/organizations/latest/APIReference/API_AttachPolicy.html
-POLICY_ID = re.compile(r"p-[0-9a-zA-Z_]{8,128}")
-TARGET_ID = re.compile(r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|[0-9]{12}")
-ACCOUNT_ID = re.compile(r"[0-9]{12}")
+POLICY_ID = r"p-[0-9a-zA-Z_]{8,128}"
+TARGET_ID = r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|[0-9]{12}"
+ACCOUNT_ID = r"[0-9]{12}"
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,7 @@ class Owner:
         return self.TAG_STACK in tags and not self.is_resource_of(tags)
 
 
-@dataclass(frozen=True)
-class S3Object:
+class S3Object(NamedTuple):
     bucket: str
     key: str
     version: str | None = None
@@ -73,7 +73,7 @@ class Request:
     @property
     def policy_id(self) -> str | None:
         """The policy behind the physical id; None for the id of a Create that failed."""
-        return self.physical_id if POLICY_ID.fullmatch(self.physical_id) else None
+        return self.physical_id if re.fullmatch(POLICY_ID, self.physical_id) else None
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def read_properties(
 def account_of(properties: Mapping[str, Any]) -> str | None:
     """The management account that the properties name, None if they name none."""
     account = properties.get("OrgManagementAccount")
-    return account if isinstance(account, str) and ACCOUNT_ID.fullmatch(account) else None
+    return account if isinstance(account, str) and re.fullmatch(ACCOUNT_ID, account) else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -167,7 +167,7 @@ def _is_unicode(text: str) -> bool:
 
 def _account(properties: Mapping[str, Any], faults: list[Fault]) -> str:
     account = _text(properties, "OrgManagementAccount", faults, least=1, most=MAX_NAME)
-    if account and not ACCOUNT_ID.fullmatch(account):
+    if account and not re.fullmatch(ACCOUNT_ID, account):
         faults.append(Fault("OrgManagementAccount", f"{account} is not an account number of 12 digits"))
     return account
 
@@ -201,7 +201,7 @@ def _list(
 
 
 def _target_fault(target: str) -> str | None:
-    return None if TARGET_ID.fullmatch(target) else f"{target or 'nothing'} is no root, OU or account id"
+    return None if re.fullmatch(TARGET_ID, target) else f"{target or 'nothing'} is no root, OU or account id"
 
 
 def _region_fault(region: str, known: AbstractSet[str]) -> str | None:

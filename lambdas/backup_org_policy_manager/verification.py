@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Sequence
 
 from . import policy as policies
@@ -108,7 +109,7 @@ def _from_effective_policies(wanted: Wanted, organization: Organization) -> tupl
 
 
 def _an_account_of(target: str, organization: Organization) -> str | None:
-    if ACCOUNT_ID.fullmatch(target):
+    if re.fullmatch(ACCOUNT_ID, target):
         return target
     pages = organization.pages("ListAccountsForParent", target, ParentId=target)
     return next((account["Id"] for page in pages for account in page["Accounts"]), None)

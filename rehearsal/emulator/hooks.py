@@ -16,7 +16,7 @@ SUPPORTED_VERSION = "1.5.33"
 
 # module → the names that the extensions read, call or replace in it
 TABLE: dict[str, tuple[str, ...]] = {
-    "app": ("app", "SERVICE_HANDLERS", "AUTH"),
+    "app": ("app", "SERVICE_HANDLERS", "AUTH", "_handle_s3_control_request"),
     "core.iam_actions": ("SERVICE_TO_IAM_NAMESPACE", "extract_resource_arn", "request_tag_context"),
     "core.iam_evaluator": (
         "EvalContext",
@@ -53,6 +53,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_sends_back_failed_update",
     ),
     "services.cloudwatch_logs": ("_log_groups",),
+    "services.ec2": ("_matches_filters",),
     "services.eventbridge": (
         "_dispatch_to_lambda",
         "_invoke_target",
@@ -99,12 +100,23 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_target",
         "handle_request",
     ),
+    "services.rds": (
+        "_ACTION_MAP",
+        "_clusters",
+        "_db_cluster_snapshots",
+        "_error",
+        "_instances",
+        "_p",
+        "_snapshots",
+    ),
     "services.s3": (
+        "_bucket_tags",
         "_bucket_owner_account",
         "_buckets",
         "_foreign_bucket_allows",
         "_get_object_data",
         "_object_versions",
+        "s3control_error",
     ),
     "services.sns": ("topic_policy_for_arn",),
     "services.sqs": ("_queue_name_to_url", "queue_policy_for_arn"),
@@ -137,12 +149,14 @@ provisioners = _module("services.cloudformation.provisioners")
 stacks = _module("services.cloudformation.stacks")
 cloudwatch_logs = _module("services.cloudwatch_logs")
 codebuild = _module("services.codebuild")
+ec2 = _module("services.ec2")
 eventbridge = _module("services.eventbridge")
 iam = _module("services.iam")
 lambda_runtime = _module("core.lambda_runtime")
 kms = _module("services.kms")
 lambda_svc = _module("services.lambda_svc")
 organizations = _module("services.organizations")
+rds = _module("services.rds")
 s3 = _module("services.s3")
 sns = _module("services.sns")
 sqs = _module("services.sqs")

@@ -187,6 +187,7 @@ def _instances(rollout: Rollout, account: str) -> list[dict[str, str]]:
 def account_leaves(rollout: Rollout) -> None:
     *staying, account = rollout.members
     region = rollout.home.region
+    everywhere = [(account, each) for each in rollout.regions]
     point = _back_up(rollout, account, region)
     before = rollout.before()
     organizations = rollout.client("organizations", rollout.organization.plan.accounts.management)
@@ -200,9 +201,12 @@ def account_leaves(rollout: Rollout) -> None:
         )
     rollout.use_members(*staying)
     rollout.only(
-        "no StackSet knows the account; every stack, vault and key in it is there",
+        "vault, key and backup role stay; TagOnRestore goes; no other account has changed",
         before,
-        changes("changed", "StackSet operation", rollout.at_home, *names.ROLE_SETS, *names.REGIONAL_SETS),
+        changes("gone", "stack", everywhere, names.stack(names.TAG_SET))
+        | changes("gone", "stack", [(account, region)], names.stack(names.TAG_ROLE_SET))
+        | changes("gone", "function", everywhere, TAG_FUNCTION)
+        | changes("changed", "StackSet operation", rollout.at_home, *names.ROLE_SETS, *names.REGIONAL_SETS),
     )
     rollout.check(
         "its recovery point is there, and no backup policy reaches it",

@@ -22,7 +22,8 @@ PACKAGING = {
     "test-package-tagonrestore.yml": "tag_on_restore",
     "test-package-orgpolicymanager.yml": "backup_org_policy_manager",
 }
-BUILDSPECS = [VALIDATE, *PACKAGING]
+REPORT = "report-rollout.yml"
+BUILDSPECS = [VALIDATE, *PACKAGING, REPORT]
 
 
 def loaded(name: str) -> dict[str, Any]:
@@ -69,12 +70,13 @@ def test_the_artifact_is_the_folder_of_the_bodies() -> None:
 
 
 @pytest.mark.parametrize("name", PACKAGING)
-def test_packaging_builds_read_regions_and_prefix_from_ssm(name: str) -> None:
+def test_packaging_builds_read_regions_and_prefix_from_ssm_and_hand_on_the_package(name: str) -> None:
     assert loaded(name)["env"] == {
         "parameter-store": {
             "TARGET_REGIONS": "/backup/target/regions",
             "PACKAGE_BUCKET_PREFIX": "/backup/lambda/bucket-prefix",
-        }
+        },
+        "exported-variables": ["PACKAGE"],
     }
 
 
@@ -82,17 +84,43 @@ def test_packaging_builds_read_regions_and_prefix_from_ssm(name: str) -> None:
 def test_a_package_is_tested_before_it_is_published(name: str, package: str) -> None:
     assert commands(name, "build") == [
         f"python -m pytest --quiet tests/lambdas/{package}",
-        f"python -m buildspecs.packaging publish {package}",
+        f"python -m buildspecs.packaging publish {package} && . .build/pipeline-variables.sh",
     ]
+
+
+def test_the_report_hands_nothing_on() -> None:
+    assert commands(REPORT, "build") == ["python -m buildspecs.rollout"]
+    assert set(loaded(REPORT)) == {"version", "phases"}
 
 
 def test_every_package_has_a_build() -> None:
     assert sorted(PACKAGING.values()) == sorted(PACKAGES)
 
 
-def test_installed_tools_have_exact_versions() -> None:
-    for line in (line for name in BUILDSPECS for line in commands(name, "install")):
-        assert "--require-hashes" in line or re.search(r"gem install cfn-nag --version [0-9.]+ ", line), line
+# What a build may download: locked with hashes (environments.py installs nothing without them), or exact.
+DOWNLOADS = (
+    r"python -m pip install --quiet --require-hashes --requirement requirements/build\.txt",
+    r"python -m buildspecs\.environments checkov",
+    r"gem install cfn-nag --version [0-9]+\.[0-9]+\.[0-9]+ --no-document",
+)
+
+
+@pytest.mark.parametrize("name", BUILDSPECS)
+def test_installed_tools_have_exact_versions(name: str) -> None:
+    for line in commands(name, "install"):
+        assert any(re.fullmatch(download, line) for download in DOWNLOADS), line
+
+
+@pytest.mark.parametrize("name", BUILDSPECS)
+def test_nothing_is_downloaded_after_the_install_phase(name: str) -> None:
+    """boto3's calls to AWS apart: pip runs again for the locked dependencies of a package only."""
+    for line in commands(name, "build"):
+        assert not re.search(r"\b(pip|gem|curl|wget|npm|git|environments)\b", line), line
+
+
+def test_every_gate_runs_before_anything_is_deployed() -> None:
+    (line,) = [line for line in commands(VALIDATE, "build") if "buildspecs.lint --home-region" in line]
+    assert line.endswith('python -m buildspecs.lint --home-region "$AWS_DEFAULT_REGION"')
 
 
 def test_cfn_nag_scans_every_template_and_warnings_fail() -> None:

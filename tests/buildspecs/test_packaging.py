@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from buildspecs import packaging
+from buildspecs import packaging, variables
 from buildspecs.archive import TAG_ON_RESTORE, build
 from tests.buildspecs.conftest import ACCOUNT, HOME_REGION, OTHER_REGION, Aws
 
@@ -75,6 +75,25 @@ def test_a_first_run_fills_every_region_and_then_records(
     )
     assert f"us-east-2: uploaded, lambda-deployment-bucket-{ACCOUNT}-us-east-2/{key}\n" in out
     assert f"SSM {NAME}: {key}\n" in out
+
+
+def test_the_pipeline_is_told_the_package_of_this_very_build(
+    aws: Aws, repository: Path, publish: Callable[[], int]
+) -> None:
+    """Also when SSM was changed behind its back: another execution's targets stage may do so at any time."""
+    assert publish() == 0
+    boto3.client("ssm", region_name=HOME_REGION).put_parameter(Name=NAME, Value="older", Overwrite=True)
+    key = build(TAG_ON_RESTORE, repository).key
+    assert (repository / variables.FILE).read_text() == f"export PACKAGE={key}\n"
+
+
+def test_a_failed_build_tells_the_pipeline_no_package_not_even_an_earlier_one(
+    aws: Aws, repository: Path, publish: Callable[[], int]
+) -> None:
+    assert publish() == 0
+    aws.fail(lambda number, call: refused("HeadObject") if call == "us-east-2 HeadObject" else None)
+    assert publish() == 1
+    assert not (repository / variables.FILE).exists()
 
 
 def test_the_other_package_is_not_touched(aws: Aws, publish: Callable[[], int]) -> None:

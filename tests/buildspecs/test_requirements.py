@@ -9,8 +9,8 @@ from buildspecs.archive import PACKAGES, ROOT
 
 FOLDER = ROOT / "requirements"
 LAMBDAS = [ROOT / "lambdas" / folder / "requirements.txt" for folder in PACKAGES]
-COMPILED = [FOLDER / "build.txt", FOLDER / "dev.txt", *LAMBDAS]
-EVERY_FILE = [*COMPILED, FOLDER / "build.in", FOLDER / "dev.in"]
+COMPILED = [FOLDER / "build.txt", FOLDER / "dev.txt", FOLDER / "checkov.txt", *LAMBDAS]
+EVERY_FILE = [*COMPILED, FOLDER / "build.in", FOLDER / "dev.in", FOLDER / "checkov.in"]
 REQUIREMENT = re.compile(
     r"^([a-z0-9.-]+)==([a-z0-9.]+)( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+$", re.M
 )
@@ -48,7 +48,7 @@ def test_no_file_names_an_address_or_a_place_on_a_machine(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["build", "dev"])
+@pytest.mark.parametrize("name", ["build", "dev", "checkov"])
 def test_the_compiled_file_holds_what_the_source_asks_for(name: str) -> None:
     asked = re.findall(r"^([\w-]+)==([\w.]+)$", (FOLDER / f"{name}.in").read_text(), re.M)
     assert asked
@@ -67,6 +67,10 @@ def test_what_is_packaged_is_what_was_tested(path: Path) -> None:
     build = pins(FOLDER / "build.txt")
     packaged = pins(path)
     assert {name: build.get(name) for name in packaged} == packaged
+
+
+def test_every_file_of_requirements_is_looked_at_here() -> None:
+    assert {*FOLDER.iterdir(), *(ROOT / "lambdas").rglob("requirements*")} == set(EVERY_FILE)
 
 
 def test_the_policy_manager_takes_crhelper_along() -> None:

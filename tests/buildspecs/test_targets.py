@@ -204,6 +204,25 @@ def test_the_shipped_file_is_right_but_for_its_examples() -> None:
 
 
 @pytest.mark.parametrize("key", EXAMPLES)
+def test_examples_are_no_fault_where_they_are_allowed(key: str) -> None:
+    shipped = read(ROOT / FILE)
+    assert isinstance(shipped, dict)
+    assert check(shipped, examples_allowed=True) == []
+    wrong = {**shipped, "Parameters": shipped["Parameters"] | {key: f"{EXAMPLES[key]}:"}}
+    (fault,) = check(wrong, examples_allowed=True)
+    assert fault.startswith(f"{key}: ")
+
+
+def test_an_example_that_is_allowed_says_nothing_about_the_partition() -> None:
+    china = document(
+        TargetRegions="cn-north-1",
+        TargetGlobalRegion="cn-north-1",
+        CentralBackupVaultArn=EXAMPLES["CentralBackupVaultArn"],
+    )
+    assert check(china, examples_allowed=True) == []
+
+
+@pytest.mark.parametrize("key", EXAMPLES)
 def test_one_forgotten_example_is_one_fault(key: str) -> None:
     fault = only_fault(
         check(

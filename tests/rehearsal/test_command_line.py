@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,34 @@ def test_a_wrong_argument_is_told(clone: Path, arguments: list[str], message: st
     done = rehearse(clone, *arguments)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [(signal.SIGINT, "create-stack"), (signal.SIGTERM, "Static_Analysis: install")],
+    ids=["between commands", "while a build runs"],
+)
+def test_an_interruption_leaves_nothing_behind(clone: Path, number: signal.Signals, moment: str) -> None:
+    temporary = clone.parent / "tmp"
+    temporary.mkdir()
+    output = clone.parent / "output"
+    with output.open("wb") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rehearsal"],
+            cwd=clone,
+            env={"PATH": os.environ["PATH"], "TMPDIR": str(temporary)},
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + 60
+        while moment not in output.read_text():
+            assert process.poll() is None, output.read_text()
+            assert time.monotonic() < deadline, output.read_text()
+            time.sleep(0.1)
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 130
+    assert output.read_text().splitlines()[-1].startswith("  Interrupted: everything")
+    assert "Traceback" not in output.read_text()
+    assert list(temporary.iterdir()) == []
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)  # noqa: S607
+    assert [line for line in running.stdout.splitlines() if str(temporary) in line] == []

@@ -1,6 +1,7 @@
 """The journal, and how it is shown."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -84,7 +85,7 @@ def test_a_failure_outside_of_a_step_shows_its_details(screen: Screen) -> None:
 def test_an_expected_failure_is_shown_as_one(screen: Screen) -> None:
     screen.journal.denied = lambda: [DENIED]
     with screen.journal.step("Last stage") as step:
-        step.expected_failure(ActionError("no role yet"))
+        step.failed(ActionError("no role yet"), Status.EXPECTED_FAILURE)
     assert screen.text.splitlines()[:2] == [
         "  ✓ Last stage (failed as the README says)",
         "      no role yet",
@@ -98,6 +99,13 @@ def test_any_other_refused_call_is_unexpected(screen: Screen) -> None:
     with screen.journal.step("Stage"):
         pass
     assert screen.journal.unexpected() == [DENIED]
+
+
+def test_an_unforeseen_error_is_recorded_with_its_kind(screen: Screen) -> None:
+    with pytest.raises(ZeroDivisionError), screen.journal.step("Stage"):
+        raise ZeroDivisionError("by zero")
+    assert screen.journal.steps[0].status is Status.FAILED
+    assert screen.journal.steps[0].reason == ("ZeroDivisionError: by zero",)
 
 
 def test_an_interruption_is_recorded_and_goes_on_upwards(screen: Screen) -> None:
@@ -126,7 +134,7 @@ def test_an_organization_that_is_gone_early_hides_no_failure(screen: Screen) -> 
 
     with pytest.raises(ActionError), screen.journal.watching(gone), screen.journal.step("Stage"):
         raise ActionError("the cause")
-    assert screen.journal.steps[0].lines == ("the cause",)
+    assert screen.journal.steps[0].reason == ("the cause",)
 
 
 def test_a_terminal_shows_what_is_being_carried_out() -> None:
@@ -168,3 +176,15 @@ def test_the_end_counts_what_was_carried_out(screen: Screen) -> None:
     screen.display.end(screen.journal.result())
     assert "  - cfn_nag_scan (not run here)\n      it needs RubyGems\n" in screen.text
     assert screen.text.splitlines()[-1] == "The rehearsal succeeded: 1 steps in 0 s."
+
+
+def test_announced_refusals_are_no_fault_and_all_others_are(screen: Screen) -> None:
+    planned = replace(DENIED, action="dynamodb:TagResource")
+    earlier = replace(planned, time=1.0)
+    refused = [earlier]
+    screen.journal.denied = lambda: list(refused)
+    with screen.journal.announced(lambda entry: entry.action == planned.action) as found:
+        refused += [planned, DENIED]
+        assert found() == [planned]
+    refused.append(replace(planned, time=9.1e12))
+    assert screen.journal.unexpected() == [earlier, DENIED, replace(planned, time=9.1e12)]

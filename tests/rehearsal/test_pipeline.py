@@ -172,7 +172,8 @@ def template(permissions: dict[str, Any], steps: list[dict[str, Any]]) -> str:
     )
 
 
-EVERYTHING = allow("s3:*", "codecommit:*", "cloudformation:*", "codebuild:*")
+EVERYTHING = allow("s3:*", "codecommit:*", "cloudformation:*", "codebuild:*", "lambda:InvokeFunction")
+ASK = {"Configuration": {"FunctionName": "asked", "UserParameters": "really"}}
 
 
 class World:
@@ -207,6 +208,21 @@ class World:
             self.emulator, PLACE, "test", self.folder, self.journal, after_builds=self._after_builds
         )
 
+    def function(self, code: str) -> None:
+        """The function "asked", which may answer CodePipeline."""
+        function = {
+            "FunctionName": "asked",
+            "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+            "Runtime": "python3.13",
+            "Handler": "index.handler",
+            "Code": {"ZipFile": code},
+        }
+        resources = {
+            "Role": role("lambda.amazonaws.com", [allow("codepipeline:*")]),
+            "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
+        }
+        self.deploy("function", json.dumps({"Resources": resources}))
+
     def _after_builds(self) -> None:
         self.checked += 1
 
@@ -232,7 +248,7 @@ class World:
 
     def empty(self) -> None:
         cloudformation = self.client("cloudformation")
-        for name in ("pipeline", "repository", "topic", "broken"):
+        for name in ("pipeline", "repository", "topic", "broken", "function"):
             cloudformation.delete_stack(StackName=name)
             stacks.wait(cloudformation, name, "test")
         s3 = self.client("s3")
@@ -274,6 +290,18 @@ def test_a_pipeline_is_carried_out_from_source_to_stack(world: World) -> None:
     assert values == {"Name": "made-by-the-build", "Label": "x"}
 
 
+def test_a_stage_can_be_repeated_by_itself(world: World) -> None:
+    execution = world.execution()
+    execution.run()
+    cloudformation = world.client("cloudformation")
+    cloudformation.delete_stack(StackName="topic")
+    stacks.wait(cloudformation, "topic", "test")
+    done = len(world.journal.steps)
+    execution.repeat("Deploy")
+    (again,) = world.journal.steps[done:]
+    assert (again.title, again.summary) == ("Deploy · topic", "stack topic created")
+
+
 def test_the_same_commit_again_changes_nothing(world: World) -> None:
     world.execution().run()
     world.execution().run()
@@ -301,7 +329,7 @@ def test_a_stack_that_fails_is_told_with_its_first_failed_resource(world: World)
 
 
 def test_a_call_that_the_pipelines_role_may_not_make_is_named(world: World) -> None:
-    execution = world.execution(permissions=allow("codecommit:*", "s3:PutObject", "cloudformation:*"))
+    execution = world.execution(permissions=allow("codecommit:*", "codebuild:*", "s3:PutObject"))
     with pytest.raises(ActionError, match=r"action Put: .*AccessDenied"):
         execution.run()
     assert "denied: s3:GetObject on arn:aws:s3:::artifacts-of-the-test/" in world.text.getvalue()
@@ -338,6 +366,42 @@ def test_a_stack_that_rolled_back_cannot_be_updated_by_create_update(world: Worl
     execution.run(ExpectedFailure("Deploy", "already exists"))
     with pytest.raises(RehearsalError, match="ROLLBACK_COMPLETE"):
         execution.retry("Deploy")
+
+
+def test_a_function_that_puts_no_result_fails_its_action(world: World) -> None:
+    """CodePipeline would wait for it until the action times out."""
+    world.function("import json\ndef handler(event, context):\n    return {'heard': list(event)}\n")
+    execution = world.execution({"Name": "Ask", "Actions": [action("ask", "Invoke/Lambda", **ASK)]})
+    with pytest.raises(ActionError, match=r"function asked: it put no result: .*CodePipeline\.job"):
+        execution.run()
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        ("put_job_success_result(jobId=job['id'])", None),
+        (
+            "put_job_failure_result(jobId=job['id'], failureDetails=dict(type='JobFailed', message=said))",
+            "function asked: really",
+        ),
+        ("put_job_success_result(jobId='of-nobody')", "JobNotFoundException"),
+    ],
+)
+def test_a_function_says_by_its_job_how_an_action_ended(
+    world: World, answer: str, failure: str | None
+) -> None:
+    world.function(
+        "import boto3\ndef handler(event, context):\n    job = event['CodePipeline.job']\n"
+        "    said = job['data']['actionConfiguration']['configuration']['UserParameters']\n"
+        f"    boto3.client('codepipeline').{answer}\n"
+    )
+    execution = world.execution({"Name": "Ask", "Actions": [action("ask", "Invoke/Lambda", **ASK)]})
+    if failure is None:
+        execution.run()
+        assert world.statuses()["Ask · ask"] == "passed"
+    else:
+        with pytest.raises(ActionError, match=failure):
+            execution.run()
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
 def test_zip_gets_a_standin_where_it_is_missing_and_that_is_said(tmp_path: Path) -> None:
     search_path = path_with(tmp_path / "bin", *PROGRAMS, "cfn_nag_scan")
     tools = preflight.check(search_path, None, BIN, tmp_path / "standins")
-    assert tools.notes == ("zip is not installed: the README's zip command is carried out by a stand-in",)
+    assert "zip is not installed: the README's zip command is carried out by a stand-in" in tools.notes
+    assert not any("cfn-nag" in note for note in tools.notes)
     (tmp_path / "a.txt").touch()
     environment = preflight.command_environment(tools, tmp_path, {"AWS_REGION": "x"})
     zip_program = shutil.which("zip", path=environment["PATH"])
@@ -79,7 +80,8 @@ def test_an_installed_zip_is_used(tmp_path: Path) -> None:
     search_path = path_with(tmp_path / "bin", *PROGRAMS, "zip")
     tools = preflight.check(search_path, None, BIN, tmp_path / "standins")
     assert tools.search_path == f"{BIN}{os.pathsep}{search_path}"
-    assert tools.notes == ("cfn-nag is not installed (it comes from RubyGems): its commands are left out",)
+    assert not any("zip" in note for note in tools.notes)
+    assert "cfn-nag is not installed (it comes from RubyGems): its commands are left out" in tools.notes
 
 
 def test_commands_see_nothing_of_the_developers_environment(

@@ -44,7 +44,13 @@ class CloudFormation:
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - CloudFormation's name
         if self.status is None:
             raise refusal(f"Stack with id {StackName} does not exist")
-        return {"Stacks": [{"StackStatus": self.status, "StackStatusReason": "the stack's own reason"}]}
+        parameters = [{"ParameterKey": key, "ParameterValue": "old"} for key in ("Schedule", "Targets")]
+        stack = {
+            "StackStatus": self.status,
+            "StackStatusReason": "the stack's own reason",
+            "Parameters": parameters,
+        }
+        return {"Stacks": [stack]}
 
     def create_stack(self, **request: Any) -> None:
         self._change("create", request, self.ends_in)
@@ -161,3 +167,24 @@ def test_the_first_failure_of_the_last_operation_is_the_reason(
 ) -> None:
     failure = stacks.first_failure(events)
     assert (failure.resource if failure else None) == resource
+
+
+def test_one_parameter_is_changed_and_everything_else_stays() -> None:
+    client = CloudFormation("CREATE_COMPLETE", ends_in="UPDATE_COMPLETE")
+    stacks.change(client, "s", {"Schedule": "new"}, "here")
+    (request,) = client.requests
+    assert request["UsePreviousTemplate"]
+    assert request["Parameters"] == [
+        {"ParameterKey": "Schedule", "ParameterValue": "new"},
+        {"ParameterKey": "Targets", "UsePreviousValue": True},
+    ]
+
+
+def test_a_change_that_is_rolled_back_is_an_error_with_its_reason() -> None:
+    refused = event("Policy", "UPDATE_FAILED", "content refused")
+    client = CloudFormation(
+        "CREATE_COMPLETE", ends_in="UPDATE_ROLLBACK_COMPLETE", events=[refused, own("UPDATE_IN_PROGRESS")]
+    )
+    with pytest.raises(StackError, match="ended in UPDATE_ROLLBACK_COMPLETE") as caught:
+        stacks.change(client, "s", {"Schedule": "new"}, "here")
+    assert "content refused" in caught.value.details[0]

@@ -97,37 +97,50 @@ def test_an_operators_own_values_are_replaced_and_the_tags_are_kept(targets: Pat
     assert filled["Tags"]["CostCenter"] == "4711"
 
 
+def test_the_shipped_file_has_the_right_form(targets: Path) -> None:
+    workspace.check_targets(targets)
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
         (lambda d: d["Parameters"].update(TargetHomeAccount="12345678901"), "TargetHomeAccount.*12345678901"),
         (lambda d: d["Parameters"].update(TargetRegions="us-east-1, us-esat-2"), "TargetRegions.*us-esat-2"),
+        (lambda d: d["Parameters"].update(TargetGlobalRegion="us-esat-2"), "TargetGlobalRegion.*us-esat-2"),
         (lambda d: d["Parameters"].update(TargetOUs="ou-1"), "TargetOUs.*ou-1"),
         (
             lambda d: d["Parameters"].update(
-                CentralBackupVaultArn="arn:aws:backup:us-east-1:1:backup-vault:V"
+                CentralBackupVaultArn="arn:aws:backup:us-east-1:12345678901:backup-vault:Vault"
             ),
-            "1",
+            "CentralBackupVaultArn.*12345678901",
+        ),
+        (
+            lambda d: d["Parameters"].update(CentralBackupVaultArn="AWSBackupSolutionCentralVault"),
+            "CentralBackupVaultArn: holds",
         ),
         (lambda d: d["Parameters"].pop("OrganizationId"), "OrganizationId: is missing"),
         (lambda d: d["Parameters"].update(Extra="x"), "Extra"),
         (lambda d: d.pop("Parameters"), "Parameters: is missing"),
     ],
 )
-def test_a_malformed_file_fails_before_anything_is_replaced(
-    targets: Path, change: Change, named: str
-) -> None:
+def test_a_malformed_file_fails_before_anything_is_started(targets: Path, change: Change, named: str) -> None:
     edit(targets, change)
-    before = targets.read_text()
     with pytest.raises(TargetsError, match=named):
-        workspace.fill_targets(targets, ORGANIZATION.targets)
-    assert targets.read_text() == before
+        workspace.check_targets(targets)
+
+
+def test_every_fault_of_a_malformed_file_is_named(targets: Path) -> None:
+    edit(targets, lambda d: d["Parameters"].update(TargetHomeAccount="1", TargetOUs="ou-1"))
+    with pytest.raises(TargetsError, match="TargetHomeAccount") as caught:
+        workspace.check_targets(targets)
+    (second,) = caught.value.details
+    assert "TargetOUs" in second
 
 
 def test_a_file_that_is_not_json_fails_with_its_line(targets: Path) -> None:
     targets.write_text('{"Parameters": {\n  oops\n}}')
     with pytest.raises(TargetsError, match="line 2"):
-        workspace.fill_targets(targets, ORGANIZATION.targets)
+        workspace.check_targets(targets)
 
 
 def test_a_given_file_is_used_as_it_is_and_its_examples_are_faults(targets: Path, tmp_path: Path) -> None:

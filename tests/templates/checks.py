@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from buildspecs.suppressions import of as suppressed
 from tests.templates.contract import LETTERED, NAMES
 from tests.templates.loading import Template
 
@@ -72,10 +73,11 @@ ORGANIZATION_KEYS = frozenset(
     {"aws:principalorgid", "aws:principalorgpaths", "aws:sourceorgid", "aws:sourceorgpaths"}
 )
 SOURCE_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"})
-# Services for whose trusts AWS documents no aws:Source key. Lambda sends none; for the others a key that is
-# sent has to be right (…IfExists), and one that is not sent must not stop the pipeline.
-SOURCELESS_SERVICES = frozenset({"lambda.amazonaws.com"})
-UNDOCUMENTED_SERVICES = frozenset({"cloudformation.amazonaws.com", "codepipeline.amazonaws.com"})
+# Services for which AWS does not say that aws:Source keys are always sent: one that is sent has to be right
+# (…IfExists), and a missing one must stop neither the pipeline nor the backups.
+LENIENT_SERVICES = frozenset(
+    f"{name}.amazonaws.com" for name in ("backup", "cloudformation", "codepipeline", "lambda")
+)
 COMMENTED_OUT = re.compile(
     r"^\s*#\s*(- \w+:|[A-Z][a-z]+[A-Z]\w*:(\s|$)|(Type|Properties|Ref|Action|Resource): )"
 )
@@ -157,9 +159,21 @@ def _anybody(statement: Mapping[str, Any]) -> bool:
 
 def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(operator, lower-case key) of each condition."""
+    for operator, key, _ in _condition_values(statement):
+        yield operator, key
+
+
+def _condition_values(statement: Mapping[str, Any]) -> Iterator[tuple[str, str, list[Any]]]:
+    """(operator, lower-case key, values) of each condition."""
     for operator, keys in (statement.get("Condition") or {}).items():
-        for key in keys:
-            yield operator, key.lower()
+        for key, values in keys.items():
+            yield operator, key.lower(), _list(values)
+
+
+def _names_organization(operator: str, key: str, values: list[Any]) -> bool:
+    """Whether a condition ties to organizations by name; a wildcard would be any organization."""
+    any_one = any(isinstance(value, str) and re.match(r"(o-)?[*?]", value) for value in values)
+    return key in ORGANIZATION_KEYS and _limits(operator) and not any_one
 
 
 def _limits(operator: str) -> bool:
@@ -264,12 +278,20 @@ def retention(template: Template) -> Iterator[Finding]:
 def organization(template: Template) -> Iterator[Finding]:
     """Allow for Principal * needs a condition that ties it to the organization."""
     for name, statement in statements(template):
-        if statement["Effect"] == "Allow" and (_anybody(statement) or "NotPrincipal" in statement):
-            keys = {key for operator, key in _conditions(statement) if _limits(operator)}
-            if not keys & ORGANIZATION_KEYS:
-                yield Finding(
-                    template.path, name, "allows Principal * without a condition on aws:PrincipalOrgID"
-                )
+        anybody = statement["Effect"] == "Allow" and (_anybody(statement) or "NotPrincipal" in statement)
+        if anybody and not any(_names_organization(*one) for one in _condition_values(statement)):
+            yield Finding(template.path, name, "allows Principal * without a condition on aws:PrincipalOrgID")
+    for name, properties in template.of_type("AWS::Lambda::Permission"):
+        if properties.get("Principal") == "*" and "PrincipalOrgID" not in properties:
+            yield Finding(template.path, name, "allows Principal * without PrincipalOrgID")
+
+
+def invocations(template: Template) -> Iterator[Finding]:
+    """A service that invokes a function does so for one resource, not for anybody's."""
+    for name, properties in template.of_type("AWS::Lambda::Permission"):
+        service = str(properties.get("Principal")).endswith(".amazonaws.com")
+        if service and not {"SourceAccount", "SourceArn"} & set(properties):
+            yield Finding(template.path, name, "a service's permission needs SourceArn or SourceAccount")
 
 
 def version(template: Template) -> Iterator[Finding]:
@@ -308,13 +330,13 @@ def trust(template: Template) -> Iterator[Finding]:
             for variant in variants(statement):
                 principal = variant.get("Principal")
                 services = _list(principal.get("Service")) if isinstance(principal, dict) else []
-                lenient = set(services) <= UNDOCUMENTED_SERVICES
+                lenient = set(services) <= LENIENT_SERVICES
                 keys = {
                     key
                     for operator, key in _conditions(variant)
                     if _limits(operator.removesuffix("IfExists") if lenient else operator)
                 }
-                if set(services) - SOURCELESS_SERVICES and not keys & SOURCE_KEYS:
+                if services and not keys & SOURCE_KEYS:
                     yield Finding(
                         template.path, name, "a service's trust needs a condition on aws:SourceAccount"
                     )
@@ -452,21 +474,15 @@ def member_alone(template: Template) -> Iterator[Finding]:
             )
 
 
-def suppressed(template: Template) -> Iterator[tuple[str, str, str, str]]:
-    """(resource, analyser, rule, reason) of each finding of an analyser that a template suppresses."""
-    for name, resource in template.resources.items():
-        metadata = resource.get("Metadata", {})
-        for rule in metadata.get("cfn_nag", {}).get("rules_to_suppress", []):
-            yield name, "cfn-nag", str(rule.get("id", "")), str(rule.get("reason", ""))
-        for rule in metadata.get("checkov", {}).get("skip", []):
-            yield name, "checkov", str(rule.get("id", "")), str(rule.get("comment", ""))
-
-
 def suppressions(template: Template) -> Iterator[Finding]:
     """A suppression says why, in words: the reader of the template decides whether it still holds."""
-    for name, analyser, rule, reason in suppressed(template):
-        if not rule or len(reason.split()) < 4:
-            yield Finding(template.path, name, f"suppresses {analyser} {rule} without a reason")
+    for one in suppressed(template.path, template.body):
+        if not one.rule or len(one.reason.split()) < 4:
+            yield Finding(
+                template.path, one.resource, f"suppresses {one.analyser} {one.rule} without a reason"
+            )
+        if one.resource == "template":
+            yield Finding(template.path, one.resource, f"suppress {one.rule} inside the resource it is about")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -481,6 +497,7 @@ CHECKS: tuple[Check, ...] = (
     wildcards,
     pass_role,
     trust,
+    invocations,
     named_roles,
     keys,
     buckets,

@@ -122,14 +122,15 @@ PACKAGE_PARAMETERS = frozenset(
     {"BackupOrgPolicyManagerPackage", "BackupOrgPolicyManagerHash", "TagOnRestorePackage", "TagOnRestoreHash"}
 )
 BODY = frozenset({"TemplateKey"})
+TESTED = frozenset({"TestedPackage"})
 DEPLOYED = (
     Deployed("aws-backup-codepipeline", "UpdateBackupRecoveryWithAWSBackupPipeline"),
     Deployed("aws-backup-ssm-targets", "DeployAWSBackupTargets", PACKAGE_PARAMETERS),
     Deployed("stackset-aws-backup-lambda-s3-bucket", "DeployLambdaS3Bucket", BODY | {"PackageRegions"}),
     Deployed("aws-backup-backuporgpolicymanager-role", "DeployLambdaFunctions"),
     Deployed("stackset-aws-backup-tagonrestore-role", "DeployLambdaFunctions", BODY),
-    Deployed("aws-backup-backuporgpolicymanager", "DeployLambdaFunctions"),
-    Deployed("stackset-aws-backup-tagonrestore", "DeployLambdaFunctions", BODY),
+    Deployed("aws-backup-backuporgpolicymanager", "DeployLambdaFunctions", TESTED),
+    Deployed("stackset-aws-backup-tagonrestore", "DeployLambdaFunctions", BODY | TESTED),
     Deployed("stackset-aws-backup-member-accounts-role", "DeployBackupRecoveryMemberAccounts", BODY),
     Deployed("stackset-aws-backup-member-accounts", "DeployBackupRecoveryMemberAccounts", BODY),
     Deployed("aws-backup-org-policy", "DeployBackupOrgPolicy"),
@@ -329,6 +330,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
         "HomeAccount": (TEXT, "/backup/home-account"),
         "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
         "DeployedPackage": (TEXT, "/backup/lambda/aws-backup-tagonrestore/deployed-package"),
+        "TestedPackage": ("String", ""),
     },
     f"{HOME}/stackset-aws-backup-member-accounts-role.yaml": {
         **DELIVERY,
@@ -347,6 +349,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
     f"{HOME}/aws-backup-backuporgpolicymanager.yaml": {
         "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
         "DeployedPackage": (TEXT, "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-package"),
+        "TestedPackage": ("String", ""),
     },
     f"{MEMBER}/aws-backup-member-account.yaml": {
         "pOrganizationId": ("String", None),

@@ -33,6 +33,10 @@ FAULTS = [
     ("home/organization-key", checks.organization, "Key", "aws:PrincipalOrgID"),
     ("home/organization-topic", checks.organization, "TopicPolicy", "aws:PrincipalOrgID"),
     ("home/organization-queue", checks.organization, "QueuePolicy", "aws:PrincipalOrgID"),
+    ("home/organization-bucket", checks.organization, "BucketPolicy", "aws:PrincipalOrgID"),
+    ("home/organization-any-value", checks.organization, "TopicPolicy", "aws:PrincipalOrgID"),
+    ("home/organization-function", checks.organization, "Permission", "PrincipalOrgID"),
+    ("home/invocation-source", checks.invocations, "Permission", "SourceArn or SourceAccount"),
     ("home/organization-in-one-branch", checks.organization, "TopicPolicy", "aws:PrincipalOrgID"),
     ("central/vaults-organization", checks.organization, "Vault", "aws:PrincipalOrgID"),
     ("home/version-missing", checks.version, "Role", "Version: '2012-10-17'"),
@@ -41,6 +45,7 @@ FAULTS = [
     ("home/pass-role-any", checks.pass_role, "Role", "Resource *"),
     ("home/pass-role-service", checks.pass_role, "Role", "iam:PassedToService"),
     ("home/trust-source", checks.trust, "Role", "aws:SourceAccount"),
+    ("home/trust-function", checks.trust, "Role", "aws:SourceAccount"),
     ("home/named-roles-reason", checks.named_roles, "Role", "W28"),
     ("home/named-roles-description", checks.named_roles, "Role", "needs a Description"),
     ("home/keys-rotation", checks.keys, "Key", "EnableKeyRotation"),
@@ -123,15 +128,6 @@ def test_the_command_names_the_fault_and_fails(capsys: pytest.CaptureFixture[str
     assert main([str(fault)]) == 1
     expected = "tests/templates/bad/home-account/keys-rotation.yaml: Key: EnableKeyRotation has to be true\n"
     assert capsys.readouterr().out == expected
-
-
-def test_the_command_lists_suppressions_with_their_reasons(capsys: pytest.CaptureFixture[str]) -> None:
-    fixture = BAD / "home-account" / "suppressions-reason.yaml"
-    assert main(["--suppressions", str(fixture)]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "tests/templates/bad/home-account/suppressions-reason.yaml: Topic: cfn-nag W47: accepted",
-        "1 suppressions",
-    ]
 
 
 def test_a_finding_reads_as_file_resource_reason() -> None:

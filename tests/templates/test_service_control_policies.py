@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.templates.contract import CENTRAL, HAND_MADE, NAMES
 from tests.templates.contract import MEMBER as MEMBER_TEMPLATES
-from tests.templates.contract import NAMES
 from tests.templates.loading import ROOT
 from tests.templates.policies import Request, decide
 
@@ -36,11 +36,12 @@ def policy(name: str) -> Any:
     return json.loads(text)
 
 
-def test_the_folder_has_both_published_samples_and_the_protecting_one() -> None:
+def test_the_folder_has_both_published_samples_and_the_protecting_ones() -> None:
     assert FILES == [
         "copy-inside-organization-only.json",
         "copy-to-central-vault-only.json",
         "protect-backup-solution.json",
+        "protect-central-account.json",
     ]
 
 
@@ -126,6 +127,11 @@ PROTECTED = [
         "arn:aws-cn:backup:cn-north-1:444444444444:backup-vault:AWSBackupSolutionVault",
         {},
     ),
+    (
+        "backup:PutBackupVaultLockConfiguration",
+        "arn:aws:backup:us-east-1:444444444444:backup-vault:AWSBackupSolutionVault",
+        {},
+    ),
     ("kms:ScheduleKeyDeletion", KEY, OURS),
     ("kms:DisableKey", KEY, OURS),
     ("kms:PutKeyPolicy", KEY, OURS),
@@ -185,6 +191,19 @@ def test_what_is_not_of_the_solution_is_left_alone(
     assert decide(policy("protect-backup-solution.json"), Request(ENGINEER, action, resource, context)) == ""
 
 
+POSING = ["iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePolicy"]
+
+
+@pytest.mark.parametrize("action", POSING)
+@pytest.mark.parametrize(
+    ("who", "decision"),
+    [(ENGINEER, "Deny"), (f"{MEMBER}:root", "Deny"), (STACK_SETS, ""), (BREAK_GLASS, "")],
+)
+def test_nobody_makes_a_break_glass_role_for_themselves(who: str, decision: str, action: str) -> None:
+    """In an account without that role its name would otherwise be free for anybody who may create roles."""
+    assert decide(policy("protect-backup-solution.json"), Request(who, action, BREAK_GLASS)) == decision
+
+
 @pytest.mark.parametrize("who", [ENGINEER, STACK_SETS])
 @pytest.mark.parametrize("action", ["iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:AttachRolePolicy"])
 def test_nobody_can_pose_as_stack_sets(who: str, action: str) -> None:
@@ -192,14 +211,81 @@ def test_nobody_can_pose_as_stack_sets(who: str, action: str) -> None:
     assert decide(policy("protect-backup-solution.json"), request) == "Deny"
 
 
-def test_the_protecting_policy_names_what_the_templates_create() -> None:
-    text = (FOLDER / "protect-backup-solution.json").read_text(encoding="utf-8")
+CENTRAL_ROOT = "arn:aws:iam::333333333333"
+CENTRAL_GLASS = f"{CENTRAL_ROOT}:role/security/break-glass"
+CENTRAL_STACK = "arn:aws:cloudformation:us-east-1:333333333333:stack/aws-backup-solution-central-account"
+CENTRAL_ALIAS = {"kms:ResourceAliases": ["alias/AWSBackupSolutionCentralKey"]}
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context"),
+    [
+        ("backup:PutBackupVaultAccessPolicy", CENTRAL_VAULT, {}),
+        ("backup:DeleteBackupVaultAccessPolicy", CENTRAL_VAULT, {}),
+        ("backup:DeleteBackupVault", CENTRAL_VAULT, {}),
+        ("backup:PutBackupVaultLockConfiguration", CENTRAL_VAULT, {}),
+        ("kms:PutKeyPolicy", KEY, CENTRAL_ALIAS),
+        ("kms:ScheduleKeyDeletion", KEY, CENTRAL_ALIAS),
+        ("kms:DeleteAlias", "arn:aws:kms:us-east-1:333333333333:alias/AWSBackupSolutionCentralKey", {}),
+        ("iam:UpdateAssumeRolePolicy", f"{CENTRAL_ROOT}:role/AWSBackupSolutionCentralAccountRole", {}),
+        ("cloudformation:UpdateStack", f"{CENTRAL_STACK}/1", {}),
+        ("cloudformation:DeleteStack", f"{CENTRAL_STACK}-role/1", {}),
+        ("iam:CreateRole", CENTRAL_GLASS, {}),
+        ("iam:UpdateAssumeRolePolicy", CENTRAL_GLASS, {}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("who", "decision"),
+    [
+        (f"{CENTRAL_ROOT}:role/Engineer", "Deny"),
+        (f"{CENTRAL_ROOT}:root", "Deny"),
+        # the home account's way into any account of the organization
+        (f"{CENTRAL_ROOT}:role/stacksets-exec-0a1b2c3d", "Deny"),
+        (CENTRAL_GLASS, ""),
+    ],
+)
+def test_only_the_break_glass_role_changes_the_central_account(
+    action: str, resource: str, context: dict[str, Any], who: str, decision: str
+) -> None:
+    assert decide(policy("protect-central-account.json"), Request(who, action, resource, context)) == decision
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("backup:CopyIntoBackupVault", CENTRAL_VAULT),
+        ("backup:CopyFromBackupVault", CENTRAL_VAULT),
+        ("backup:StartRestoreJob", CENTRAL_VAULT),
+        ("backup:PutBackupVaultAccessPolicy", OTHER_VAULT),
+        ("kms:ScheduleKeyDeletion", KEY),
+        ("iam:CreateRole", f"{CENTRAL_ROOT}:role/Application"),
+        ("iam:PassRole", f"{CENTRAL_ROOT}:role/AWSBackupSolutionCentralAccountRole"),
+    ],
+)
+def test_the_central_account_works_as_before(action: str, resource: str) -> None:
+    request = Request(f"{CENTRAL_ROOT}:role/Engineer", action, resource)
+    assert decide(policy("protect-central-account.json"), request) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("protect-backup-solution.json", MEMBER_TEMPLATES), ("protect-central-account.json", CENTRAL)],
+)
+def test_a_protecting_policy_names_what_the_templates_create(name: str, folder: str) -> None:
+    text = (FOLDER / name).read_text(encoding="utf-8")
     named = set(re.findall(r"[:/](?:alias/)?(AWSBackupSolution\w+|TagOnRestore\w*)", text))
-    ours = {name.value.removeprefix("alias/") for name in NAMES if name.template.startswith(MEMBER_TEMPLATES)}
-    assert named == ours
-    stack_sets = {name.value for name in NAMES if name.value.startswith("organizations-aws-backup-")}
-    assert stack_sets
-    assert "StackSet-organizations-aws-backup-*" in text
+    assert named == {name.value.removeprefix("alias/") for name in NAMES if name.template.startswith(folder)}
+
+
+def test_the_protecting_policies_name_the_stacks() -> None:
+    members = (FOLDER / "protect-backup-solution.json").read_text(encoding="utf-8")
+    assert any(name.value.startswith("organizations-aws-backup-") for name in NAMES)
+    assert "StackSet-organizations-aws-backup-*" in members
+    central = (FOLDER / "protect-central-account.json").read_text(encoding="utf-8")
+    (pattern,) = re.findall(r":stack/([\w-]+)\*", central)
+    stacks = [stack.name for stack in HAND_MADE if stack.account == "central"]
+    assert len(stacks) == 2
+    assert all(name.startswith(pattern) for name in stacks)
 
 
 def test_the_read_me_names_every_policy_and_every_placeholder() -> None:

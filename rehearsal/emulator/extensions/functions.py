@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rehearsal.emulator import control, hooks
-from rehearsal.emulator.extensions import base, iam, objects, service_roles
+from rehearsal.emulator.extensions import base, iam, objects, service_roles, services
 from rehearsal.emulator.extensions.base import Answer
 from rehearsal.emulator.extensions.errors import ApiError
 
@@ -45,7 +45,9 @@ class CodeError(ValueError):
 
 def install() -> None:
     hooks.lambda_svc._fetch_code_from_s3 = _fetch
-    hooks.lambda_runtime._PYTHON_WORKER_SCRIPT = _ROOT_LOGGER + hooks.lambda_runtime._PYTHON_WORKER_SCRIPT
+    hooks.lambda_runtime._PYTHON_WORKER_SCRIPT = (
+        services.RESOLVER + _ROOT_LOGGER + hooks.lambda_runtime._PYTHON_WORKER_SCRIPT
+    )
     _check_created_functions()
     _check_destinations()
     _answer_code_errors()

@@ -5,9 +5,9 @@ that names several resources needs an Allow for each. ministack knows one ARN pe
 `*` (or to an ARN that does not exist) for the calls below, so a policy that is too narrow passes or one that
 is right fails.
 
-Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of backup vaults and
-recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType and
-ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
+Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of stack sets, of
+backup vaults and recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType
+and ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
 policies that AWS Backup's default role takes are known with the services they cover; every other AWS-managed
 policy that ministack does not know is refused as not existing.
 
@@ -245,8 +245,25 @@ def _organizations(request: Request) -> Iterable[str]:
 
 
 def _organizations_arn(identifier: str) -> str:
-    record = organizations.record(identifier)
-    return str(record["Arn"]) if record else "*"
+    """Of what exists, and of a target that could exist: whether it does is looked at after permissions."""
+    if record := organizations.record(identifier):
+        return str(record["Arn"])
+    kind = "ou" if identifier.startswith("ou-") else "account" if identifier.isdigit() else ""
+    return organizations.arn(kind, identifier) if kind else "*"
+
+
+def _cloudformation(request: Request) -> Iterable[str]:
+    """A call that names a stack set needs the set; for those about stacks ministack finds the ARN."""
+    if name := request.parameter("StackSetName").partition(":")[0]:
+        yield base.arn("cloudformation", f"stackset/{name}:*")
+
+
+def _codebuild(request: Request) -> Iterable[str]:
+    """Projects, also for builds: the id of a build begins with its project's name."""
+    body = request.json
+    names = [body["projectName"]] if body.get("projectName") else body.get("names") or body.get("ids") or []
+    for name in names:
+        yield base.arn("codebuild", f"project/{name.partition(':')[0]}")
 
 
 def _codecommit(request: Request) -> Iterable[str]:
@@ -268,6 +285,8 @@ def _ssm(request: Request) -> Iterable[str]:
 
 _FINDERS: dict[str, Finder] = {
     "backup": _backup,
+    "cloudformation": _cloudformation,
+    "codebuild": _codebuild,
     "codecommit": _codecommit,
     "codepipeline": _codepipeline,
     "dynamodb": _dynamodb,

@@ -12,7 +12,9 @@ from rehearsal.emulator.extensions import (
     iam,
     organizations,
     pipeline_executions,
+    pipeline_jobs,
     service_roles,
+    services,
     stackset_api,
     stackset_deployment,
     stacksets,
@@ -28,9 +30,11 @@ def install(configuration: Configuration) -> None:
     codecommit.install()
     codepipeline.install()
     pipeline_executions.install()
+    pipeline_jobs.install()
     functions.install()
     events.install()
     backup.install()
+    services.install()
     stacksets.install()
     stackset_api.install()
     stackset_deployment.install()

@@ -96,9 +96,14 @@ def record(identifier: str) -> dict[str, Any] | None:
 
 def new_policy_arn(kind: str) -> str:
     """The form of the ARN that a policy of a type gets when it is created."""
+    return arn("policy", f"{kind.lower()}/p-new")
+
+
+def arn(kind: str, name: str) -> str:
+    """The ARN of something in the organization; kind: policy, root, ou or account."""
     with base.scope(_management, base.region()):
         organization = hooks.organizations._orgs["self"]["Id"] if exists() else "*"
-    return f"arn:{PARTITION}:organizations::{_management}:policy/{organization}/{kind.lower()}/p-new"
+    return f"arn:{PARTITION}:organizations::{_management}:{kind}/{organization}/{name}"
 
 
 def accounts_under(parent: str) -> list[str]:

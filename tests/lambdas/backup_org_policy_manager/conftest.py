@@ -131,6 +131,7 @@ class Function:
             get_remaining_time_in_millis=self.aws.clock.remaining_ms,
             aws_request_id="11111111-2222-3333-4444-555555555555",
             function_name="BackupOrgPolicyManager",
+            invoked_function_arn="arn:aws:lambda:us-east-1:222222222222:function:BackupOrgPolicyManager",
         )
 
     def _new_process(self, fault: fakes.Fault | None) -> None:
@@ -184,6 +185,14 @@ def deployed() -> Iterator[Function]:
         patch.setattr(ssl, "create_default_context", lambda *_: None)
         yield function
     logging.root.setLevel(level)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """No log, for tests that make thousands of requests: pytest would keep every traceback of each."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

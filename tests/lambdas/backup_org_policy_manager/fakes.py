@@ -299,6 +299,7 @@ class FakeAws:
     after_call: Callable[[], None] = lambda: None
     calls: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    job_results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     _stuck: str | None = None
     _then: str = ""
 
@@ -372,6 +373,9 @@ class FakeAws:
             return self._assume_role(parse_qs(_text(request.body)))
         if service == "s3":
             return self._get_object(request)
+        if service == "codepipeline":
+            self.job_results.append((operation, json.loads(request.body)))
+            return b"{}"
         account = re.search(r"Credential=ASIA(\d{12})", str(request.headers["Authorization"]))
         assert account, "organizations must be called with the assumed role's credentials"
         answer = self.organizations[account[1]].answer(operation, json.loads(request.body))
@@ -446,7 +450,7 @@ def _text(body: Any) -> str:
 
 
 def _error_body(service: str, refusal: Refusal) -> bytes:
-    if service == "organizations":
+    if service in ("organizations", "codepipeline"):
         return json.dumps({"__type": refusal.code, "Message": f"{refusal.code} of the fake"}).encode()
     error = f"<Error><Code>{refusal.code}</Code><Message>{refusal.code} of the fake</Message></Error>"
     return (f"<ErrorResponse>{error}</ErrorResponse>" if service == "sts" else error).encode()

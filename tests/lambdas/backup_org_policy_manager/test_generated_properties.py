@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from backup_org_policy_manager import policy as policies
 from hypothesis import event as hypothesis_event
 from hypothesis import given
@@ -103,6 +104,7 @@ def property_sets(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @examples(thorough=2000)
+@pytest.mark.usefixtures("quiet")
 @given(property_sets())
 def test_every_property_set_ends_in_an_answer(properties: dict[str, Any]) -> None:
     with deployed() as function:

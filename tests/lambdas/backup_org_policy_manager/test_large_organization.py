@@ -8,6 +8,8 @@ from .fakes import TwoPerSecond
 LAMBDA_SECONDS = 900
 TARGETS = [f"ou-root-{number:08d}" for number in range(1200)]
 
+pytestmark = pytest.mark.usefixtures("quiet")
+
 
 @pytest.fixture
 def slow(function: Function) -> Function:

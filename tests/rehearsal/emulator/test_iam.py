@@ -142,6 +142,19 @@ def test_restore_jobs_have_no_resource(world: World) -> None:
     )
 
 
+def test_calls_about_a_stack_set_are_checked_on_the_set_and_listing_sets_has_no_resource(
+    world: World,
+) -> None:
+    sets = f"arn:aws:cloudformation:{HOME_REGION}:{ACCOUNT}:stackset"
+    allowed = statement("cloudformation:ListStackInstances", f"{sets}/mine-*")
+    cloudformation = acting(world, "stack-set-reader", allowed).client("cloudformation")
+    with pytest.raises(ClientError, match="StackSetNotFound"):
+        cloudformation.list_stack_instances(StackSetName="mine-1")
+    found = refused(world, lambda: cloudformation.list_stack_instances(StackSetName="other"))
+    assert found == ("cloudformation:ListStackInstances", f"{sets}/other:*")
+    assert refused(world, cloudformation.list_stack_sets) == ("cloudformation:ListStackSets", "*")
+
+
 POLICY_ARNS = f"arn:aws:organizations::{ACCOUNTS.management}:policy/*/backup_policy/*"
 BACKUP_POLICY = {
     "Name": "p",

@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import botocore.session
-import pytest
 import yaml
 from tag_on_restore.taggers import TAGGERS, Describes, Tagger
 
-TEMPLATES = Path(__file__).parents[3] / "templates" / "member-account"
+TEMPLATES = Path(__file__).parents[2] / "templates" / "member-account"
 # Actions beside the table: jobs and recovery points, the function's log and its failures.
 BESIDE = {
     "backup:DescribeRestoreJob",
@@ -94,19 +92,6 @@ def test_only_actions_that_know_no_resources_have_a_star() -> None:
 def test_no_operator_policy_is_attached() -> None:
     text = (TEMPLATES / "aws-backup-tagonrestore-role.yaml").read_text()
     assert "ManagedPolicyArns" not in text
-
-
-@pytest.mark.parametrize("tagger", TAGGERS, ids=lambda tagger: f"{tagger.service} {tagger.resources[0]}")
-def test_every_call_of_the_table_exists_in_boto3(tagger: Tagger) -> None:
-    model = botocore.session.get_session().get_service_model(tagger.client)
-    operations = {action(tagger, tagger.reads.operation).split(":")[1]: tagger.reads}
-    if tagger.adds:
-        operations[action(tagger, tagger.adds.operation).split(":")[1]] = tagger.adds
-    for name, call in operations.items():
-        members = model.operation_model(name).input_shape.members
-        if not isinstance(call, Describes):
-            assert call.parameter in members
-            assert ("AccountId" in members) == tagger.with_account
 
 
 def test_the_functions_name_for_role_queue_and_log_group_are_the_roles() -> None:

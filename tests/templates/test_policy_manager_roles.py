@@ -8,15 +8,14 @@ import pytest
 import yaml
 from backup_org_policy_manager.request import read_properties
 
-from .conftest import MANAGEMENT, OU_1
-
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "lambdas/backup_org_policy_manager"
 TEMPLATES = ROOT / "templates"
 ADMIN = TEMPLATES / "management-account/aws-backup-backuporgpolicymanager-mangement-role.yaml"
 EXECUTION = TEMPLATES / "home-account/aws-backup-backuporgpolicymanager-role.yaml"
 FUNCTION = TEMPLATES / "home-account/aws-backup-backuporgpolicymanager.yaml"
 POLICIES = TEMPLATES / "home-account/aws-backup-org-policy.yaml"
+MANAGEMENT, OU_1 = "111111111111", "ou-root-11111111"
 
 
 class Loader(yaml.SafeLoader):
@@ -41,10 +40,9 @@ def template(path: Path) -> dict[str, Any]:
 
 
 def statements(path: Path) -> list[dict[str, Any]]:
-    (policy,) = template(path)["Resources"]["Role"]["Properties"]["Policies"]
-    assert policy["PolicyDocument"]["Version"] == "2012-10-17"
-    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
-    return found
+    policies = template(path)["Resources"]["Role"]["Properties"]["Policies"]
+    assert {policy["PolicyDocument"]["Version"] for policy in policies} == {"2012-10-17"}
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def actions(path: Path) -> set[str]:
@@ -70,10 +68,11 @@ def test_the_function_role_allows_exactly_what_the_function_needs() -> None:
         "s3:GetObjectVersion",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "codepipeline:PutJobFailureResult",
+        "codepipeline:PutJobSuccessResult",
     }
-    assert "*" not in [
-        resource for statement in statements(EXECUTION) for resource in _listed(statement["Resource"])
-    ]
+    starred = [statement["Action"] for statement in statements(EXECUTION) if statement["Resource"] == "*"]
+    assert starred == [["codepipeline:PutJobFailureResult", "codepipeline:PutJobSuccessResult"]]
 
 
 def test_every_statement_of_the_management_role_is_limited_to_backup_policies() -> None:

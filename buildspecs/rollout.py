@@ -1,0 +1,124 @@
+"""Report of the accounts in which a StackSet is not what the pipeline has just rolled out.
+
+A failure in one account does not stop the others, so the StackSets' own stacks are green. `python -m
+buildspecs.rollout` is the pipeline's last action: it names every account and Region that is not up to date,
+with CloudFormation's reason, and exits with 1, so that the execution fails and whoever is notified of
+failures hears of it. Everything else is deployed by then.
+
+CloudFormation leaves out suspended accounts; they are named, but are no failure: nobody can do anything in
+them. Accounts where an operation is under way (one that has just joined) are named and are no failure either.
+Statuses: StackInstanceSummary and StackInstanceComprehensiveStatus, CloudFormation API Reference.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import boto3
+
+from buildspecs.errors import RolloutError, exit_code
+from buildspecs.packaging import RETRIES, home_region
+
+# This solution's StackSets: the beginning of their names, by the permission with which they are seen.
+PREFIXES: Mapping[str, str] = {
+    "SELF": "account-aws-backup-",
+    "DELEGATED_ADMIN": "organizations-aws-backup-",
+}
+SUSPENDED = "SKIPPED_SUSPENDED_ACCOUNT"
+UNDER_WAY = frozenset({"PENDING", "RUNNING"})
+
+
+class CloudFormation(Protocol):
+    """The calls of a CloudFormation client that the report makes."""
+
+    def list_stack_sets(self, **request: str) -> Mapping[str, Any]: ...
+    def list_stack_instances(self, **request: str) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, order=True)
+class Instance:
+    """A stack of a StackSet that is not up to date."""
+
+    stack_set: str
+    account: str
+    region: str
+    detail: str  # the detailed status, such as FAILED
+    reason: str
+
+    @property
+    def is_failure(self) -> bool:
+        return self.detail != SUSPENDED and self.detail not in UNDER_WAY
+
+    def __str__(self) -> str:
+        reason = f": {self.reason}" if self.reason else ""
+        return f"account {self.account}, {self.region}: {self.stack_set}: {self.detail}{reason}"
+
+
+def instances(cloudformation: CloudFormation) -> list[Instance]:
+    """Every instance of this solution's StackSets that is not current. RolloutError: there is no StackSet."""
+    found, stack_sets = [], 0
+    for call_as, prefix in PREFIXES.items():
+        for stack_set in _pages(cloudformation.list_stack_sets, Status="ACTIVE", CallAs=call_as):
+            name = str(stack_set["StackSetName"])
+            if name.startswith(prefix):
+                stack_sets += 1
+                summaries = _pages(cloudformation.list_stack_instances, StackSetName=name, CallAs=call_as)
+                found += [_instance(name, each) for each in summaries if each.get("Status") != "CURRENT"]
+    if not stack_sets:
+        raise RolloutError(f"there is no StackSet {' or '.join(f'{each}*' for each in PREFIXES.values())}")
+    print(f"{stack_sets} StackSets looked at")
+    return sorted(found)
+
+
+def _instance(stack_set: str, summary: Mapping[str, Any]) -> Instance:
+    return Instance(
+        stack_set=stack_set,
+        account=str(summary["Account"]),
+        region=str(summary["Region"]),
+        detail=str(summary.get("StackInstanceStatus", {}).get("DetailedStatus") or summary.get("Status")),
+        reason=str(summary.get("StatusReason", "")),
+    )
+
+
+def _pages(call: Any, **request: str) -> Iterator[Mapping[str, Any]]:
+    """The summaries of every page."""
+    token: dict[str, str] = {}
+    while True:
+        answer = call(**request, **token)
+        yield from answer["Summaries"]
+        if not answer.get("NextToken"):
+            return
+        token = {"NextToken": answer["NextToken"]}
+
+
+def report(cloudformation: CloudFormation) -> int:
+    """Print every instance that is not current; 1 if one has failed."""
+    found = instances(cloudformation)
+    failures = [each for each in found if each.is_failure]
+    for each in found:
+        print(f"{'FAILED' if each.is_failure else 'not yet'}  {each}")
+    if failures:
+        accounts = sorted({each.account for each in failures})
+        print(
+            f"error: {len(failures)} stacks in account {', '.join(accounts)} are not up to date; everything"
+            " else is deployed. docs/operations.md says what to do (An account failed in a StackSet)",
+            file=sys.stderr,
+        )
+    return 1 if failures else 0
+
+
+def main(arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None) -> int:
+    """Report; see the module's text."""
+    argparse.ArgumentParser(
+        prog="buildspecs.rollout", description=(__doc__ or "").partition("\n")[0]
+    ).parse_args(arguments)
+    aws = session or boto3.session.Session()
+    return exit_code(
+        lambda: report(aws.client("cloudformation", region_name=home_region(aws), config=RETRIES))
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

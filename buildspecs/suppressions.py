@@ -1,0 +1,98 @@
+"""What templates suppress of the analysers' findings, and whether a suppression still suppresses something.
+
+A suppression stands in the Metadata of its resource, in the spelling of its analyser, with a reason:
+
+    cfn_nag:  {rules_to_suppress: [{id: W28, reason: …}]}
+    checkov:  {skip: [{id: CKV_AWS_33, comment: …}]}
+    cfripper: {rules_to_suppress: [{id: PrivilegeEscalationRule, reason: …}]}
+    cfn-lint: {config: {ignore_checks: [W3005]}}    has no place for a reason, so it is not used here
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cfnlint.decode import decode
+
+from buildspecs.errors import LintError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an analyser says of a resource, by its logical id."""
+
+    file: str
+    resource: str
+    analyser: str
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.resource}: {self.analyser} {self.rule}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """What a template accepts of an analyser, and why."""
+
+    file: str
+    resource: str
+    analyser: str
+    rule: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.resource}: {self.analyser} {self.rule}: {self.reason}"
+
+
+def read(file: str, root: Path) -> Iterator[Suppression]:
+    """Every suppression in a template, in its order."""
+    body, faults = decode(str(root / file))
+    if body is None or faults:
+        raise LintError(f"{file}: {faults[0].message if faults else 'is not a template'}")
+    return of(file, body)
+
+
+def of(file: str, body: Mapping[str, Any]) -> Iterator[Suppression]:
+    """The same of a parsed template."""
+    parts = [("template", body), *(body.get("Resources") or {}).items()]
+    for resource, part in parts:
+        metadata = part.get("Metadata") or {}
+        for analyser, key, rows, reason in (
+            ("cfn-nag", "cfn_nag", "rules_to_suppress", "reason"),
+            ("checkov", "checkov", "skip", "comment"),
+            ("cfripper", "cfripper", "rules_to_suppress", "reason"),
+        ):
+            for row in (metadata.get(key) or {}).get(rows) or []:
+                yield Suppression(
+                    file, resource, analyser, str(row.get("id", "")), str(row.get(reason, "")).strip()
+                )
+        for rule in ((metadata.get("cfn-lint") or {}).get("config") or {}).get("ignore_checks") or []:
+            yield Suppression(file, resource, "cfn-lint", str(rule), "")
+
+
+def faults(analyser: str, findings: Iterable[Finding], suppressions: Iterable[Suppression]) -> list[str]:
+    """What fails a gate: findings that nothing suppresses, and suppressions that suppress nothing."""
+    found = {(finding.file, finding.resource, finding.rule): finding for finding in findings}
+    given = {(one.file, one.resource, one.rule): one for one in suppressions if one.analyser == analyser}
+    return [
+        *(str(finding) for place, finding in found.items() if place not in given),
+        *(
+            f"{one.file}: {one.resource}: {analyser} {one.rule} is suppressed and not found: "
+            "remove the suppression"
+            for place, one in given.items()
+            if place not in found
+        ),
+    ]
+
+
+def listing(suppressions: Iterable[Suppression]) -> str:
+    """All suppressions, one per line, and how many there are of each analyser."""
+    rows = list(suppressions)
+    counts = Counter(row.analyser for row in rows)
+    summary = ", ".join(f"{analyser} {count}" for analyser, count in sorted(counts.items()))
+    return "\n".join([*map(str, rows), f"{len(rows)} suppressions" + (f": {summary}" if rows else "")])

@@ -1,0 +1,141 @@
+"""The report names every account and Region in which a StackSet has failed, and fails only for failures."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+import pytest
+from botocore.loaders import create_loader
+from botocore.model import ServiceModel
+from botocore.stub import Stubber
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildspecs import rollout
+from tests.templates.contract import STACKSETS
+
+VAULTS = "organizations-aws-backup-member-accounts"
+BUCKETS = "account-aws-backup-lambda-s3-bucket"
+MODEL = ServiceModel(create_loader().load_service_model("cloudformation", "service-2"))
+
+
+def summary(account: str, region: str, status: str, detail: str, reason: str = "") -> dict[str, Any]:
+    """A StackInstanceSummary."""
+    found = {"Account": account, "Region": region, "Status": status}
+    return {**found, "StackInstanceStatus": {"DetailedStatus": detail}, "StatusReason": reason}
+
+
+class FakeCloudFormation:
+    """StackSets by the permission with which they are seen; one summary a page."""
+
+    def __init__(self, stack_sets: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> None:
+        self._stack_sets = stack_sets
+
+    def list_stack_sets(self, **request: str) -> Mapping[str, Any]:
+        assert request["Status"] == "ACTIVE"
+        names = self._stack_sets.get(request["CallAs"], {})
+        return self._page([{"StackSetName": name} for name in names], request)
+
+    def list_stack_instances(self, **request: str) -> Mapping[str, Any]:
+        return self._page(self._stack_sets[request["CallAs"]][request["StackSetName"]], request)
+
+    @staticmethod
+    def _page(entries: list[dict[str, Any]], request: Mapping[str, str]) -> Mapping[str, Any]:
+        at = int(request.get("NextToken", "0"))
+        more = {"NextToken": str(at + 1)} if at + 1 < len(entries) else {}
+        return {"Summaries": entries[at : at + 1], **more}
+
+
+def of_members(*summaries: dict[str, Any]) -> FakeCloudFormation:
+    good = summary("222222222222", "us-east-1", "CURRENT", "SUCCEEDED")
+    return FakeCloudFormation({"SELF": {BUCKETS: [good]}, "DELEGATED_ADMIN": {VAULTS: [good, *summaries]}})
+
+
+def test_nothing_to_tell_is_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert rollout.report(of_members()) == 0
+    assert capsys.readouterr() == ("2 StackSets looked at\n", "")
+
+
+def test_every_failed_account_and_region_is_named_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = [
+        summary("444444444444", "us-east-1", "OUTDATED", "FAILED", "Vault: exists already"),
+        summary("555555555555", "us-east-2", "INOPERABLE", "INOPERABLE", "delete it by hand"),
+    ]
+    assert rollout.report(of_members(*broken)) == 1
+    out, err = capsys.readouterr()
+    assert f"FAILED  account 444444444444, us-east-1: {VAULTS}: FAILED: Vault: exists already\n" in out
+    assert f"FAILED  account 555555555555, us-east-2: {VAULTS}: INOPERABLE: delete it by hand\n" in out
+    assert "2 stacks in account 444444444444, 555555555555" in err
+    assert "docs/operations.md" in err
+
+
+@pytest.mark.parametrize("detail", ["SKIPPED_SUSPENDED_ACCOUNT", "PENDING", "RUNNING"])
+def test_a_suspended_account_and_one_that_just_joins_are_told_but_fail_nothing(
+    capsys: pytest.CaptureFixture[str], detail: str
+) -> None:
+    assert rollout.report(of_members(summary("444444444444", "us-east-1", "OUTDATED", detail))) == 0
+    assert f"not yet  account 444444444444, us-east-1: {VAULTS}: {detail}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("detail", ["CANCELLED", "FAILED", "FAILED_IMPORT", "INOPERABLE"])
+def test_every_other_status_is_a_failure(detail: str) -> None:
+    assert rollout.report(of_members(summary("444444444444", "us-east-1", "OUTDATED", detail))) == 1
+
+
+def test_the_statuses_are_those_of_the_service() -> None:
+    known = set(MODEL.shape_for("StackInstanceDetailedStatus").enum)
+    assert known >= {rollout.SUSPENDED, *rollout.UNDER_WAY}
+    assert "CURRENT" in MODEL.shape_for("StackInstanceStatus").enum
+
+
+def test_other_stack_sets_of_the_organization_are_left_alone() -> None:
+    bad = summary("444444444444", "us-east-1", "OUTDATED", "FAILED")
+    good = summary("444444444444", "us-east-1", "CURRENT", "SUCCEEDED")
+    aws = FakeCloudFormation({"DELEGATED_ADMIN": {VAULTS: [good], "guardrails": [bad]}})
+    assert rollout.report(aws) == 0
+
+
+def test_no_stack_set_at_all_is_an_error_and_not_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = boto3.session.Session("testing", "testing", region_name="us-east-1")
+    client = session.client("cloudformation")
+    monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: client)
+    with Stubber(client) as stub:
+        for call_as in ("SELF", "DELEGATED_ADMIN"):
+            stub.add_response("list_stack_sets", {"Summaries": []}, {"Status": "ACTIVE", "CallAs": call_as})
+        assert rollout.main([], session=session) == 1
+    assert (
+        "there is no StackSet account-aws-backup-* or organizations-aws-backup-*" in capsys.readouterr().err
+    )
+
+
+def test_a_refused_call_fails_the_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = boto3.session.Session("testing", "testing", region_name="us-east-1")
+    client = session.client("cloudformation")
+    monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: client)
+    with Stubber(client) as stub:
+        stub.add_client_error("list_stack_sets", "AccessDenied")
+        assert rollout.main([], session=session) == 1
+    assert "AccessDenied" in capsys.readouterr().err
+
+
+def test_every_stack_set_of_the_templates_is_looked_at() -> None:
+    for stack_set in STACKSETS:
+        call_as = "SELF" if stack_set.name.startswith("account-") else "DELEGATED_ADMIN"
+        assert stack_set.name.startswith(rollout.PREFIXES[call_as])
+
+
+DETAILS = st.sampled_from(["SUCCEEDED", "FAILED", "RUNNING", "SKIPPED_SUSPENDED_ACCOUNT", "CANCELLED"])
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**12 - 1), DETAILS), max_size=30))
+def test_it_fails_exactly_if_one_has_failed(members: list[tuple[int, str]]) -> None:
+    summaries = [
+        summary(f"{number:012d}", "us-east-1", "CURRENT" if detail == "SUCCEEDED" else "OUTDATED", detail)
+        for number, detail in members
+    ]
+    failed = any(detail in ("FAILED", "CANCELLED") for _, detail in members)
+    assert rollout.report(of_members(*summaries)) == int(failed)

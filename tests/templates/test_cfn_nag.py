@@ -1,0 +1,54 @@
+"""cfn-nag has nothing to say that is not suppressed with a reason, and nothing is suppressed for nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildspecs.suppressions import of as suppressed
+from tests.templates.cfn_nag import reported
+from tests.templates.loading import BAD, Template, load, repository_templates
+
+# An optional property is there for the rule; cfn-nag may still take the condition's default into account.
+EITHER_WAY = {"W35", "W84"}
+
+
+def label(template: Template) -> str:
+    return template.path.rsplit("/", 1)[-1]
+
+
+@pytest.mark.parametrize("template", repository_templates(), ids=label)
+def test_what_cfn_nag_reports_is_what_is_suppressed(template: Template) -> None:
+    accepted = {
+        (one.resource, one.rule)
+        for one in suppressed(template.path, template.body)
+        if one.analyser == "cfn-nag" and one.rule not in EITHER_WAY
+    }
+    assert reported(template) == accepted
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("keys-rotation", {("Key", "F19")}),
+        ("organization-key", {("Key", "F76")}),
+        ("organization-queue", {("QueuePolicy", "F21")}),
+        ("organization-topic", {("TopicPolicy", "F18")}),
+        ("pass-role-any", {("Role", "W11"), ("Role", "F38")}),
+        ("buckets-encryption", {("Bucket", "W41")}),
+    ],
+)
+def test_a_planted_fault_is_reported(name: str, expected: set[tuple[str, str]]) -> None:
+    found = reported(load(BAD / "home-account" / f"{name}.yaml"))
+    assert expected <= found
+
+
+def test_an_intricate_policy_is_too_complex() -> None:
+    services = ["ec2", "rds", "s3", "sqs", "sns", "logs", "kms", "eks", "fsx", "dsql"]
+    statement = {
+        "Effect": "Allow",
+        "Action": [f"{service}:Read" for service in services],
+        "Resource": [{"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:::*"} for service in services],
+    }
+    policy = {"PolicyName": "All", "PolicyDocument": {"Version": "2012-10-17", "Statement": statement}}
+    role = {"Type": "AWS::IAM::Role", "Properties": {"Policies": [policy]}}
+    assert reported(Template("role.yaml", "", {"Resources": {"Role": role}})) == {("Role", "W76")}

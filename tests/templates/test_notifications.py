@@ -1,0 +1,94 @@
+"""Failures of the pipeline are told to whom the two parameters name, and an encrypted topic takes them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.templates.contract import HOME, PIPELINE
+from tests.templates.loading import ROOT, load
+from tests.templates.resolving import Resolver
+
+TEMPLATE = load(ROOT / f"{HOME}/aws-backup-codepipeline.yaml")
+KEY = load(ROOT / f"{HOME}/aws-backup-codepipeline-kms.yaml")
+EMAIL = {"NotificationEmail": "backup@example.com"}
+TOPIC = {"NotificationTopicArn": "arn:aws:sns:us-east-1:222222222222:alarms"}
+RESOURCES = ("FailureTopic", "FailureTopicPolicy", "FailureRule")
+
+
+@pytest.mark.parametrize(
+    ("given", "created", "targets"),
+    [
+        ({}, (), None),
+        (EMAIL, RESOURCES, ["${FailureTopic}"]),
+        (TOPIC, ("FailureRule",), [TOPIC["NotificationTopicArn"]]),
+        (EMAIL | TOPIC, RESOURCES, ["${FailureTopic}", TOPIC["NotificationTopicArn"]]),
+    ],
+)
+def test_only_who_is_named_is_told(
+    given: dict[str, str], created: tuple[str, ...], targets: list[str] | None
+) -> None:
+    resolver = Resolver(TEMPLATE, given)
+    made = tuple(name for name in RESOURCES if resolver.condition(TEMPLATE.resources[name]["Condition"]))
+    assert made == created
+    if targets is not None:
+        assert [target["Arn"] for target in resolver.properties("FailureRule")["Targets"]] == targets
+
+
+def test_a_failed_execution_of_this_pipeline_is_what_is_told() -> None:
+    pattern = Resolver(TEMPLATE, EMAIL).properties("FailureRule")["EventPattern"]
+    assert pattern == {
+        "source": ["aws.codepipeline"],
+        "detail-type": ["CodePipeline Pipeline Execution State Change"],
+        "detail": {"pipeline": ["${Pipeline}"], "state": ["FAILED"]},  # Ref gives the pipeline's name
+    }
+    assert Resolver(TEMPLATE).properties("Pipeline")["Name"] == PIPELINE
+
+
+def test_eventbridge_may_publish_to_the_topic_and_use_its_key() -> None:
+    """Without the key's statement EventBridge delivers nothing to an encrypted topic, and says so nowhere."""
+    resolver = Resolver(TEMPLATE, EMAIL)
+    assert resolver.properties("FailureTopic")["KmsMasterKeyId"] == (
+        "${ImportValue:aws-backup-codepipeline-kms-id}"
+    )
+    (publish,) = resolver.properties("FailureTopicPolicy")["PolicyDocument"]["Statement"]
+    assert resolver.properties("FailureTopicPolicy")["Topics"] == ["${FailureTopic}"]
+    assert (publish["Effect"], publish["Action"]) == ("Allow", "sns:Publish")
+    use = statement("FailureNotifications")
+    assert use["Effect"] == "Allow"
+    assert set(use["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
+    for each in (publish, use):
+        assert each["Principal"] == {"Service": "events.amazonaws.com"}
+        # Another account's rules are refused; AWS does not say that the key is always sent.
+        assert each["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": "${AWS::AccountId}"}}
+
+
+def test_the_address_is_subscribed() -> None:
+    (subscription,) = Resolver(TEMPLATE, EMAIL).properties("FailureTopic")["Subscription"]
+    assert subscription == {"Protocol": "email", "Endpoint": "backup@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "accepted"),
+    [
+        ("NotificationEmail", "", True),
+        ("NotificationEmail", "a@b.example", True),
+        ("NotificationEmail", "a@b", False),
+        ("NotificationEmail", "a@b.example, c@d.example", False),
+        ("NotificationTopicArn", "", True),
+        ("NotificationTopicArn", TOPIC["NotificationTopicArn"], True),
+        ("NotificationTopicArn", "arn:aws-us-gov:sns:us-gov-west-1:222222222222:alarms", True),
+        ("NotificationTopicArn", "alarms", False),
+    ],
+)
+def test_a_value_that_tells_nobody_is_refused(parameter: str, value: str, accepted: bool) -> None:
+    pattern = TEMPLATE.parameters[parameter]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, value)) == accepted
+
+
+def statement(sid: str) -> Any:
+    policy = Resolver(KEY).properties("Key")["KeyPolicy"]
+    (found,) = [each for each in policy["Statement"] if each.get("Sid") == sid]
+    return found

@@ -1,0 +1,80 @@
+"""Every template is right in the main Region of every partition, for the resource types that exist there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from buildspecs.lint import RUN_CFN_LINT
+from tests.templates.loading import ROOT, repository_templates
+
+# https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html, and the
+# European Sovereign Cloud's only Region.
+MAIN_REGIONS = {
+    "aws": "us-east-1",
+    "aws-us-gov": "us-gov-west-1",
+    "aws-cn": "cn-north-1",
+    "aws-eusc": "eusc-de-east-1",
+}
+REGIONS = pytest.mark.parametrize("region", MAIN_REGIONS.values())
+
+
+@cache
+def types_in(region: str) -> frozenset[str]:
+    """The resource types that cfn-lint's copy of the Region's registry holds."""
+    provider = files("cfnlint") / "data" / "schemas" / "providers" / f"{region}.json"
+    return frozenset(json.loads(provider.read_text(encoding="utf-8")))
+
+
+def findings(region: str, *templates: Path) -> str:
+    command = [sys.executable, "-c", RUN_CFN_LINT, "--include-checks", "I", "--config-file", os.devnull]
+    run = subprocess.run(  # noqa: S603 - cfn-lint, with the repository's own templates
+        [*command, "--regions", region, "--", *map(str, templates)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.stdout + run.stderr
+
+
+@REGIONS
+def test_every_template_is_clean_in_the_main_region_of_each_partition(region: str) -> None:
+    assert findings(region, *(ROOT / template.path for template in repository_templates())) == ""
+
+
+@REGIONS
+def test_every_resource_type_exists_in_the_main_region_of_each_partition(region: str) -> None:
+    """Were one missing, the README would have to say so (Partitions and regions)."""
+    used = {
+        resource["Type"]
+        for template in repository_templates()
+        for resource in template.resources.values()
+        if not resource["Type"].startswith("Custom::")
+    }
+    assert used - types_in(region) == set()
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1"])
+def test_a_type_that_a_partition_does_not_have_would_be_found(region: str, tmp_path: Path) -> None:
+    missing = min(types_in("us-east-1") - types_in(region))
+    template = tmp_path / "template.yaml"
+    template.write_text(
+        f'AWSTemplateFormatVersion: "2010-09-09"\nResources:\n  Missing:\n    Type: {missing}\n'
+    )
+    assert "E3006" in findings(region, template)
+
+
+def test_the_partitions_are_those_that_the_readme_speaks_of() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## Partitions and regions\n")[1].split("\n## ")[0]
+    for partition, region in MAIN_REGIONS.items():
+        assert f"`{partition}`" in section
+        assert region in section

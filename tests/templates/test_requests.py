@@ -1,0 +1,514 @@
+"""Every role and every resource policy, request by request: what it allows, what it does not, what it denies.
+
+The keys, the vaults, the package bucket and the backup roles have their longer tables in test_policies.py. A
+role has two rows of tables: who may assume it, and what it may do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from tests.templates.contract import CENTRAL, HOME, MEMBER
+from tests.templates.loading import ROOT, load, repository_templates
+from tests.templates.policies import Request, decide
+from tests.templates.resolving import Resolver
+from tests.templates.test_policies import CENTRAL_ID, HOME_ID, MEMBER_ID, NO_TLS, STRANGER, TLS, role
+
+MANAGEMENT_ID = "777788889999"  # as /backup/org-management-account has it in the tests
+ACCOUNTS = {"central": CENTRAL_ID, "home": HOME_ID, "management": MANAGEMENT_ID, "member": MEMBER_ID}
+GIVEN = {
+    "AdministratorAccountId": HOME_ID,
+    "BackupAndRecoveryHomeAccountId": HOME_ID,
+    "HomeAccountId": HOME_ID,
+    "NotificationEmail": "somebody@example.com",
+}
+# The part of a resource that is a policy of its own, by type.
+RESOURCE_POLICIES = {
+    "AWS::Backup::BackupVault": "AccessPolicy",
+    "AWS::KMS::Key": "KeyPolicy",
+    "AWS::S3::BucketPolicy": "PolicyDocument",
+    "AWS::SNS::TopicPolicy": "PolicyDocument",
+    "AWS::SQS::QueuePolicy": "PolicyDocument",
+}
+SELF = "arn:aws:iam::000000000000:role/self"  # the role itself: an identity policy names no principal
+
+ASSUME = "sts:AssumeRole"
+OURS, THEIRS = {"aws:SourceAccount": HOME_ID}, {"aws:SourceAccount": STRANGER}
+PIPELINE = f"arn:aws:codepipeline:us-east-1:{HOME_ID}:backup-recovery-with-aws-backup"
+KEY = "${ImportValue:aws-backup-codepipeline-kms-arn}"
+BUCKET = "${ImportValue:aws-backup-s3-bucket-arn}"
+PACKAGES = f"arn:aws:s3:::lambda-deployment-bucket-{HOME_ID}-us-east-2"
+SSM = f"arn:aws:ssm:us-east-1:{HOME_ID}:parameter"
+CODEPIPELINE = f"{HOME}/aws-backup-codepipeline.yaml"
+
+
+def source(arn: str, account: str = HOME_ID) -> dict[str, str]:
+    return {"aws:SourceArn": arn, "aws:SourceAccount": account}
+
+
+def iam(name: str, account: str = HOME_ID) -> str:
+    return f"arn:aws:iam::{account}:role/{name}"
+
+
+def stack_set(name: str) -> str:
+    """A delegated administrator's StackSets lie in the management account."""
+    return f"arn:aws:cloudformation:us-east-1:{MANAGEMENT_ID}:stackset/{name}:0a1b"
+
+
+def passed_to(service: str) -> dict[str, str]:
+    return {"iam:PassedToService": f"{service}.amazonaws.com"}
+
+
+def organizations(kind: str) -> str:
+    return f"arn:aws:organizations::{MANAGEMENT_ID}:{kind}"
+
+
+def build(project: str) -> list[tuple[str, str, str, Mapping[str, str], str]]:
+    """A build's role is CodeBuild's, for this project of this account."""
+    arn = f"arn:aws:codebuild:us-east-1:{HOME_ID}:project/AWSBackup-{project}"
+    return [
+        ("codebuild.amazonaws.com", ASSUME, "*", source(arn), "Allow"),
+        ("codebuild.amazonaws.com", ASSUME, "*", source(arn + "2"), ""),
+        ("codebuild.amazonaws.com", ASSUME, "*", source(arn, STRANGER), ""),
+        ("codebuild.amazonaws.com", ASSUME, "*", {}, ""),
+        (role(HOME_ID), ASSUME, "*", OURS, ""),
+    ]
+
+
+def building(*more: tuple[str, str, str, Mapping[str, str], str]) -> list[Any]:
+    """What every build may do, and what none may."""
+    return [
+        (SELF, "s3:GetObject", f"{BUCKET}/backup-recovery-with/Source/1", {}, "Allow"),
+        (SELF, "s3:PutObject", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, ""),
+        (SELF, "s3:DeleteObject", f"{BUCKET}/backup-recovery-with/Source/1", {}, ""),
+        (SELF, "kms:Decrypt", KEY, {}, "Allow"),
+        (SELF, "kms:Decrypt", f"arn:aws:kms:us-east-1:{HOME_ID}:key/another", {}, ""),
+        (SELF, "ssm:GetParameters", f"{SSM}/backup/target/regions", {}, "Allow"),
+        (SELF, "ssm:GetParameters", f"{SSM}/application/password", {}, ""),
+        (SELF, "iam:PassRole", iam("CloudFormationRole"), passed_to("cloudformation"), ""),
+        (SELF, "cloudformation:UpdateStack", "*", {}, ""),
+        *more,
+    ]
+
+
+def packaging(function: str, other: str) -> list[Any]:
+    """A packaging build publishes its own function only."""
+    name = f"{SSM}/backup/lambda"
+    return building(
+        (SELF, "s3:PutObject", f"{PACKAGES}/{function}-0123456789abcdef.zip", {}, "Allow"),
+        (SELF, "s3:PutObject", f"{PACKAGES}/{other}-0123456789abcdef.zip", {}, ""),
+        (SELF, "s3:DeleteObject", f"{PACKAGES}/{function}-0123456789abcdef.zip", {}, ""),
+        (SELF, "s3:PutBucketPolicy", PACKAGES, {}, ""),
+        (SELF, "ssm:PutParameter", f"{name}/{function}/deployed-hash", {}, "Allow"),
+        (SELF, "ssm:PutParameter", f"{name}/{other}/deployed-hash", {}, ""),
+        (SELF, "ssm:PutParameter", f"{SSM}/backup/target/organizational-units", {}, ""),
+    )
+
+
+TAG, MANAGER = "aws-backup-tagonrestore", "aws-backup-backuporgpolicymanager"
+CODEBUILD = "codebuild/{0}/aws-backup-codebuild-{1}.yaml"
+VALIDATE = CODEBUILD.format("ValidateTemplates", "validate-templates")
+PACKAGE_TAG = CODEBUILD.format("TestAndPackageTagOnRestore", "test-package-tagonrestore")
+PACKAGE_MANAGER = CODEBUILD.format("TestAndPackageBackupOrgPolicyManager", "test-package-orgpolicymanager")
+QUEUE = "${FailureQueue.Arn}"
+STACK_SETS = f"arn:aws:cloudformation:us-east-1:{HOME_ID}:stackset/account-aws-backup-lambda-s3-bucket:1"
+LAMBDA = f"arn:aws:lambda:us-east-1:{HOME_ID}:function"
+
+# (template, logical id, "trust" | "permissions" | "policy") → who, action, resource, context, decision
+TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str, str], str]]] = {
+    (f"{HOME}/CloudFormationRole.yaml", "Role", "trust"): [
+        ("cloudformation.amazonaws.com", ASSUME, "*", OURS, "Allow"),
+        ("cloudformation.amazonaws.com", ASSUME, "*", {}, "Allow"),
+        ("cloudformation.amazonaws.com", ASSUME, "*", THEIRS, ""),
+        ("codebuild.amazonaws.com", ASSUME, "*", OURS, ""),
+        (role(HOME_ID), ASSUME, "*", OURS, ""),
+        (f"arn:aws:iam::{HOME_ID}:root", ASSUME, "*", OURS, ""),
+    ],
+    (f"{HOME}/CloudFormationRole.yaml", "Role", "permissions"): [
+        (SELF, "iam:CreateRole", iam("aws-backup-codepipeline-StartRole-1"), {}, "Allow"),
+        (SELF, "iam:PutRolePolicy", iam("BackupOrgPolicyManager"), {}, "Allow"),
+        (SELF, "iam:CreateRole", iam("Administrator"), {}, ""),
+        (SELF, "iam:PutRolePolicy", iam("CloudFormationRole"), {}, ""),
+        (SELF, "iam:UpdateAssumeRolePolicy", iam("CloudFormationRole"), {}, ""),
+        (SELF, "iam:PutRolePolicy", iam("AWSCloudFormationStackSetExecutionRole"), {}, ""),
+        (SELF, "iam:CreateUser", "*", {}, ""),
+        (SELF, "iam:PassRole", iam("BackupOrgPolicyManager"), passed_to("lambda"), "Allow"),
+        (SELF, "iam:PassRole", iam("BackupOrgPolicyManager"), passed_to("ec2"), ""),
+        (SELF, "iam:PassRole", iam("BackupOrgPolicyManager"), {}, ""),
+        (SELF, "iam:PassRole", iam("CloudFormationRole"), passed_to("cloudformation"), ""),
+        (SELF, "lambda:UpdateFunctionCode", f"{LAMBDA}:BackupOrgPolicyManager", {}, "Allow"),
+        (SELF, "lambda:UpdateFunctionCode", f"{LAMBDA}:Application", {}, ""),
+        (SELF, "s3:GetObject", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, "Allow"),
+        (SELF, "s3:GetObject", f"{BUCKET}/aws-backup-solution.zip", {}, ""),
+        (SELF, "s3:PutObject", f"{PACKAGES}/{MANAGER}-0123456789abcdef.zip", {}, ""),
+        (SELF, "ssm:PutParameter", f"{SSM}/backup/bucket", {}, "Allow"),
+        (SELF, "ssm:PutParameter", f"{SSM}/application/password", {}, ""),
+        (SELF, "ssm:GetParameters", f"{SSM}/application/password", {}, ""),
+        (SELF, "kms:Decrypt", KEY, {}, ""),
+        (SELF, "organizations:CreatePolicy", "*", {}, ""),
+        (SELF, ASSUME, iam("BackupOrgPolicyManagerOrgAdmin", MANAGEMENT_ID), {}, ""),
+    ],
+    (f"{HOME}/aws-cloudformation-stackset-admin-role.yaml", "Role", "trust"): [
+        ("cloudformation.amazonaws.com", ASSUME, "*", source(STACK_SETS), "Allow"),
+        ("cloudformation.amazonaws.com", ASSUME, "*", source(STACK_SETS, STRANGER), ""),
+        (
+            "cloudformation.amazonaws.com",
+            ASSUME,
+            "*",
+            source(STACK_SETS.replace(HOME_ID, STRANGER)),
+            "",
+        ),
+        ("cloudformation.amazonaws.com", ASSUME, "*", {}, ""),
+        (role(HOME_ID), ASSUME, "*", source(STACK_SETS), ""),
+    ],
+    (f"{HOME}/aws-cloudformation-stackset-admin-role.yaml", "Role", "permissions"): [
+        (SELF, ASSUME, iam("AWSCloudFormationStackSetExecutionRole"), {}, "Allow"),
+        (SELF, ASSUME, iam("AWSCloudFormationStackSetExecutionRole", MEMBER_ID), {}, ""),
+        (SELF, ASSUME, iam("CloudFormationRole"), {}, ""),
+    ],
+    (f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", "Role", "trust"): [
+        (role(HOME_ID, "AWSCloudFormationStackSetAdministrationRole"), ASSUME, "*", {}, "Allow"),
+        (role(HOME_ID), ASSUME, "*", {}, ""),
+        (f"arn:aws:iam::{HOME_ID}:root", ASSUME, "*", {}, ""),
+        (role(STRANGER, "AWSCloudFormationStackSetAdministrationRole"), ASSUME, "*", {}, ""),
+        ("cloudformation.amazonaws.com", ASSUME, "*", OURS, ""),
+    ],
+    (f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", "Role", "permissions"): [
+        (SELF, "s3:PutBucketPolicy", PACKAGES, {}, "Allow"),
+        (SELF, "s3:PutBucketPolicy", "arn:aws:s3:::application", {}, ""),
+        (SELF, "s3:PutObject", f"{PACKAGES}/{TAG}-0123456789abcdef.zip", {}, ""),
+        (SELF, "s3:GetObject", "arn:aws:s3:::stackset/x", {"s3:ResourceAccount": STRANGER}, "Allow"),
+        (SELF, "s3:GetObject", "arn:aws:s3:::application/x", {"s3:ResourceAccount": HOME_ID}, ""),
+        (SELF, "iam:CreateRole", iam("Administrator"), {}, ""),
+    ],
+    (f"{HOME}/aws-backup-backuporgpolicymanager-role.yaml", "Role", "trust"): [
+        ("lambda.amazonaws.com", ASSUME, "*", source(f"{LAMBDA}:BackupOrgPolicyManager"), "Allow"),
+        ("lambda.amazonaws.com", ASSUME, "*", OURS, "Allow"),
+        ("lambda.amazonaws.com", ASSUME, "*", source(f"{LAMBDA}:Another"), ""),
+        ("lambda.amazonaws.com", ASSUME, "*", THEIRS, ""),
+        ("lambda.amazonaws.com", ASSUME, "*", {}, "Allow"),
+        (role(HOME_ID), ASSUME, "*", OURS, ""),
+    ],
+    (f"{HOME}/aws-backup-backuporgpolicymanager-role.yaml", "Role", "permissions"): [
+        (SELF, ASSUME, iam("BackupOrgPolicyManagerOrgAdmin", MANAGEMENT_ID), {}, "Allow"),
+        (SELF, ASSUME, iam("OrganizationAccountAccessRole", MANAGEMENT_ID), {}, ""),
+        (SELF, ASSUME, iam("BackupOrgPolicyManagerOrgAdmin", STRANGER), {}, ""),
+        (SELF, "s3:PutObject", "arn:aws:s3:::${ImportValue:aws-backup-s3-bucket-name}/x", {}, ""),
+        (SELF, "organizations:CreatePolicy", "*", {}, ""),
+    ],
+    (
+        "templates/management-account/aws-backup-backuporgpolicymanager-mangement-role.yaml",
+        "Role",
+        "trust",
+    ): [
+        (role(HOME_ID, "BackupOrgPolicyManager"), ASSUME, "*", {}, "Allow"),
+        (role(HOME_ID), ASSUME, "*", {}, ""),
+        (f"arn:aws:iam::{HOME_ID}:root", ASSUME, "*", {}, ""),
+        (role(STRANGER, "BackupOrgPolicyManager"), ASSUME, "*", {}, ""),
+        ("lambda.amazonaws.com", ASSUME, "*", OURS, ""),
+    ],
+    (
+        "templates/management-account/aws-backup-backuporgpolicymanager-mangement-role.yaml",
+        "Role",
+        "permissions",
+    ): [
+        (
+            SELF,
+            "organizations:CreatePolicy",
+            organizations("policy/o-1/backup_policy/p-1"),
+            {"organizations:PolicyType": "BACKUP_POLICY"},
+            "Allow",
+        ),
+        (
+            SELF,
+            "organizations:CreatePolicy",
+            organizations("policy/o-1/service_control_policy/p-1"),
+            {"organizations:PolicyType": "SERVICE_CONTROL_POLICY"},
+            "",
+        ),
+        (
+            SELF,
+            "organizations:DetachPolicy",
+            organizations("ou/o-1/ou-1"),
+            {"organizations:PolicyType": "BACKUP_POLICY"},
+            "Allow",
+        ),
+        (
+            SELF,
+            "organizations:DetachPolicy",
+            organizations("ou/o-1/ou-1"),
+            {"organizations:PolicyType": "SERVICE_CONTROL_POLICY"},
+            "",
+        ),
+        (SELF, "organizations:DetachPolicy", organizations("ou/o-1/ou-1"), {}, ""),
+        (SELF, "organizations:DisablePolicyType", organizations("root/o-1/r-1"), {}, ""),
+        (SELF, "organizations:MoveAccount", organizations("account/o-1/1"), {}, ""),
+        (SELF, "organizations:CloseAccount", organizations("account/o-1/1"), {}, ""),
+        (SELF, "iam:CreateRole", "*", {}, ""),
+    ],
+    (CODEPIPELINE, "CodePipelineManageStepsRole", "trust"): [
+        ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE), "Allow"),
+        ("codepipeline.amazonaws.com", ASSUME, "*", {}, "Allow"),
+        ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE, STRANGER), ""),
+        ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE + "-2"), ""),
+        (role(HOME_ID), ASSUME, "*", OURS, ""),
+    ],
+    (CODEPIPELINE, "CodePipelineManageStepsRole", "permissions"): [
+        (SELF, "iam:PassRole", iam("CloudFormationRole"), passed_to("cloudformation"), "Allow"),
+        (SELF, "iam:PassRole", iam("CloudFormationRole"), passed_to("ec2"), ""),
+        (SELF, "iam:PassRole", iam("Administrator"), passed_to("cloudformation"), ""),
+        # With it the backup policies would go.
+        (
+            SELF,
+            "cloudformation:DeleteStack",
+            f"arn:aws:cloudformation:us-east-1:{HOME_ID}:stack/aws-backup-org-policy/1",
+            {},
+            "",
+        ),
+        (
+            SELF,
+            "lambda:InvokeFunction",
+            f"arn:aws:lambda:us-east-1:{HOME_ID}:function:BackupOrgPolicyManager",
+            {},
+            "Allow",
+        ),
+        (SELF, "lambda:InvokeFunction", f"arn:aws:lambda:us-east-1:{HOME_ID}:function:another", {}, ""),
+        (
+            SELF,
+            "cloudformation:DeleteStack",
+            f"arn:aws:cloudformation:us-east-1:{HOME_ID}:stack/stackset-aws-backup-member-accounts/1",
+            {},
+            "",
+        ),
+        (
+            SELF,
+            "cloudformation:UpdateStack",
+            f"arn:aws:cloudformation:us-east-1:{HOME_ID}:stack/application/1",
+            {},
+            "",
+        ),
+        (SELF, "s3:PutObject", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, "Allow"),
+        (SELF, "s3:DeleteObject", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, ""),
+        (SELF, "s3:GetObject", "arn:aws:s3:::application/x", {}, ""),
+        (SELF, "ssm:PutParameter", f"{SSM}/backup/bucket", {}, ""),
+        (SELF, "codecommit:GitPush", "${ImportValue:aws-backup-codecommit-arn}", {}, ""),
+    ],
+    (CODEPIPELINE, "StartRole", "trust"): [
+        (
+            "events.amazonaws.com",
+            ASSUME,
+            "*",
+            source(f"arn:aws:events:us-east-1:{HOME_ID}:rule/aws-backup-codepipeline-StartRule-1"),
+            "Allow",
+        ),
+        (
+            "events.amazonaws.com",
+            ASSUME,
+            "*",
+            source(f"arn:aws:events:us-east-1:{HOME_ID}:rule/another"),
+            "",
+        ),
+        ("events.amazonaws.com", ASSUME, "*", OURS, ""),
+        ("events.amazonaws.com", ASSUME, "*", {}, ""),
+        (role(HOME_ID), ASSUME, "*", OURS, ""),
+    ],
+    (CODEPIPELINE, "StartRole", "permissions"): [
+        (
+            SELF,
+            "codepipeline:StartPipelineExecution",
+            f"arn:aws:codepipeline:us-east-1:{HOME_ID}:${{Pipeline}}",
+            {},
+            "Allow",
+        ),
+        (SELF, "codepipeline:StartPipelineExecution", f"{PIPELINE}-of-another", {}, ""),
+        (
+            SELF,
+            "codepipeline:UpdatePipeline",
+            f"arn:aws:codepipeline:us-east-1:{HOME_ID}:${{Pipeline}}",
+            {},
+            "",
+        ),
+    ],
+    (CODEPIPELINE, "FailureTopicPolicy", "policy"): [
+        ("events.amazonaws.com", "sns:Publish", "${FailureTopic}", OURS, "Allow"),
+        ("events.amazonaws.com", "sns:Publish", "${FailureTopic}", {}, "Allow"),
+        ("events.amazonaws.com", "sns:Publish", "${FailureTopic}", THEIRS, ""),
+        ("events.amazonaws.com", "sns:Subscribe", "${FailureTopic}", OURS, ""),
+        (role(STRANGER), "sns:Publish", "${FailureTopic}", {}, ""),
+        (role(STRANGER), "sns:Subscribe", "${FailureTopic}", {}, ""),
+    ],
+    (VALIDATE, "RolloutRole", "trust"): build("ReportRollout"),
+    (VALIDATE, "RolloutRole", "permissions"): [
+        *(row for row in building() if not row[1].startswith("ssm:")),
+        (SELF, "cloudformation:ListStackInstances", stack_set("organizations-aws-backup-x"), {}, "Allow"),
+        (SELF, "cloudformation:ListStackInstances", stack_set("guardrails"), {}, ""),
+        (SELF, "cloudformation:UpdateStackSet", stack_set("organizations-aws-backup-x"), {}, ""),
+        (SELF, "ssm:GetParameters", f"{SSM}/backup/target/regions", {}, ""),
+    ],
+    (VALIDATE, "Role", "trust"): build("ValidateTemplates"),
+    (VALIDATE, "Role", "permissions"): building(
+        (SELF, "ssm:PutParameter", f"{SSM}/backup/bucket", {}, ""),
+        (SELF, "s3:PutObject", f"{PACKAGES}/{TAG}-0123456789abcdef.zip", {}, ""),
+    ),
+    (PACKAGE_TAG, "Role", "trust"): build("TestAndPackageTagOnRestore"),
+    (PACKAGE_TAG, "Role", "permissions"): packaging(TAG, MANAGER),
+    (PACKAGE_MANAGER, "Role", "trust"): build("TestAndPackageBackupOrgPolicyManager"),
+    (PACKAGE_MANAGER, "Role", "permissions"): packaging(MANAGER, TAG),
+    (f"{HOME}/aws-backup-s3-bucket.yaml", "BucketPolicy", "policy"): [
+        (role(HOME_ID), "s3:GetObject", "${Bucket.Arn}/x", NO_TLS, "Deny"),
+        (role(HOME_ID), "s3:ListBucket", "${Bucket.Arn}", NO_TLS, "Deny"),
+        (role(HOME_ID), "s3:GetObject", "${Bucket.Arn}/x", TLS, ""),
+        (
+            role(MEMBER_ID),
+            "s3:GetObject",
+            "${Bucket.Arn}/x",
+            TLS | {"aws:PrincipalOrgID": "o-exampleorgid"},
+            "",
+        ),
+        (role(STRANGER), "s3:GetObject", "${Bucket.Arn}/x", TLS, ""),
+        ("cloudformation.amazonaws.com", "s3:GetObject", "${Bucket.Arn}/x", TLS, ""),
+    ],
+    (f"{HOME}/aws-backup-codepipeline-kms.yaml", "Key", "policy"): [
+        (role(HOME_ID), "kms:PutKeyPolicy", "*", {}, "Allow"),
+        (role(HOME_ID), "kms:Decrypt", "*", {}, "Allow"),
+        (role(HOME_ID), "kms:CreateGrant", "*", {}, ""),
+        (role(MEMBER_ID), "kms:Decrypt", "*", {"aws:PrincipalOrgID": "o-exampleorgid"}, ""),
+        (role(STRANGER), "kms:Decrypt", "*", {}, ""),
+        ("events.amazonaws.com", "kms:GenerateDataKey", "*", OURS, "Allow"),
+        ("events.amazonaws.com", "kms:GenerateDataKey", "*", THEIRS, ""),
+        ("events.amazonaws.com", "kms:PutKeyPolicy", "*", OURS, ""),
+        (
+            "logs.us-east-1.amazonaws.com",
+            "kms:Decrypt",
+            "*",
+            {
+                "kms:EncryptionContext:aws:logs:arn": (
+                    f"arn:aws:logs:us-east-1:{HOME_ID}:log-group:/aws/codebuild/AWSBackup-ValidateTemplates-1"
+                )
+            },
+            "Allow",
+        ),
+        (
+            "logs.us-east-1.amazonaws.com",
+            "kms:Decrypt",
+            "*",
+            {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:us-east-1:{STRANGER}:log-group:x"},
+            "",
+        ),
+        ("logs.us-east-1.amazonaws.com", "kms:Decrypt", "*", {}, ""),
+    ],
+    (f"{MEMBER}/aws-backup-tagonrestore-role.yaml", "Role", "trust"): [
+        (
+            "lambda.amazonaws.com",
+            ASSUME,
+            "*",
+            source(f"arn:aws:lambda:us-east-2:{MEMBER_ID}:function:TagOnRestore", MEMBER_ID),
+            "Allow",
+        ),
+        (
+            "lambda.amazonaws.com",
+            ASSUME,
+            "*",
+            source(f"arn:aws:lambda:us-east-2:{MEMBER_ID}:function:Another", MEMBER_ID),
+            "",
+        ),
+        ("lambda.amazonaws.com", ASSUME, "*", THEIRS, ""),
+        ("lambda.amazonaws.com", ASSUME, "*", {}, "Allow"),
+        (role(MEMBER_ID), ASSUME, "*", {"aws:SourceAccount": MEMBER_ID}, ""),
+    ],
+    (f"{MEMBER}/aws-backup-tagonrestore-role.yaml", "Role", "permissions"): [
+        (SELF, "dynamodb:TagResource", f"arn:aws:dynamodb:us-east-1:{MEMBER_ID}:table/t", {}, "Allow"),
+        (SELF, "dynamodb:UntagResource", f"arn:aws:dynamodb:us-east-1:{MEMBER_ID}:table/t", {}, ""),
+        (SELF, "dynamodb:TagResource", f"arn:aws:dynamodb:us-east-1:{STRANGER}:table/t", {}, ""),
+        (SELF, "dynamodb:GetItem", f"arn:aws:dynamodb:us-east-1:{MEMBER_ID}:table/t", {}, ""),
+        (SELF, "ec2:CreateTags", f"arn:aws:ec2:us-east-1:{MEMBER_ID}:volume/vol-1", {}, "Allow"),
+        (SELF, "ec2:CreateTags", f"arn:aws:ec2:us-east-1:{MEMBER_ID}:security-group/sg-1", {}, ""),
+        (SELF, "ec2:DeleteTags", f"arn:aws:ec2:us-east-1:{MEMBER_ID}:volume/vol-1", {}, ""),
+        (SELF, "s3:PutBucketTagging", "arn:aws:s3:::bucket", {}, ""),
+        (SELF, "s3:GetObject", "arn:aws:s3:::bucket/x", {}, ""),
+        (SELF, "backup:StartRestoreJob", "*", {}, ""),
+        (SELF, "backup:DeleteRecoveryPoint", "*", {}, ""),
+        (SELF, "iam:TagRole", iam("Administrator", MEMBER_ID), {}, ""),
+        (SELF, "sqs:SendMessage", f"arn:aws:sqs:us-east-1:{MEMBER_ID}:TagOnRestoreFailures", {}, "Allow"),
+        (SELF, "sqs:SendMessage", f"arn:aws:sqs:us-east-1:{STRANGER}:TagOnRestoreFailures", {}, ""),
+        (SELF, "sqs:ReceiveMessage", f"arn:aws:sqs:us-east-1:{MEMBER_ID}:TagOnRestoreFailures", {}, ""),
+    ],
+    (f"{MEMBER}/aws-backup-tagonrestore.yaml", "FailureQueuePolicy", "policy"): [
+        ("events.amazonaws.com", "sqs:SendMessage", QUEUE, TLS | source("${RestoreRule.Arn}"), "Allow"),
+        ("events.amazonaws.com", "sqs:SendMessage", QUEUE, TLS | source("${SweepRule.Arn}"), "Allow"),
+        ("events.amazonaws.com", "sqs:SendMessage", QUEUE, NO_TLS | source("${RestoreRule.Arn}"), "Deny"),
+        ("events.amazonaws.com", "sqs:SendMessage", QUEUE, TLS | source("${OtherRule.Arn}"), ""),
+        ("events.amazonaws.com", "sqs:SendMessage", QUEUE, TLS, ""),
+        ("events.amazonaws.com", "sqs:ReceiveMessage", QUEUE, TLS | source("${RestoreRule.Arn}"), ""),
+        (role(STRANGER), "sqs:SendMessage", QUEUE, TLS, ""),
+        (role(MEMBER_ID), "sqs:ReceiveMessage", QUEUE, NO_TLS, "Deny"),
+    ],
+}
+# Their tables are in test_policies.py.
+ELSEWHERE = {
+    (f"{CENTRAL}/aws-backup-central-backup-account-role.yaml", "Role", "trust"),
+    (f"{MEMBER}/aws-backup-member-account-role.yaml", "Role", "trust"),
+    (f"{CENTRAL}/aws-backup-central-backup-account.yaml", "Key", "policy"),
+    (f"{CENTRAL}/aws-backup-central-backup-account.yaml", "Vault", "policy"),
+    (f"{MEMBER}/aws-backup-member-account.yaml", "Key", "policy"),
+    (f"{MEMBER}/aws-backup-member-account.yaml", "Vault", "policy"),
+    (f"{HOME}/aws-backup-lambda-s3-bucket.yaml", "BucketPolicy", "policy"),
+}
+ROWS = [(*place, *row) for place, rows in TABLES.items() for row in rows]
+
+
+def document(path: str, name: str, part: str) -> Any:
+    """The policy as it is in its account; a role's permissions are all its policies together."""
+    template = load(ROOT / path)
+    pseudo = {
+        "AWS::AccountId": ACCOUNTS[template.account],
+        "AWS::Partition": "aws",
+        "AWS::Region": "us-east-1",
+        "AWS::StackName": "aws-backup-codepipeline",
+        "AWS::URLSuffix": "amazonaws.com",
+    }
+    properties = Resolver(template, GIVEN, pseudo).properties(name)
+    if part == "policy":
+        return properties[RESOURCE_POLICIES[template.resources[name]["Type"]]]
+    if part == "trust":
+        return properties["AssumeRolePolicyDocument"]
+    statements = [one for policy in properties["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+    return {"Statement": statements}
+
+
+@pytest.mark.parametrize(("path", "name", "part", "who", "action", "resource", "context", "decision"), ROWS)
+def test_a_request_is_decided_as_the_table_says(
+    path: str,
+    name: str,
+    part: str,
+    who: str,
+    action: str,
+    resource: str,
+    context: Mapping[str, str],
+    decision: str,
+) -> None:
+    assert decide(document(path, name, part), Request(who, action, resource, context)) == decision
+
+
+def test_every_role_and_every_resource_policy_has_a_table() -> None:
+    needed = set()
+    for template in repository_templates():
+        for name, resource in template.resources.items():
+            if resource["Type"] in RESOURCE_POLICIES:
+                needed.add((template.path, name, "policy"))
+            if resource["Type"] == "AWS::IAM::Role":
+                needed.add((template.path, name, "trust"))
+                if "Policies" in resource["Properties"]:
+                    needed.add((template.path, name, "permissions"))
+    assert needed == {*TABLES, *ELSEWHERE}
+
+
+@pytest.mark.parametrize("place", TABLES, ids=lambda place: "-".join(place[1:]))
+def test_every_table_has_requests_that_are_refused(place: tuple[str, str, str]) -> None:
+    decisions = {row[-1] for row in TABLES[place]}
+    assert decisions & {"", "Deny"}
+    # The deployment bucket's policy only denies: its account's IAM policies allow.
+    assert "Allow" in decisions or place[1] == "BucketPolicy"
