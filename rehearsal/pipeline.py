@@ -7,7 +7,7 @@ and starts again from the source when the pipeline has updated itself (RestartEx
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from rehearsal import actions, definition, parallel, variables
 from rehearsal.acting import Roles
 from rehearsal.actions import Context
 from rehearsal.artifacts import ArtifactStore
+from rehearsal.build_shell import AS_ON_AWS, Differences
 from rehearsal.definition import Action, Definition, Stage
 from rehearsal.emulator import Emulator
 from rehearsal.errors import ActionError, StepError, UnsupportedError
@@ -52,7 +53,7 @@ class Execution:
 
     `after_builds` checks what builds have made, as soon as they have made it; it raises OutcomeError.
     `identifier` is that of an execution that AWS has started already; without one, this starts a new one.
-    `environment` is what builds see beyond what they see on AWS. `after_stage` is called with the name of
+    `differences` is what builds do otherwise than on AWS. `after_stage` is called with the name of
     every stage that has succeeded.
     """
 
@@ -66,7 +67,7 @@ class Execution:
         after_builds: Callable[[], None],
         *,
         identifier: str | None = None,
-        environment: Mapping[str, str] | None = None,
+        differences: Differences = AS_ON_AWS,
         after_stage: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.identifier = ""
@@ -80,7 +81,7 @@ class Execution:
         self._scratch = scratch
         self._journal = journal
         self._after_builds = after_builds
-        self._environment = environment or {}
+        self._differences = differences
         self._after_stage = after_stage
         self._succeeded: set[tuple[str, str]] = set()
         self._runs = 0
@@ -209,8 +210,10 @@ class Execution:
             store=self._store,
             scratch=self._scratch / f"{self._runs:02d}-{action.name}",
             say=say,
-            environment=self._environment,
+            differences=self._differences,
             leave_out=lambda command: self._journal.note(
-                f"{action.name}: {command}", Status.NOT_RUN, "it needs RubyGems"
+                f"{action.name}: {command}",
+                Status.NOT_RUN,
+                self._differences.reason(command) or "it needs RubyGems",
             ),
         )

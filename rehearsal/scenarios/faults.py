@@ -29,7 +29,7 @@ def analysis_fails(rollout: Rollout) -> None:
             MEMBER_TEMPLATE, "      EnableKeyRotation: true\n", "      EnableKeyRotations: true\n"
         )
         rollout.commit("A misspelt property in the member template")
-        rollout.run(ExpectedFailure("TestBackupRecoveryWithAWSBackup", "EnableKeyRotations"))
+        rollout.run(ExpectedFailure("TestBackupRecoveryWithAWSBackup", "EnableKeyRotations"), analysed=True)
     with rollout.unchanged("the corrected commit goes through and has nothing to deploy"):
         rollout.files.write(MEMBER_TEMPLATE, good)
         rollout.commit("The property as it was")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from rehearsal.build_shell import Differences
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.journal import Journal
@@ -20,8 +21,10 @@ from rehearsal.scenarios import names, snapshot
 from rehearsal.scenarios.snapshot import Change, Facts, Scope
 from rehearsal.scenarios.working_copy import WorkingCopy
 
-# Not as on AWS, and said so: the builds of a scenario run the tests of roles and requests only.
-FEWER_TESTS: Final = {"PYTEST_ADDOPTS": "--ignore-glob=*/test_[!r]*"}
+# Not as on AWS, and said so: the builds of a scenario run the tests of roles and requests only, and lint the
+# templates only where the scenario is about that.
+FEWER_TESTS: Final = Differences({"PYTEST_ADDOPTS": "--ignore-glob=*/test_[!r]*"})
+NO_ANALYSIS: Final = replace(FEWER_TESTS, left_out={"buildspecs.lint": "the scenario is not about it"})
 _WAIT_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.1
 
@@ -149,8 +152,13 @@ class Rollout:
         self,
         expected: ExpectedFailure | None = None,
         after_stage: Callable[[str], None] = lambda _: None,
+        *,
+        analysed: bool = False,
     ) -> Execution:
-        """Carry out the oldest execution that was started. Raises StepError unless it goes as expected."""
+        """Carry out the oldest execution that was started, `analysed` with all gates of the static analysis.
+
+        Raises StepError unless it goes as expected.
+        """
         waiting = self._waiting()
         if not waiting:
             raise OutcomeError(f"no execution of the pipeline {self.pipeline} has been started")
@@ -163,7 +171,7 @@ class Rollout:
             self.journal,
             after_builds=lambda: None,  # packages are compared at the end of each scenario
             identifier=waiting[0],
-            environment=FEWER_TESTS,
+            differences=FEWER_TESTS if analysed else NO_ANALYSIS,
             after_stage=after_stage,
         )
         execution.run(expected)
