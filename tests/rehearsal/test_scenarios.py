@@ -1,11 +1,10 @@
-"""All scenarios on one emulated organization, each with a result of its own; and what scenarios are made of."""
+"""All scenarios on one emulated organization, each with a result of its own, and what they are made of."""
 
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest import Subtests
 
 from rehearsal import scenarios
 from rehearsal.emulator import EmulatorError
@@ -47,7 +46,7 @@ class Lines:
 
 
 @pytest.mark.scenarios
-def test_every_scenario(subtests: Subtests) -> None:
+def test_every_scenario(subtests: pytest.Subtests) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed: the emulator makes its TLS certificate with it")
     shown = Lines()
