@@ -21,8 +21,8 @@ from rehearsal.scenarios import names, snapshot
 from rehearsal.scenarios.snapshot import Change, Facts, Scope
 from rehearsal.scenarios.working_copy import WorkingCopy
 
-# Not as on AWS, and said so: the builds of a scenario run a few files of tests (arn, answers, requests, roles), and lint the
-# templates only where the scenario is about that.
+# Not as on AWS, and said so: the builds of a scenario collect a few small test files only
+# (test_arn, test_request and the like), and lint the templates only where the scenario is about that.
 FEWER_TESTS: Final = Differences({"PYTEST_ADDOPTS": "--ignore-glob=*/test_[!ar]*"})
 NO_ANALYSIS: Final = replace(FEWER_TESTS, left_out={"buildspecs.lint": "the scenario is not about it"})
 _WAIT_SECONDS: Final = 30.0
