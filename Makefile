@@ -14,7 +14,7 @@ run := $(VENV)/bin/python -m
 help:      ## this list
 	@grep -E '^[a-z]+: .*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
 rehearse: $(installed) ## the README, the pipeline and the packages on an emulated organization (ARGS="--help" for more)
-	@$(run) rehearsal $(ARGS)
+	@$(run) rehearsal $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
 test: $(installed) ## all tests
 	@$(run) buildspecs.environments checkov || echo "checkov was not installed: the faults planted for it are left out"
 	@$(run) pytest -n 2 --hypothesis-profile thorough --cov --cov-report=term --cov-fail-under=90 $(ARGS)

@@ -20,6 +20,7 @@ from rehearsal.errors import PrerequisiteError, RehearsalError, StepError
 from rehearsal.journal import Journal
 from rehearsal.organization import Organization
 from rehearsal.rehearse import Options, rehearse
+from rehearsal.scenarios import ALL, SCENARIOS, Scenario, named
 
 INTERRUPTED = 130
 
@@ -34,6 +35,13 @@ def _file(text: str) -> Path:
     if not Path(text).is_file():
         raise argparse.ArgumentTypeError(f"{text} does not exist")
     return Path(text).resolve()
+
+
+def _scenarios(text: str) -> Sequence[Scenario]:
+    try:
+        return named(text)
+    except RehearsalError as unknown:
+        raise argparse.ArgumentTypeError(str(unknown)) from None
 
 
 def _interrupt(*_: object) -> None:
@@ -56,6 +64,14 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
         metavar="FILE",
         help="use this aws-backup-ssm-targets.json as it is, to see what the checks say of it",
     )
+    parser.add_argument(
+        "--scenario",
+        type=_scenarios,
+        default=(),
+        metavar="NAME",
+        help=f"after the first rollout, carry out this scenario, or {ALL}",
+    )
+    parser.add_argument("--list", action="store_true", help="the scenarios, one sentence each")
     parser.add_argument("--plain", action="store_true", help="plain lines, also on a terminal")
     return parser.parse_args(given)
 
@@ -75,6 +91,11 @@ def keep(display: Display, journal: Journal, emulator: Emulator, created: Organi
 def main(given: Sequence[str]) -> int:
     """0: everything passed; 1: a step failed; 2: nothing could be rehearsed; 130: interrupted."""
     chosen = arguments(given)
+    if chosen.list:
+        width = max(len(scenario.name) for scenario in SCENARIOS)
+        for scenario in SCENARIOS:
+            print(f"{scenario.name:{width}}  {scenario.sentence}")  # noqa: T201 - the answer
+        return 0
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal that knows no ✓
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -84,6 +105,7 @@ def main(given: Sequence[str]) -> int:
             repository=Path(__file__).resolve().parents[1],
             port=chosen.port,
             targets=chosen.targets,
+            scenarios=chosen.scenario,
             keep=(lambda emulator, created: keep(display, journal, emulator, created))
             if chosen.keep
             else None,

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from rehearsal import artifacts, codebuild, stacks
 from rehearsal.acting import Role, Roles
 from rehearsal.artifacts import ArtifactStore
-from rehearsal.build_shell import BuildCommand
+from rehearsal.build_shell import AS_ON_AWS, BuildCommand, Differences
 from rehearsal.definition import Action
 from rehearsal.emulator import Emulator
 from rehearsal.errors import ActionError, UnsupportedError
@@ -36,6 +36,7 @@ class Context:
     scratch: Path
     say: Callable[[str], None]
     leave_out: Callable[[str], None]  # report a command that is not run on this machine
+    differences: Differences = AS_ON_AWS  # of builds
 
     @property
     def configuration(self) -> Mapping[str, str]:
@@ -111,6 +112,7 @@ def build(context: Context) -> Done:
         source=folder,
         scratch=context.scratch / "build",
         overrides=overrides,
+        differences=context.differences,
         finished=finished,
     )
     if action.outputs:

@@ -12,7 +12,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +38,24 @@ class BuildCommand:
     def title(self) -> str:
         """The first line, for a list of commands."""
         return self.text.strip().splitlines()[0]
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What a build does otherwise than on AWS: further variables, and commands that are left out.
+
+    `left_out` holds a part of each such command and the reason.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def reason(self, command: str) -> str | None:
+        """Why a command is left out; None: it is run."""
+        return next((reason for part, reason in self.left_out.items() if part in command), None)
+
+
+AS_ON_AWS: Final = Differences()
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,7 @@ def run(
     environment: Mapping[str, str],
     log: Path,
     finished: Callable[[BuildCommand], None],
+    differences: Differences = AS_ON_AWS,
 ) -> ShellResult:
     """Carry out all phases in `source`. `finished` is told of every command as it ends."""
     scratch.mkdir(parents=True, exist_ok=True)
@@ -76,7 +95,7 @@ def run(
     numbered: list[tuple[str, str]] = []
     read_end, write_end = os.pipe()
     try:
-        script = _script(buildspec, numbered, scratch, write_end, environment["PATH"])
+        script = _script(buildspec, numbered, scratch, write_end, environment["PATH"], differences)
         (scratch / "build.sh").write_text(script)
         with (
             log.open("ab") as output,
@@ -123,7 +142,12 @@ def _exported(file: Path) -> dict[str, str]:
 
 
 def _script(
-    buildspec: Buildspec, numbered: list[tuple[str, str]], scratch: Path, report: int, path: str
+    buildspec: Buildspec,
+    numbered: list[tuple[str, str]],
+    scratch: Path,
+    report: int,
+    path: str,
+    differences: Differences,
 ) -> str:
     """The bash script of a build. Appends (phase, command) of every number that it reports to `numbered`.
 
@@ -149,7 +173,7 @@ def _script(
     def add(phase: str, text: str) -> list[str]:
         number = len(numbered)
         numbered.append((phase, text))
-        if missing_program(text, path):
+        if missing_program(text, path) or differences.reason(text):
             return [f'printf "{number} -\\n" >&{report}']
         (scratch / f"{number}.command").write_text(text)
         file = shlex.quote(str(scratch / f"{number}.command"))

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from buildspecs import environments
 from rehearsal import artifacts, build_shell, buildspec
 from rehearsal.acting import Role
-from rehearsal.build_shell import BuildCommand
+from rehearsal.build_shell import AS_ON_AWS, BuildCommand, Differences
 from rehearsal.errors import ActionError, UnsupportedError
 
 _LOG_TAIL_LINES: Final = 25
@@ -70,12 +70,14 @@ def run(
     source: Path,
     scratch: Path,
     overrides: Sequence[Mapping[str, str]] = (),
+    differences: Differences = AS_ON_AWS,
     finished: Callable[[BuildCommand], None],
 ) -> Build:
     """Build `source` (changed in place) with the project's role; `identifier` is that of the build.
 
     `overrides` are the environment variables of the pipeline's action; they win over the project's, which win
-    over the buildspec's, as in AWS. Raises ActionError with the log's end.
+    over the buildspec's, as in AWS. `differences` are this machine's. Raises ActionError
+    with the log's end.
     """
     path = source / project.buildspec
     if not path.is_file():
@@ -91,10 +93,17 @@ def run(
     log = scratch / "build.log"
     environment = {
         **_environment(project, role, identifier, source, scratch),
+        **differences.environment,
         **_resolve(project, role, wanted),
     }
     result = build_shell.run(
-        spec, source=source, scratch=scratch / "shell", environment=environment, log=log, finished=finished
+        spec,
+        source=source,
+        scratch=scratch / "shell",
+        environment=environment,
+        log=log,
+        finished=finished,
+        differences=differences,
     )
     if not result.succeeded:
         raise ActionError(f"project {project.name}: {_fault(result.commands)}", *_tail(log))

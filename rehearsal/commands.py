@@ -22,7 +22,11 @@ from rehearsal.runbook import AwsCall, Command
 # These are "printed by the command before it".
 PRINTED: Final = ("deployment-bucket", "pipeline-execution-id")
 # Fails until stack 13 has made the role, when the README's order is followed.
-PUBLISHED_FAILURE: Final = ExpectedFailure("DeployBackupOrgPolicy", "BackupOrgPolicyManagerOrgAdmin")
+PUBLISHED_FAILURE: Final = ExpectedFailure(
+    "DeployBackupOrgPolicy",
+    "BackupOrgPolicyManagerOrgAdmin",
+    "the README says that it fails until BackupOrgPolicyManagerOrgAdmin exists",
+)
 
 _CHANGES_A_STACK: Final = ("create-stack", "update-stack", "delete-stack")
 _SHOWN_LINES: Final = 20

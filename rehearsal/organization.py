@@ -44,6 +44,12 @@ class Organization:
     identifier: str
     root: str
     unit: str  # the organizational unit that is protected
+    further_units: tuple[str, ...] = ()  # those that were added later
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Every protected unit."""
+        return (self.unit, *self.further_units)
 
     def account(self, name: str) -> str:
         """The id of the account that a README heading names; "member" is the first of them."""
@@ -73,7 +79,7 @@ class Organization:
             "TargetHomeAccount": accounts.home,
             "TargetRegions": ", ".join(self.plan.regions),
             "TargetGlobalRegion": region,
-            "TargetOUs": self.unit,
+            "TargetOUs": ", ".join(self.units),
             "CentralBackupVaultArn": (
                 f"arn:aws:backup:{region}:{accounts.central}:backup-vault:{CENTRAL_VAULT}"
             ),

@@ -244,8 +244,8 @@ class Outcomes:
         yield from content_faults(json.loads(policy["Content"]), published, self._organization)
         pages = organizations.get_paginator("list_targets_for_policy").paginate(PolicyId=identifier)
         targets = {target["TargetId"] for page in pages for target in page["Targets"]}
-        if targets != {self._organization.unit}:
-            yield f"is attached to {_listed(targets)} instead of {self._organization.unit}."
+        if targets != set(self._organization.units):
+            yield f"is attached to {_listed(targets)} instead of {', '.join(self._organization.units)}."
         tags = organizations.list_tags_for_resource(ResourceId=identifier)["Tags"]
         if not any(f":stack/{POLICY_STACK}/" in tag["Value"] for tag in tags):
             yield f"no tag says that it belongs to the stack {POLICY_STACK}."

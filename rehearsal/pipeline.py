@@ -16,6 +16,7 @@ from rehearsal import actions, definition, parallel, variables
 from rehearsal.acting import Roles
 from rehearsal.actions import Context
 from rehearsal.artifacts import ArtifactStore
+from rehearsal.build_shell import AS_ON_AWS, Differences
 from rehearsal.definition import Action, Definition, Stage
 from rehearsal.emulator import Emulator
 from rehearsal.errors import ActionError, StepError, UnsupportedError
@@ -26,10 +27,14 @@ CODEPIPELINE: Final = "codepipeline.amazonaws.com"
 
 @dataclass(frozen=True)
 class ExpectedFailure:
-    """A stage that has to fail, and the word that its reason must hold to be the failure that is meant."""
+    """A stage that has to fail, and the word that its reason must hold to be the failure that is meant.
+
+    `because` ends the sentence "stage … succeeded, but …" for a stage that does not fail.
+    """
 
     stage: str
     names: str
+    because: str = "it has to fail"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ class Execution:
     """One execution of a pipeline. `failed_stage` is None while nothing has failed.
 
     `after_builds` checks what builds have made, as soon as they have made it; it raises OutcomeError.
+    `identifier` is that of an execution that AWS has started already; without one, this starts a new one.
+    `differences` is what builds do otherwise than on AWS. `after_stage` is called with the name of
+    every stage that has succeeded.
     """
 
     def __init__(
@@ -57,10 +65,15 @@ class Execution:
         scratch: Path,
         journal: Journal,
         after_builds: Callable[[], None],
+        *,
+        identifier: str | None = None,
+        differences: Differences = AS_ON_AWS,
+        after_stage: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.identifier = ""
         self.pipeline = pipeline
         self.failed_stage: str | None = None
+        self.restarted = False  # because the pipeline has updated itself
         self._emulator = emulator
         self._place = place
         self._owner = emulator.session(place.account, place.region)
@@ -68,28 +81,26 @@ class Execution:
         self._scratch = scratch
         self._journal = journal
         self._after_builds = after_builds
+        self._differences = differences
+        self._after_stage = after_stage
         self._succeeded: set[tuple[str, str]] = set()
         self._runs = 0
         self._definition = self._read()
-        self._begin()
+        self._begin(identifier)
 
     def run(self, expected: ExpectedFailure | None = None) -> None:
         """From the source to the end or to the expected failure. Raises StepError for any other failure."""
-        restarted = False
         self._report("InProgress")
         while self._run_from(self._definition.stages[0].name, expected, follow_update=True):
-            if restarted:
+            if self.restarted:
                 raise UnsupportedError(f"pipeline {self.pipeline} changes itself whenever it runs.")
-            restarted = True
+            self.restarted = True
             self._definition = self._read()
             self._begin()
             self._report("InProgress")
             self._journal.remark("the pipeline has updated itself: it starts again from the source")
         if expected and self.failed_stage is None:
-            raise ActionError(
-                f"stage {expected.stage} succeeded, but the README says that it fails until "
-                f"{expected.names} exists."
-            )
+            raise ActionError(f"stage {expected.stage} succeeded, but {expected.because}.")
 
     def retry(self, stage: str) -> None:
         """Repeat the failed actions of the failed stage, then go on. Raises StepError."""
@@ -129,9 +140,9 @@ class Execution:
         actions.check(action for stage in read.stages for action in stage.actions)
         return read
 
-    def _begin(self) -> None:
+    def _begin(self, identifier: str | None = None) -> None:
         read = self._definition
-        self.identifier = str(uuid.uuid4())
+        self.identifier = identifier or str(uuid.uuid4())
         self._store = ArtifactStore(self.pipeline, read.bucket, read.encryption_key)
         self._namespaces = {"codepipeline": {"PipelineExecutionId": self.identifier}}
         self._succeeded.clear()
@@ -146,6 +157,7 @@ class Execution:
                 if self.failed_stage:
                     self._report("Failed")
                     return False
+            self._after_stage(stage.name)
             if follow_update and self._read().version != self._definition.version:
                 self._report("Cancelled")
                 return True
@@ -198,7 +210,10 @@ class Execution:
             store=self._store,
             scratch=self._scratch / f"{self._runs:02d}-{action.name}",
             say=say,
+            differences=self._differences,
             leave_out=lambda command: self._journal.note(
-                f"{action.name}: {command}", Status.NOT_RUN, "it needs RubyGems"
+                f"{action.name}: {command}",
+                Status.NOT_RUN,
+                self._differences.reason(command) or "it needs RubyGems",
             ),
         )

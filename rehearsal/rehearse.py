@@ -6,11 +6,21 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal import discretion, organization, policies, preflight, processes, restores, runbook, workspace
+from rehearsal import (
+    discretion,
+    organization,
+    policies,
+    preflight,
+    processes,
+    restores,
+    runbook,
+    scenarios,
+    workspace,
+)
 from rehearsal.commands import PRINTED, Operator
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError, PrerequisiteError
@@ -19,6 +29,7 @@ from rehearsal.organization import Organization, Plan
 from rehearsal.outcomes import Outcomes
 from rehearsal.policies import Laboratory
 from rehearsal.runbook import Command
+from rehearsal.scenarios import Scenario
 
 SECTIONS = ("Prerequisites", "Deploy", "Verify")
 
@@ -32,6 +43,7 @@ class Options:
     port: int | None = None
     targets: Path | None = None
     keep: Callable[[Emulator, Organization], None] | None = None
+    scenarios: Sequence[Scenario] = ()  # instead of the outcomes of the first rollout
 
 
 def rehearse(options: Options, journal: Journal) -> None:
@@ -52,8 +64,13 @@ def rehearse(options: Options, journal: Journal) -> None:
             operator = Operator(emulator, created, tools, journal, clone, scratch)
             try:
                 laboratory = _carry_out(operator, commands, emulator, created, journal)
-                _check_outcomes(emulator, created, journal)
-                _tell_stories(operator, emulator, created, laboratory, journal)
+                if options.scenarios:
+                    scenarios.carry_out(
+                        options.scenarios, emulator, created, journal, clone, scratch, operator.executions
+                    )
+                else:
+                    _check_outcomes(emulator, created, journal)
+                    _tell_stories(operator, emulator, created, laboratory, journal)
                 _check_what_was_said(emulator, created, folder, journal)
             finally:
                 interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)

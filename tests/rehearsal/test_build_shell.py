@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from rehearsal import build_shell, buildspec
-from rehearsal.build_shell import BuildCommand, ShellResult
+from rehearsal.build_shell import AS_ON_AWS, BuildCommand, Differences, ShellResult
 
 
-def build(tmp_path: Path, text: str, **environment: str) -> ShellResult:
+def build(tmp_path: Path, text: str, differences: Differences = AS_ON_AWS, **environment: str) -> ShellResult:
     source = tmp_path / "src"
     source.mkdir(exist_ok=True)
     return build_shell.run(
@@ -21,6 +21,7 @@ def build(tmp_path: Path, text: str, **environment: str) -> ShellResult:
         environment={"PATH": os.environ["PATH"], **environment},
         log=tmp_path / "log",
         finished=lambda _: None,
+        differences=differences,
     )
 
 
@@ -46,6 +47,14 @@ phases:
     assert result.succeeded
     assert result.exported == {"WHERE": "/", "LINES2": "one\ntwo", "ABSENT": ""}
     assert log(tmp_path) == ["said 123"]
+
+
+def test_a_command_that_is_left_out_on_purpose_is_reported_as_not_run(tmp_path: Path) -> None:
+    differences = Differences(left_out={"lint": "it is slow"})
+    result = build(tmp_path, "phases: {build: {commands: [lint everything, echo on]}}", differences)
+    assert result.succeeded
+    assert codes(result) == [("lint everything", None), ("echo on", 0)]
+    assert (differences.reason("lint everything"), differences.reason("echo on")) == ("it is slow", None)
 
 
 def test_phases_run_in_their_own_order_not_in_the_files(tmp_path: Path) -> None:

@@ -416,7 +416,7 @@ def test_a_failure_for_another_reason_or_at_another_place_is_an_error(
 
 
 def test_a_failure_that_does_not_come_is_an_error(world: World) -> None:
-    with pytest.raises(ActionError, match="stage Deploy succeeded, but the README says that it fails"):
+    with pytest.raises(ActionError, match="stage Deploy succeeded, but it has to fail"):
         world.execution().run(ExpectedFailure("Deploy", "anything"))
 
 

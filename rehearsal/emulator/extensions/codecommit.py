@@ -3,16 +3,17 @@
 AWS unpacks the zip of AWS::CodeCommit::Repository Code.S3 into one commit on the branch (default main) when
 the repository is created and never reads it again.
 
-Emulated: exactly that, GetRepository, ListRepositories,
-GetBranch, ListBranches, GetFolder and GetFile on that commit, and the control operation `repository-archive`
-(the zip itself).
+Emulated: exactly that; CreateCommit on that branch, with its refusals and the event "CodeCommit Repository
+State Change" that EventBridge gets; GetRepository, ListRepositories, GetBranch, ListBranches, GetFolder and
+GetFile on the branch's last commit; and the control operation `repository-archive` (a zip of that commit).
 
-Not emulated: git, further commits, pull requests, triggers.
+Not emulated: git, other branches, earlier commits, pull requests, triggers.
 """
 
 import base64
 import hashlib
 import io
+import json
 import time
 import uuid
 import zipfile
@@ -23,6 +24,9 @@ from rehearsal.emulator.extensions import base, objects
 from rehearsal.emulator.extensions.errors import ApiError
 
 _repositories: Any = hooks.responses.AccountRegionScopedDict()
+_MOST_FILES = 100  # of one CreateCommit; "Quotas in AWS CodeCommit"
+# The permissions of a file in a zip (upper half: Unix mode), by CodeCommit's file mode
+_MODES = {"NORMAL": 0o100644 << 16, "EXECUTABLE": 0o100755 << 16}
 
 
 def install() -> None:
@@ -51,19 +55,25 @@ def _create(_logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[
             "cloneUrlSsh": f"ssh://git-codecommit.{base.region()}.amazonaws.com/v1/repos/{name}",
             "Arn": base.arn("codecommit", name),
         },
-        "archive": archive,
-        "files": _unpack(name, archive) if source else {},
+        "files": {},
+        "modes": {},
         "commit": hashlib.sha1(archive, usedforsecurity=False).hexdigest(),
     }
+    if source:
+        _unpack(repository, archive)
     _repositories[name] = repository
     return repository["metadata"]["repositoryId"], _attributes(repository["metadata"])
 
 
-def _unpack(name: str, archive: bytes) -> dict[str, bytes]:
+def _unpack(repository: dict[str, Any], archive: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as packed:
-            return {entry.filename: packed.read(entry) for entry in packed.infolist() if not entry.is_dir()}
+            for entry in packed.infolist():
+                if not entry.is_dir():
+                    repository["files"][entry.filename] = packed.read(entry)
+                    repository["modes"][entry.filename] = entry.external_attr
     except zipfile.BadZipFile:
+        name = repository["metadata"]["repositoryName"]
         raise ValueError(f"the code of repository {name} is not a zip archive") from None
 
 
@@ -95,7 +105,14 @@ def _delete(_physical_id: str, properties: dict[str, Any]) -> None:
 
 def _archive(account: str, region: str, repository: str) -> str:
     with base.scope(account, region):
-        return base64.b64encode(_repository(repository)["archive"]).decode()
+        found = _repository(repository)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for path, content in sorted(found["files"].items()):
+            entry = zipfile.ZipInfo(path)
+            entry.external_attr, entry.compress_type = found["modes"][path], zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+    return base64.b64encode(packed.getvalue()).decode()
 
 
 def _repository(name: str) -> dict[str, Any]:
@@ -157,7 +174,77 @@ def _get_file(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _create_commit(request: dict[str, Any]) -> dict[str, Any]:
+    repository = _repository(request["repositoryName"])
+    _get_branch(request)  # the branch has to exist
+    parent = request.get("parentCommitId")
+    if parent is None:
+        raise ApiError("ParentCommitIdRequiredException", "the branch has commits: name the last one")
+    if parent != repository["commit"]:
+        raise ApiError("ParentCommitIdOutdatedException", f"the last commit is {repository['commit']}")
+    put = {each["filePath"]: each for each in request.get("putFiles") or []}
+    gone = [each["filePath"] for each in request.get("deleteFiles") or []]
+    files = _changed(repository["files"], put, gone)
+    modes = {path: mode for path, mode in repository["modes"].items() if path in files}
+    modes |= {path: _MODES[each.get("fileMode", "NORMAL")] for path, each in put.items()}
+    if (files, modes) == (repository["files"], repository["modes"]):
+        raise ApiError("NoChangeException", "the commit would change nothing")
+    commit = hashlib.sha1(
+        repr((parent, request.get("commitMessage"), sorted(files.items()))).encode(), usedforsecurity=False
+    ).hexdigest()
+    shown = {
+        "filesAdded": [_file(path, files) for path in put if path not in repository["files"]],
+        "filesUpdated": [_file(path, files) for path in put if path in repository["files"]],
+        "filesDeleted": [{"absolutePath": path, "blobId": "", "fileMode": "NORMAL"} for path in gone],
+    }
+    repository.update(files=files, modes=modes, commit=commit)
+    repository["metadata"]["lastModifiedDate"] = time.time()
+    _tell(repository["metadata"], request["branchName"], commit, parent)
+    return {"commitId": commit, "treeId": commit, **shown}
+
+
+def _changed(files: dict[str, bytes], put: dict[str, Any], gone: list[str]) -> dict[str, bytes]:
+    """The files after a commit."""
+    if not put and not gone:
+        raise ApiError("FileEntryRequiredException", "the commit names no file")
+    if len(put) + len(gone) > _MOST_FILES:
+        raise ApiError("MaximumFileEntriesExceededException", f"at most {_MOST_FILES} files in one commit")
+    for path in gone:
+        if path not in files:
+            raise ApiError("FileDoesNotExistException", f"there is no file {path}")
+    kept = {path: content for path, content in files.items() if path not in gone}
+    return kept | {path: base64.b64decode(each["fileContent"]) for path, each in put.items()}
+
+
+def _file(path: str, files: dict[str, bytes]) -> dict[str, str]:
+    blob = hashlib.sha1(files[path], usedforsecurity=False).hexdigest()
+    return {"absolutePath": path, "blobId": blob, "fileMode": "NORMAL"}
+
+
+def _tell(metadata: dict[str, Any], branch: str, commit: str, parent: str) -> None:
+    """The event of a changed branch ("Monitoring CodeCommit events", referenceUpdated)."""
+    detail = {
+        "event": "referenceUpdated",
+        "repositoryName": metadata["repositoryName"],
+        "repositoryId": metadata["repositoryId"],
+        "referenceType": "branch",
+        "referenceName": branch,
+        "referenceFullName": f"refs/heads/{branch}",
+        "commitId": commit,
+        "oldCommitId": parent,
+        "callerUserArn": hooks.iam_evaluator.caller_arn(),
+    }
+    event = {
+        "Source": "aws.codecommit",
+        "DetailType": "CodeCommit Repository State Change",
+        "Resources": [metadata["Arn"]],
+        "Detail": json.dumps(detail),
+    }
+    hooks.eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
+
+
 _OPERATIONS: dict[str, base.Operation] = {
+    "CreateCommit": _create_commit,
     "GetBranch": _get_branch,
     "GetFile": _get_file,
     "GetFolder": _get_folder,

@@ -7,6 +7,9 @@ then the function's dead-letter queue or OnFailure destination, which needs sqs:
 lambda:InvokeFunction) in the function's role. ministack delivers in every case, invokes once, and has no
 dead-letter queues of targets.
 
+A pipeline is started with the role that its target names (RoleArn), which must trust the rule and allow
+codepipeline:StartPipelineExecution.
+
 Emulated: all of that; refusals are recorded as denied. Retries wait fractions of a second instead of minutes
 (LAMBDA_ASYNC_RETRY_BASE_SECONDS in process.py).
 
@@ -18,7 +21,7 @@ import json
 from typing import Any
 
 from rehearsal.emulator import hooks
-from rehearsal.emulator.extensions import base, iam
+from rehearsal.emulator.extensions import base, iam, pipeline_executions, service_roles
 from rehearsal.emulator.extensions.functions import DELIVERY_ACTIONS
 
 _SERVICE = "events.amazonaws.com"
@@ -39,7 +42,10 @@ def _check_targets() -> None:
         source = rule.get("Arn") or hooks.eventbridge._rule_arn(
             rule["Name"], rule.get("EventBusName", "default")
         )
-        if _may_deliver(target["Arn"], source):
+        if target["Arn"].split(":")[2] == "codepipeline":
+            if _start_pipeline(target, source):
+                return
+        elif _may_deliver(target["Arn"], source):
             deliver(target, event, rule, view)
             return
         queue = (target.get("DeadLetterConfig") or {}).get("Arn")
@@ -47,6 +53,20 @@ def _check_targets() -> None:
             deliver({"Arn": queue, "Id": f"{target.get('Id')}-dead-letters"}, event, rule, view)
 
     hooks.eventbridge._invoke_target = invoke_target
+
+
+def _start_pipeline(target: dict[str, Any], rule: str) -> bool:
+    """Whether a rule has started the pipeline that is its target."""
+    pipeline, role, action = target["Arn"], target.get("RoleArn", ""), "codepipeline:StartPipelineExecution"
+    with base.scope(pipeline.split(":")[4], pipeline.split(":")[3]):
+        refusal = service_roles.trusts_service(role, _SERVICE, rule) if role else "the target has no RoleArn"
+        if refusal is None and not iam.role_allows(role, action, pipeline):
+            refusal = f"the role {role} does not allow it"
+        if refusal is not None:
+            iam.record_denial(role or _SERVICE, action, pipeline, refusal)
+            return False
+        pipeline_executions.start(pipeline.rpartition(":")[2], "CloudWatchEvent", rule)
+        return True
 
 
 def _may_deliver(target: str, source: str) -> bool:

@@ -1,12 +1,15 @@
 """CodePipeline: executions, which the rehearsal's runner carries out and reports here.
 
-Emulated: ListPipelineExecutions and GetPipelineExecution of what was reported, RetryStageExecution with AWS's
-refusals (only the latest execution's failed stage can be retried; the runner then does it). Control operation
-`pipeline-execution` reports an execution's status. Not emulated: StartPipelineExecution, stopping, queues,
-action executions, rollbacks.
+Emulated: StartPipelineExecution, called or through a rule of EventBridge with the role of its target; it
+makes an execution that is in progress and waits for the runner. ListPipelineExecutions and
+GetPipelineExecution of those and of what was reported, RetryStageExecution with AWS's refusals (only the
+latest execution's failed stage can be retried; the runner then does it). Control operation
+`pipeline-execution` reports an execution's status. Not emulated: source revisions, stopping, queues, action
+executions, rollbacks.
 """
 
 import time
+import uuid
 from typing import Any
 
 from rehearsal.emulator import control, hooks
@@ -19,7 +22,10 @@ _executions: Any = hooks.responses.AccountRegionScopedDict()
 def install() -> None:
     control.register("pipeline-execution", _report)
     codepipeline._OPERATIONS.update(
-        GetPipelineExecution=_get, ListPipelineExecutions=_list, RetryStageExecution=_retry
+        GetPipelineExecution=_get,
+        ListPipelineExecutions=_list,
+        RetryStageExecution=_retry,
+        StartPipelineExecution=_start,
     )
 
 
@@ -31,6 +37,25 @@ def _report(
         version = _pipeline(pipeline)["version"]
         entry = _of(pipeline).setdefault(identifier, {"started": time.time(), "version": version})
         entry.update(status=status, failed_stage=failed_stage, updated=time.time())
+
+
+def start(name: str, trigger: str, detail: str) -> str:
+    """A new execution of the request's account and region; trigger as in a pipeline execution's summary."""
+    identifier, now = str(uuid.uuid4()), time.time()
+    _of(name)[identifier] = {
+        "started": now,
+        "updated": now,
+        "version": _pipeline(name)["version"],
+        "status": "InProgress",
+        "failed_stage": None,
+        "trigger": {"triggerType": trigger, "triggerDetail": detail},
+    }
+    return identifier
+
+
+def _start(request: dict[str, Any]) -> dict[str, Any]:
+    caller = hooks.iam_evaluator.caller_arn()
+    return {"pipelineExecutionId": start(request["name"], "StartPipelineExecution", caller)}
 
 
 def _pipeline(name: str) -> dict[str, Any]:
@@ -52,6 +77,7 @@ def _list(request: dict[str, Any]) -> dict[str, Any]:
             "status": entry["status"],
             "startTime": entry["started"],
             "lastUpdateTime": entry["updated"],
+            **({"trigger": entry["trigger"]} if "trigger" in entry else {}),
         }
         for identifier, entry in reversed(_of(request["pipelineName"]).items())
     ]

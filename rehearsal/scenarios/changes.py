@@ -1,0 +1,217 @@
+"""Commits that go well: what is rolled out is what they change, and nothing else."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Final
+
+from rehearsal.errors import OutcomeError
+from rehearsal.outcomes import PACKAGES, TAG_FUNCTION
+from rehearsal.scenarios import names
+from rehearsal.scenarios.rollout import Before, Rollout
+from rehearsal.scenarios.snapshot import Change, changes
+
+MEMBER_TEMPLATE: Final = "templates/member-account/aws-backup-member-account.yaml"
+PIPELINE_TEMPLATE: Final = "templates/home-account/aws-backup-codepipeline.yaml"
+KEY_ALIAS: Final = "alias/AWSBackupSolutionKey"
+_KEY_DESCRIPTION: Final = "Encrypts the recovery points"
+_FUNCTION_SOURCE: Final = "lambdas/tag_on_restore/__init__.py"
+_PACKAGE: Final = PACKAGES[TAG_FUNCTION]
+_edits = itertools.count(1)
+
+
+def first_rollout(rollout: Rollout) -> None:
+    """What the README's commands have made, before anything else happens to it."""
+    rollout.is_consistent()
+
+
+def same_commit(rollout: Rollout) -> None:
+    with rollout.unchanged("no stack, no StackSet operation, no package, no parameter has changed"):
+        rollout.start_again()
+        rollout.run()
+
+
+def readme_only(rollout: Rollout) -> None:
+    with rollout.unchanged("no stack, no StackSet operation, no package, no parameter has changed"):
+        rollout.files.write("README.md", rollout.files.read("README.md") + "\nOne more sentence.\n")
+        rollout.commit("A sentence in the README")
+        rollout.run()
+
+
+def member_template(rollout: Rollout) -> None:
+    before = rollout.before()
+    marker = edit_member_template(rollout)
+    rollout.commit("Another description of the member vault's key")
+    rollout.run(analysed=True)
+    rollout.check("every member's key in every region is described anew", lambda: _described(rollout, marker))
+    rollout.only(
+        "the member vaults' stacks were updated, and nothing else",
+        before,
+        member_update(rollout) | new_body(rollout, before),
+    )
+
+
+def edit_member_template(rollout: Rollout) -> str:
+    """Change a property of the member vaults' keys; returns what their descriptions begin with then."""
+    marker = f"Edit {next(_edits)}."
+    text = rollout.files.read(MEMBER_TEMPLATE)
+    (line,) = (line for line in text.splitlines() if _KEY_DESCRIPTION in line)
+    rollout.files.edit(MEMBER_TEMPLATE, line, f"      Description: {marker} {_KEY_DESCRIPTION} in the vault.")
+    return marker
+
+
+def _described(rollout: Rollout, marker: str) -> str | None:
+    for account, region in rollout.everywhere:
+        kms = rollout.client("kms", account, region)
+        description = kms.describe_key(KeyId=KEY_ALIAS)["KeyMetadata"]["Description"]
+        if not description.startswith(marker):
+            return f"the key of account {account} in {region} is still described as {description!r}."
+    return None
+
+
+def member_update(rollout: Rollout) -> set[Change]:
+    """The member vaults' stacks, and what the home account does to update them."""
+    return (
+        changes("changed", "stack", rollout.everywhere, names.stack(names.MEMBER_SET))
+        | changes("changed", "stack", rollout.at_home, names.wrapper(names.MEMBER_SET))
+        | changes("changed", "StackSet operation", rollout.at_home, names.MEMBER_SET)
+    )
+
+
+def new_body(rollout: Rollout, before: Before) -> set[Change]:
+    """The one StackSet body that has been put into the deployment bucket since then."""
+    found = {
+        thing for thing in rollout.snapshot().keys() - before.facts.keys() if thing.kind == "StackSet body"
+    }
+    if len(found) != 1:
+        raise OutcomeError(f"{len(found)} new StackSet bodies instead of one: {', '.join(map(str, found))}")
+    return {Change("created", thing) for thing in found}
+
+
+def function(rollout: Rollout) -> None:
+    before = rollout.before()
+    edit_function(rollout)
+    rollout.commit("A comment in TagOnRestore")
+    rollout.run()
+    package = recorded_package(rollout)
+    rollout.check("SSM was written after every upload", lambda: _recorded_too_early(rollout, package))
+    rollout.only(
+        "a new package in every region, the functions updated, and nothing else",
+        before,
+        function_update(rollout, package),
+    )
+
+
+def edit_function(rollout: Rollout) -> None:
+    """Change the code of TagOnRestore, not what it does."""
+    source = rollout.files.read(_FUNCTION_SOURCE)
+    rollout.files.write(_FUNCTION_SOURCE, f"{source}# Edit {next(_edits)}.\n")
+
+
+def recorded_package(rollout: Rollout) -> str:
+    """The package of TagOnRestore that SSM names."""
+    parameter = rollout.client("ssm").get_parameter(Name=f"/backup/lambda/{_PACKAGE}/deployed-package")
+    return str(parameter["Parameter"]["Value"])
+
+
+def package_parameters(rollout: Rollout) -> set[Change]:
+    return changes(
+        "changed",
+        "parameter",
+        rollout.at_home,
+        f"/backup/lambda/{_PACKAGE}/deployed-package",
+        f"/backup/lambda/{_PACKAGE}/deployed-hash",
+    )
+
+
+def function_update(rollout: Rollout, package: str) -> set[Change]:
+    """A new package of TagOnRestore in every region, and everything that follows from it."""
+    return (
+        changes("created", "package", rollout.package_places, package)
+        | package_parameters(rollout)
+        | changes("changed", "function", rollout.everywhere, TAG_FUNCTION)
+        | changes("changed", "stack", rollout.everywhere, names.stack(names.TAG_SET))
+        | changes("changed", "stack", rollout.at_home, names.wrapper(names.TAG_SET))
+        | changes("changed", "StackSet operation", rollout.at_home, names.TAG_SET)
+    )
+
+
+def _recorded_too_early(rollout: Rollout, package: str) -> str | None:
+    """S3 tells the second of an upload, not its fractions."""
+    recorded = min(_recorded_at(rollout))
+    prefix = rollout.client("ssm").get_parameter(Name="/backup/lambda/bucket-prefix")["Parameter"]["Value"]
+    for account, region in rollout.package_places:
+        bucket = f"{prefix}-{account}-{region}"
+        head = rollout.client("s3", account, region).head_object(Bucket=bucket, Key=package)
+        if head["LastModified"].timestamp() > recorded:
+            return f"package {package} came into {bucket} only after SSM had named it."
+    return None
+
+
+def _recorded_at(rollout: Rollout) -> Iterator[float]:
+    for name in ("deployed-package", "deployed-hash"):
+        parameter = rollout.client("ssm").get_parameter(Name=f"/backup/lambda/{_PACKAGE}/{name}")
+        yield parameter["Parameter"]["LastModifiedDate"].timestamp()
+
+
+def pipeline_template(rollout: Rollout) -> None:
+    before, known = rollout.before(), len(rollout.executions())
+    rollout.files.edit(
+        PIPELINE_TEMPLATE,
+        "              Namespace: StaticAnalysis\n",
+        "              TimeoutInMinutes: 45\n              Namespace: StaticAnalysis\n",
+    )
+    rollout.commit("A time limit for the static analysis")
+    execution = rollout.run()
+    statuses = [entry["status"] for entry in rollout.executions()[known:]]
+    rollout.check(
+        "the pipeline has updated itself and has started again from the source",
+        lambda: (
+            None
+            if execution.restarted and statuses == ["Cancelled", "Succeeded"]
+            else f"its executions ended as {', '.join(statuses)} instead of Cancelled, Succeeded."
+        ),
+    )
+    rollout.only(
+        "the pipeline has a new version, and nothing else has changed",
+        before,
+        changes("changed", "stack", rollout.at_home, names.PIPELINE_STACK)
+        | changes("changed", "pipeline", rollout.at_home, rollout.pipeline),
+    )
+
+
+def two_commits(rollout: Rollout) -> None:
+    known = len(rollout.executions())
+    markers: list[str] = []
+
+    def second_commit(stage: str) -> None:
+        if stage == "SourceStageCodeCommit" and len(markers) == 1:
+            markers.append(edit_member_template(rollout))
+            rollout.commit("Another description, while the first execution runs")
+
+    markers.append(edit_member_template(rollout))
+    rollout.commit("A description")
+    operations = _operations(rollout)
+    rollout.run(after_stage=second_commit)
+    rollout.check("the first commit is rolled out", lambda: _described(rollout, markers[0]))
+    rollout.run()
+    rollout.check("the second commit is rolled out", lambda: _described(rollout, markers[1]))
+    statuses = [entry["status"] for entry in rollout.executions()[known:]]
+    rollout.check(
+        "two executions, one after the other, with one StackSet operation each",
+        lambda: (
+            None
+            if statuses == ["Succeeded"] * 2 and _operations(rollout) == operations + 2
+            else f"executions: {', '.join(statuses)}; operations: {_operations(rollout) - operations}."
+        ),
+    )
+
+
+def _operations(rollout: Rollout) -> int:
+    pages = (
+        rollout.client("cloudformation")
+        .get_paginator("list_stack_set_operations")
+        .paginate(StackSetName=names.MEMBER_SET, CallAs="DELEGATED_ADMIN")
+    )
+    return sum(len(page["Summaries"]) for page in pages)
