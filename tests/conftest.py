@@ -13,6 +13,11 @@ settings.register_profile(
 settings.load_profile("default")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first, so that `-n 2` does not end with one process waiting for it."""
+    items.sort(key=lambda item: item.get_closest_marker("scenarios") is None)
+
+
 @pytest.fixture(autouse=True)
 def no_real_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test can reach an AWS account, whatever the developer's shell holds."""

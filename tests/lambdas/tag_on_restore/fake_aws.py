@@ -174,7 +174,7 @@ _WIRE = SimpleNamespace(aws=None)
 
 @cache
 def _session() -> botocore.session.Session:
-    return botocore.session.get_session()
+    return botocore.session.Session()
 
 
 def new_client(service: str, config: Config | None = None) -> Any:
