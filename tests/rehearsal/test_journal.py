@@ -137,7 +137,8 @@ def test_an_organization_that_is_gone_early_hides_no_failure(screen: Screen) -> 
     assert screen.journal.steps[0].reason == ("the cause",)
 
 
-def test_a_terminal_shows_what_is_being_carried_out() -> None:
+def test_a_terminal_shows_what_is_being_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # a dumb one shows no line that changes
     screen = Screen(terminal=True)
     with screen.display, screen.journal.step("Stage [x] · Action"):
         screen.display._live.refresh()  # type: ignore[union-attr] # a terminal has one
