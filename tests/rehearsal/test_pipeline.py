@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -260,9 +259,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: the emulator makes its TLS certificate with it")
+def emulator(openssl: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     with Emulator(tmp_path_factory.mktemp("emulator"), ACCOUNTS, REGION) as running:
         running.session(ACCOUNTS.home, REGION).client("s3").create_bucket(Bucket=BUCKET)
         yield running

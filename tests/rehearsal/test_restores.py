@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +26,8 @@ TRUST = {
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(openssl: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A member account with a vault and the role of backups, but without TagOnRestore."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: the emulator makes its TLS certificate with it")
     folder: Path = tmp_path_factory.mktemp("emulator")
     with Emulator(folder, ACCOUNTS, "us-east-1") as emulator:
         made = Place(emulator, MEMBER, REGION)

@@ -1,6 +1,5 @@
 """All scenarios on one emulated organization, each with a result of its own, and what they are made of."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +45,8 @@ class Lines:
 
 
 @pytest.mark.scenarios
+@pytest.mark.usefixtures("openssl")
 def test_every_scenario(subtests: pytest.Subtests) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: the emulator makes its TLS certificate with it")
     shown = Lines()
     journal = Journal(shown)
     fault: Exception | None = None

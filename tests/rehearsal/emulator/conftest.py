@@ -1,6 +1,5 @@
 """One emulated organization per test module; the unit `workloads` holds the two member accounts."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +10,8 @@ from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
 
 
 @pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def emulator(openssl: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """A running emulator without an organization."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: the emulator makes its TLS certificate with it")
     state: Path = tmp_path_factory.mktemp("emulator")
     with Emulator(state, ACCOUNTS, HOME_REGION) as running:
         yield running
