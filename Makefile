@@ -35,6 +35,6 @@ $(installed):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Try: make PYTHON=python3.13 …")'
 	@echo "Installing the exact versions of requirements/dev.txt into $(VENV) (once)"
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
-	@$(run) pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@cat lambdas/*/requirements.txt | $(run) pip download --quiet --require-hashes --dest $(VENV)/wheels -r /dev/stdin
+	@$(run) pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt && $(run) pip --quiet check
+	@cat lambdas/*/requirements.txt | $(run) pip download --quiet --require-hashes --no-deps --dest $(VENV)/wheels -r /dev/stdin
 	@touch $@

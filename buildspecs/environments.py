@@ -45,11 +45,15 @@ def python_of(tool: str) -> Path | None:
 
 
 def _install(python: Path, requirements: Path) -> None:
-    command = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-    command += ["--require-hashes", "--requirement", str(requirements)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    if run.returncode != 0:
-        raise LintError(f"{requirements.name}: pip did not install it:\n{run.stderr.strip()}")
+    pip = [str(python), "-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check"]
+    for command in (
+        ["install", "--require-hashes", "--no-deps", "--requirement", str(requirements)],
+        ["check"],
+    ):
+        run = subprocess.run([*pip, *command], capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+        if run.returncode != 0:
+            fault = f"{run.stdout}{run.stderr}".strip()
+            raise LintError(f"{requirements.name}: pip {command[0]} failed:\n{fault}")
 
 
 def main() -> int:

@@ -75,3 +75,13 @@ def test_every_file_of_requirements_is_looked_at_here() -> None:
 
 def test_the_policy_manager_takes_crhelper_along() -> None:
     assert set(pins(ROOT / "lambdas" / "backup_org_policy_manager" / "requirements.txt")) == {"crhelper"}
+
+
+INSTALLING = [ROOT / "Makefile", *(ROOT / "buildspecs").glob("*.yml"), *(ROOT / "buildspecs").glob("*.py")]
+
+
+def test_pip_resolves_nothing_so_that_a_new_release_of_a_package_changes_nothing() -> None:
+    lines = [line for path in INSTALLING for line in path.read_text().splitlines()]
+    installing = [line.strip() for line in lines if "--require-hashes" in line and "`" not in line]
+    assert len(installing) >= 5
+    assert [line for line in installing if "--no-deps" not in line] == []
