@@ -5,7 +5,8 @@ body; the pipeline extracts that folder to the prefix `deployment` of the deploy
 sees no change while a TemplateURL is the same, so an edited body must get another key, an unedited one not.
 
 It also writes `.build/pipeline-variables.sh`, which exports the keys, the Regions of the package buckets and
-what SSM holds of both packages; variables.py says how the shell takes them.
+what the stack of the targets is given for both packages (recorded.py); variables.py says how the shell takes
+them.
 """
 
 import argparse
@@ -17,14 +18,14 @@ from pathlib import Path
 
 import boto3
 
-from buildspecs.archive import BUILD_FOLDER, POLICY_MANAGER, ROOT, TAG_ON_RESTORE
+from buildspecs import recorded
+from buildspecs.archive import BUILD_FOLDER, ROOT
 from buildspecs.errors import BuildError, exit_code
-from buildspecs.packaging import RETRIES, Parameters, home_region, package_regions, recorded
-from buildspecs.targets import FILE, read, target_regions
+from buildspecs.packaging import RETRIES, home_region, package_regions
+from buildspecs.targets import FILE, read, stack_tags, target_regions
 from buildspecs.variables import forget, hand_over
 
 KEY_PREFIX = "deployment"
-NOT_RECORDED = "none"  # the default of the parameters of stack aws-backup-ssm-targets
 
 # The exported variable of each body's key.
 BODIES: Mapping[str, str] = {
@@ -35,36 +36,25 @@ BODIES: Mapping[str, str] = {
     "MEMBER_ACCOUNT_TEMPLATE_KEY": "templates/member-account/aws-backup-member-account.yaml",
 }
 
-# The exported variable of each recorded SSM value.
-RECORDED: Mapping[str, str] = {
-    "BACKUPORGPOLICYMANAGER_PACKAGE": POLICY_MANAGER.name_parameter,
-    "BACKUPORGPOLICYMANAGER_HASH": POLICY_MANAGER.hash_parameter,
-    "TAGONRESTORE_PACKAGE": TAG_ON_RESTORE.name_parameter,
-    "TAGONRESTORE_HASH": TAG_ON_RESTORE.hash_parameter,
-}
-
 
 def write_bodies(root: Path, folder: Path) -> dict[str, str]:
     """Write each body below its hash into an emptied folder; returns the object key of each variable."""
     shutil.rmtree(folder, ignore_errors=True)
     keys = {}
     for variable, name in BODIES.items():
-        body = root / name
-        try:
-            content = body.read_bytes()
-        except OSError as error:
-            raise BuildError(f"StackSet body {name} cannot be read: {error.strerror}") from error
-        copy = folder / hashlib.sha256(content).hexdigest()[:16] / body.name
+        content = _content(root, name)
+        copy = folder / hashlib.sha256(content).hexdigest()[:16] / Path(name).name
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(content)
         keys[variable] = f"{KEY_PREFIX}/{copy.relative_to(folder).as_posix()}"
     return keys
 
 
-def recorded_values(ssm: Parameters) -> dict[str, str]:
-    """What SSM holds of both packages; `none` before the first run, when the parameters do not exist."""
-    current = recorded((POLICY_MANAGER, TAG_ON_RESTORE), ssm)
-    return {variable: current[name] or NOT_RECORDED for variable, name in RECORDED.items()}
+def _content(root: Path, name: str) -> bytes:
+    try:
+        return (root / name).read_bytes()
+    except OSError as error:
+        raise BuildError(f"template {name} cannot be read: {error.strerror}") from error
 
 
 def main(
@@ -80,8 +70,14 @@ def main(
         home = home_region(aws)
         forget(root)
         variables = write_bodies(root, root / BUILD_FOLDER / KEY_PREFIX)
-        variables["PACKAGE_REGIONS"] = ",".join(package_regions(target_regions(read(root / FILE)), home))
-        variables |= recorded_values(aws.client("ssm", region_name=home, config=RETRIES))
+        targets = read(root / FILE)
+        variables["PACKAGE_REGIONS"] = ",".join(package_regions(target_regions(targets), home))
+        variables |= recorded.values(
+            _content(root, recorded.TEMPLATE).decode(),
+            stack_tags(targets),
+            aws.client("ssm", region_name=home, config=RETRIES),
+            aws.client("cloudformation", region_name=home, config=RETRIES),
+        )
         hand_over(variables, root)
         return 0
 

@@ -130,6 +130,14 @@ def target_regions(document: object) -> list[str]:
     raise TargetsError(f"{FILE}: Parameters has no list TargetRegions")
 
 
+def stack_tags(document: object) -> dict[str, str] | None:
+    """The stack's tags in a parsed file that `check` finds right; None: it has none to set."""
+    match document:
+        case {"Tags": dict(tags)}:
+            return tags
+    return None
+
+
 @dataclass(frozen=True)
 class Form:
     """What one value must look like: in words, and as a function from the value to its faults."""

@@ -48,6 +48,11 @@ SCENARIOS: Final = (
         changes.function,
     ),
     Scenario(
+        "stack-tags",
+        "Another tag reaches every stack and leaves the recorded packages as they are.",
+        changes.stack_tags,
+    ),
+    Scenario(
         "pipeline-template",
         "A changed pipeline template makes the pipeline update itself and start again.",
         changes.pipeline_template,

@@ -9,11 +9,14 @@ from typing import Final
 from rehearsal.errors import OutcomeError
 from rehearsal.outcomes import PACKAGES, TAG_FUNCTION
 from rehearsal.scenarios import names
-from rehearsal.scenarios.rollout import Before, Rollout
-from rehearsal.scenarios.snapshot import Change, changes
+from rehearsal.scenarios.rollout import Rollout
+from rehearsal.scenarios.snapshot import Change, Facts, changes
+from rehearsal.workspace import TARGETS
 
 MEMBER_TEMPLATE: Final = "templates/member-account/aws-backup-member-account.yaml"
 PIPELINE_TEMPLATE: Final = "templates/home-account/aws-backup-codepipeline.yaml"
+TAGS: Final = "templates/tags.json"
+TAG_KEY: Final = "Owner"
 KEY_ALIAS: Final = "alias/AWSBackupSolutionKey"
 _KEY_DESCRIPTION: Final = "Encrypts the recovery points"
 _FUNCTION_SOURCE: Final = "lambdas/tag_on_restore/__init__.py"
@@ -40,7 +43,7 @@ def readme_only(rollout: Rollout) -> None:
 
 
 def member_template(rollout: Rollout) -> None:
-    before = rollout.before()
+    before = rollout.snapshot()
     marker = edit_member_template(rollout)
     rollout.commit("Another description of the member vault's key")
     rollout.run(analysed=True)
@@ -79,18 +82,16 @@ def member_update(rollout: Rollout) -> set[Change]:
     )
 
 
-def new_body(rollout: Rollout, before: Before) -> set[Change]:
+def new_body(rollout: Rollout, before: Facts) -> set[Change]:
     """The one StackSet body that has been put into the deployment bucket since then."""
-    found = {
-        thing for thing in rollout.snapshot().keys() - before.facts.keys() if thing.kind == "StackSet body"
-    }
+    found = {thing for thing in rollout.snapshot().keys() - before.keys() if thing.kind == "StackSet body"}
     if len(found) != 1:
         raise OutcomeError(f"{len(found)} new StackSet bodies instead of one: {', '.join(map(str, found))}")
     return {Change("created", thing) for thing in found}
 
 
 def function(rollout: Rollout) -> None:
-    before = rollout.before()
+    before = rollout.snapshot()
     edit_function(rollout)
     rollout.commit("A comment in TagOnRestore")
     rollout.run()
@@ -155,8 +156,52 @@ def _recorded_at(rollout: Rollout) -> Iterator[float]:
         yield parameter["Parameter"]["LastModifiedDate"].timestamp()
 
 
+def stack_tags(rollout: Rollout) -> None:
+    """CloudFormation touches every resource then, also the parameters that the packaging builds write."""
+    before, value = rollout.snapshot(), f"tag {next(_edits)}"
+    for path in (TARGETS, TAGS):
+        rollout.files.add_tag(path, TAG_KEY, value)
+    rollout.commit("A tag for every stack")
+    rollout.run()
+    after = rollout.snapshot()
+    rollout.check(
+        "every stack of the pipeline and of its StackSets has it", lambda: _untagged(rollout, value)
+    )
+    rollout.check(
+        "SSM names the packages that it named before",
+        lambda: next(
+            (
+                f"{thing.name} is {after[thing].partition(' ')[2]}, it was {held.partition(' ')[2]}."
+                for thing, held in before.items()
+                if thing.kind == "parameter" and after[thing].partition(" ")[2] != held.partition(" ")[2]
+            ),
+            None,
+        ),
+    )
+    with rollout.unchanged("the same commit again changes nothing"):
+        rollout.start_again()
+        rollout.run()
+
+
+def _untagged(rollout: Rollout, value: str) -> str | None:
+    pipeline = rollout.client("codepipeline").get_pipeline(name=rollout.pipeline)["pipeline"]
+    actions = [action for stage in pipeline["stages"] for action in stage["actions"]]
+    deployed = {action["configuration"].get("StackName") for action in actions}
+    places = [*rollout.package_places, *rollout.everywhere]
+    for account, region in dict.fromkeys(places):
+        cloudformation = rollout.client("cloudformation", account, region)
+        for page in cloudformation.get_paginator("describe_stacks").paginate():
+            for stack in page["Stacks"]:
+                name = stack["StackName"]
+                if not (name.startswith("StackSet-") or name in deployed):
+                    continue
+                if {"Key": TAG_KEY, "Value": value} not in stack["Tags"]:
+                    return f"stack {name} in account {account}, {region} has not got the tag."
+    return None
+
+
 def pipeline_template(rollout: Rollout) -> None:
-    before, known = rollout.before(), len(rollout.executions())
+    before, known = rollout.snapshot(), len(rollout.executions())
     rollout.files.edit(
         PIPELINE_TEMPLATE,
         "              Namespace: StaticAnalysis\n",

@@ -38,7 +38,7 @@ def analysis_fails(rollout: Rollout) -> None:
 
 def upload_fails(rollout: Rollout) -> None:
     account, region = next(place for place in rollout.package_places if place[1] != rollout.home.region)
-    before = rollout.before()
+    before = rollout.snapshot()
     prefix = rollout.client("ssm").get_parameter(Name="/backup/lambda/bucket-prefix")["Parameter"]["Value"]
     bucket, s3 = f"{prefix}-{account}-{region}", rollout.client("s3", account, region)
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
@@ -48,7 +48,7 @@ def upload_fails(rollout: Rollout) -> None:
     rollout.commit("A comment in TagOnRestore")
     rollout.run(ExpectedFailure("DeployLambdaFunctions", bucket))
     with rollout.journal.step("the other region has the package; SSM and functions are as they were"):
-        uploaded = difference(before.facts, rollout.snapshot()) - before.unsettled
+        uploaded = difference(before, rollout.snapshot())
         others = [place for place in rollout.package_places if place[1] != region]
         packages = {change.thing.name for change in uploaded if change.thing.kind == "package"}
         if uploaded != changes("created", "package", others, *packages) or len(packages) != 1:
@@ -81,7 +81,7 @@ def account_refuses(rollout: Rollout) -> None:
     events = rollout.client("events", account, region)
     with rollout.journal.step(f"account {account} has a rule {_RULE_NAME} of its own in {region}"):
         events.put_rule(Name=_RULE_NAME, EventPattern='{"source": ["own"]}', State="DISABLED")
-    before = rollout.before()
+    before = rollout.snapshot()
     good = rollout.files.read(MEMBER_TEMPLATE)
     rollout.files.edit(MEMBER_TEMPLATE, _VAULT, f"{_new_rule()}\n{_VAULT}")
     rollout.commit("A rule of that name for every member account")

@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,7 +17,7 @@ from rehearsal.journal import Journal
 from rehearsal.organization import Organization
 from rehearsal.outcomes import Outcomes
 from rehearsal.pipeline import Execution, ExpectedFailure, Place
-from rehearsal.scenarios import names, snapshot
+from rehearsal.scenarios import snapshot
 from rehearsal.scenarios.snapshot import Change, Facts, Scope
 from rehearsal.scenarios.working_copy import WorkingCopy
 
@@ -29,14 +29,6 @@ _WAIT_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.1
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Before:
-    """An organization at one moment; `unsettled` is what any execution changes from then on."""
-
-    facts: Facts
-    unsettled: set[Change]
 
 
 class Rollout:
@@ -204,44 +196,10 @@ class Rollout:
             ),
         )
 
-    def before(self) -> Before:
-        """To compare with later: what there is, and what is still to be brought in order."""
-        return Before(self.snapshot(), self.unsettled())
-
-    def unsettled(self) -> set[Change]:
-        """What the next execution will bring in order, whatever it is about.
-
-        The stack of the targets owns the parameters that packaging builds write. It is given what they hold
-        when an execution begins, so it learns of a new package one execution later; no value changes then.
-        """
-        stack = self.client("cloudformation").describe_stacks(StackName=names.TARGETS_STACK)["Stacks"][0]
-        given = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
-        behind = {
-            name for name, (key, value) in self._recorded().items() if key in given and given[key] != value
-        }
-        if not behind:
-            return set()
-        return snapshot.changes("changed", "stack", self.at_home, names.TARGETS_STACK) | snapshot.changes(
-            "changed", "parameter", self.at_home, *behind
-        )
-
-    def _recorded(self) -> dict[str, tuple[str, str]]:
-        """Parameter of SSM → (parameter of the targets' stack, value)."""
-        ssm = self.client("ssm")
-        return {
-            f"/backup/lambda/{path}/{name}": (
-                f"{stem}{suffix}",
-                ssm.get_parameter(Name=f"/backup/lambda/{path}/{name}")["Parameter"]["Value"],
-            )
-            for path, stem in names.PACKAGE_PARAMETERS.items()
-            for name, suffix in (("deployed-package", "Package"), ("deployed-hash", "Hash"))
-        }
-
-    def only(self, title: str, before: Before, wanted: set[Change]) -> None:
+    def only(self, title: str, before: Facts, wanted: set[Change]) -> None:
         """A step: since `before`, exactly this has changed."""
         with self.journal.step(title) as step:
-            wanted = wanted | before.unsettled
-            found = snapshot.difference(before.facts, self.snapshot())
+            found = snapshot.difference(before, self.snapshot())
             snapshot.expect(found, wanted)
             step.summary = f"{len(found)} changes" if found else ""
 
@@ -292,6 +250,6 @@ class Rollout:
     @contextmanager
     def unchanged(self, title: str) -> Iterator[None]:
         """A step after the block: nothing has changed."""
-        before = self.before()
+        before = self.snapshot()
         yield
         self.only(title, before, set())

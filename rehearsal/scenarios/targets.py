@@ -18,13 +18,13 @@ _FURTHER_REGIONS: Final = ("us-west-2", "eu-west-1", "eu-central-1")
 def region_added(rollout: Rollout) -> None:
     region = next(each for each in _FURTHER_REGIONS if each not in rollout.regions)
     rollout.use_regions(*rollout.regions, region)
-    before = rollout.before()
+    before = rollout.snapshot()
     rollout.files.set_targets({"TargetRegions": ", ".join(rollout.regions)})
     rollout.commit(f"Protect {region}, too")
     rollout.run()
     fresh = [(account, region) for account in rollout.members]
     at_home = [(rollout.home.account, region)]
-    packages = {thing.name for thing in before.facts if thing.kind == "package"}
+    packages = {thing.name for thing in before if thing.kind == "package"}
     current = {name for name in packages if name in _recorded(rollout)}
     rollout.only(
         f"{region} has got everything, and no other region has changed",
@@ -82,7 +82,7 @@ def _policies_changed(rollout: Rollout) -> set[Change]:
 def region_removed(rollout: Rollout) -> None:
     *kept, region = rollout.regions
     gone = [(account, region) for account in rollout.members]
-    before = rollout.before()
+    before = rollout.snapshot()
     rollout.use_regions(*kept)
     rollout.files.set_targets({"TargetRegions": ", ".join(kept)})
     rollout.commit(f"Protect {region} no longer")
@@ -124,7 +124,7 @@ def unit_added(rollout: Rollout) -> None:
     )["OrganizationalUnit"]["Id"]
     account = rollout.new_account(unit)
     rollout.use_members(*rollout.members, account)
-    before = rollout.before()
+    before = rollout.snapshot()
     rollout.use_units(*rollout.organization.further_units, unit)
     rollout.files.set_targets({"TargetOUs": ", ".join(rollout.organization.units)})
     rollout.commit("Protect another organizational unit, too")
@@ -157,7 +157,7 @@ def _account_created(rollout: Rollout, account: str) -> set[Change]:
 
 
 def account_joins(rollout: Rollout) -> None:
-    before, known = rollout.before(), len(rollout.executions())
+    before, known = rollout.snapshot(), len(rollout.executions())
     account = rollout.new_account()
     rollout.use_members(*rollout.members, account)
     wanted = len(names.ROLE_SETS) + len(names.REGIONAL_SETS) * len(rollout.regions)
@@ -189,7 +189,7 @@ def account_leaves(rollout: Rollout) -> None:
     region = rollout.home.region
     everywhere = [(account, each) for each in rollout.regions]
     point = _back_up(rollout, account, region)
-    before = rollout.before()
+    before = rollout.snapshot()
     organizations = rollout.client("organizations", rollout.organization.plan.accounts.management)
     with rollout.journal.step(f"account {account} leaves its unit"):
         unit = organizations.list_parents(ChildId=account)["Parents"][0]["Id"]

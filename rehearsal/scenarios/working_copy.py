@@ -44,6 +44,12 @@ class WorkingCopy:
         document["Parameters"].update(values)
         self.write(workspace.TARGETS, json.dumps(document, indent=2) + "\n")
 
+    def add_tag(self, path: str, key: str, value: str) -> None:
+        """Put a stack tag into a template configuration: the targets file, or templates/tags.json."""
+        document = json.loads(self.read(path))
+        document["Tags"][key] = value
+        self.write(path, json.dumps(document, indent=2) + "\n")
+
     def commit(self, message: str) -> str:
         """Commit every change to the branch main, as a push does; returns the commit's id."""
         files = self._files()

@@ -1,19 +1,38 @@
-"""A small repository to build in, and an account of moto's that records calls and can fail any of them."""
+"""A small repository to build in, and an account of moto's that records calls and can fail any of them.
+
+CloudFormation is a fake: moto's needs packages that nothing else here does.
+"""
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import botocore.session
 import pytest
+from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
 HOME_REGION = "us-east-1"
 OTHER_REGION = "us-east-2"
 ACCOUNT = "123456789012"  # moto's
+
+
+@dataclass
+class Stack:
+    """A stack as CloudFormation shows it."""
+
+    body: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+def _listed(values: Mapping[str, str], of: str) -> list[dict[str, str]]:
+    key, value = {"Tags": ("Key", "Value"), "Parameters": ("ParameterKey", "ParameterValue")}[of]
+    return [{key: name, value: content} for name, content in values.items()]
 
 
 class Aws:
@@ -24,6 +43,7 @@ class Aws:
         core.register("before-call", self._before_call)
         self.session = boto3.session.Session(botocore_session=core, region_name=HOME_REGION)
         self.calls: list[str] = []
+        self.stacks: dict[str, Stack] = {}
         self.owners: set[str] = set()
         self._should_fail: Callable[[int, str], Exception | None] = lambda number, call: None
 
@@ -35,7 +55,7 @@ class Aws:
         self._should_fail = lambda number, call: None
         self.calls.clear()
 
-    def _before_call(self, **event: Any) -> None:
+    def _before_call(self, **event: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
         model, params, context = event["model"], event["params"], event["context"]
         call = f"{context['client_region']} {model.name}"
         self.calls.append(call)
@@ -44,6 +64,28 @@ class Aws:
         error = self._should_fail(len(self.calls) - 1, call)
         if error is not None:
             raise error
+        if model.service_model.service_name == "cloudformation":
+            return self._cloudformation(model.name, params["body"]["StackName"])
+        return None
+
+    def _cloudformation(self, operation: str, name: str) -> tuple[AWSResponse, dict[str, Any]]:
+        stack = self.stacks.get(name)
+        if stack is None:
+            fault = {"Code": "ValidationError", "Message": f"Stack with id {name} does not exist"}
+            return AWSResponse("", 400, {}, None), {"Error": fault}
+        answers = {
+            "DescribeStacks": {
+                "Stacks": [
+                    {
+                        "StackName": name,
+                        "Parameters": _listed(stack.parameters, "Parameters"),
+                        "Tags": _listed(stack.tags, "Tags"),
+                    }
+                ]
+            },
+            "GetTemplate": {"TemplateBody": stack.body},
+        }
+        return AWSResponse("", 200, {}, None), answers[operation]
 
     def make_bucket(self, region: str) -> str:
         name = f"lambda-deployment-bucket-{ACCOUNT}-{region}"

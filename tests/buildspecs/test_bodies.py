@@ -11,7 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from buildspecs import bodies
-from buildspecs.bodies import BODIES, RECORDED
+from buildspecs.bodies import BODIES
+from buildspecs.recorded import RECORDED, TEMPLATE
 from buildspecs.targets import FILE
 from tests.buildspecs.conftest import HOME_REGION, Aws
 
@@ -20,8 +21,8 @@ MEMBER = "MEMBER_ACCOUNT_TEMPLATE_KEY"
 
 @pytest.fixture
 def templates(repository: Path) -> Path:
-    """The repository with a body for every variable, and targets that do not hold the home Region."""
-    for number, name in enumerate(BODIES.values()):
+    """The repository with every template that is read, and targets that do not hold the home Region."""
+    for number, name in enumerate([*BODIES.values(), TEMPLATE]):
         path = repository / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"Description: body {number}\n")
@@ -100,32 +101,28 @@ def test_the_order_of_the_targets_does_not_count(run: Callable[[], int], templat
     assert exported(templates) == before
 
 
-def test_what_ssm_holds_is_handed_on(aws: Aws, run: Callable[[], int], templates: Path) -> None:
+def test_what_the_targets_stack_is_given_is_handed_on(run: Callable[[], int], templates: Path) -> None:
     ssm = boto3.client("ssm", region_name=HOME_REGION)
-    for variable, name in RECORDED.items():
-        ssm.put_parameter(Name=name, Value=f"value of {variable}", Overwrite=True)
+    for variable, each in RECORDED.items():
+        ssm.put_parameter(Name=each.ssm_name, Value=f"value of {variable}", Overwrite=True)
     run()
     variables = exported(templates)
     assert {name: variables[name] for name in RECORDED} == {name: f"value of {name}" for name in RECORDED}
 
 
-@pytest.mark.parametrize("removed", [list(RECORDED), list(RECORDED)[:1]], ids=["all", "one"])
-def test_a_parameter_that_does_not_exist_yet_is_none(
-    run: Callable[[], int], templates: Path, removed: list[str]
-) -> None:
-    boto3.client("ssm", region_name=HOME_REGION).delete_parameters(Names=[RECORDED[name] for name in removed])
-    assert run() == 0
-    variables = exported(templates)
-    assert {variables[name] for name in removed} == {"none"}
-
-
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "InternalServerError"])
-def test_any_other_answer_of_ssm_fails(
-    aws: Aws, run: Callable[[], int], templates: Path, capsys: pytest.CaptureFixture[str], code: str
+@pytest.mark.parametrize("call", ["GetParameters", "DescribeStacks"])
+def test_an_answer_of_aws_that_says_nothing_of_the_values_fails(
+    aws: Aws,
+    run: Callable[[], int],
+    templates: Path,
+    capsys: pytest.CaptureFixture[str],
+    code: str,
+    call: str,
 ) -> None:
     """Taken for "none", it would reset what the targets stack holds."""
-    error = ClientError({"Error": {"Code": code, "Message": "injected"}}, "GetParameters")
-    aws.fail(lambda number, call: error)
+    error = ClientError({"Error": {"Code": code, "Message": "injected"}}, call)
+    aws.fail(lambda number, made: error if made.endswith(call) else None)
     assert run() == 1
     assert code in capsys.readouterr().err
     assert not (templates / ".build" / "pipeline-variables.sh").exists()
@@ -140,12 +137,12 @@ def test_a_failed_run_leaves_no_variables_of_an_earlier_one(
     assert not (templates / ".build" / "pipeline-variables.sh").exists()
 
 
-def test_a_missing_body_is_named(
+def test_a_missing_template_is_named(
     run: Callable[[], int], templates: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (templates / BODIES[MEMBER]).unlink()
     assert run() == 1
-    assert f"StackSet body {BODIES[MEMBER]} cannot be read" in capsys.readouterr().err
+    assert f"template {BODIES[MEMBER]} cannot be read" in capsys.readouterr().err
 
 
 def test_every_variable_is_printed(

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from buildspecs.archive import PACKAGES, ROOT
-from buildspecs.bodies import BODIES, RECORDED
+from buildspecs.bodies import BODIES
+from buildspecs.recorded import RECORDED
 
 VALIDATE = "validate-templates.yml"
 PACKAGING = {

@@ -411,6 +411,8 @@ REPORT = "codebuild/ValidateTemplates/aws-backup-codebuild-validate-templates.ya
 METHODS = {
     "get_caller_identity": None,  # needs no permission
     "get_parameters": "ssm:GetParameters",
+    "describe_stacks": "cloudformation:DescribeStacks",
+    "get_template": "cloudformation:GetTemplate",
     "put_parameter": "ssm:PutParameter",
     "head_object": "s3:GetObject",
     "put_object": "s3:PutObject",
@@ -454,6 +456,11 @@ def build_needs(package: str | None, log_group: str) -> list[Need]:
             found.append(Need("s3:ListBucket", bucket, "HeadObject answers 404 only to those who may list"))
         found += calls(("ssm:PutParameter",), f"{recorded}/deployed-package", "recorded last")
         found.append(Need("ssm:GetParameters", f"{PARAMETERS}/backup/target/regions", "where packages go"))
+    else:
+        owner = f"{STACK_ARNS}/aws-backup-ssm-targets/0a1b2c3d"
+        found += calls(
+            ("cloudformation:DescribeStacks", "cloudformation:GetTemplate"), owner, "what the stack has"
+        )
     return found
 
 
