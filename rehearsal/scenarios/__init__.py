@@ -61,6 +61,11 @@ SCENARIOS: Final = (
         "analysis-fails", "A template with a fault stops before anything is deployed.", faults.analysis_fails
     ),
     Scenario(
+        "tests-fail",
+        "A function that fails its tests stops before anything is deployed.",
+        faults.tests_fail,
+    ),
+    Scenario(
         "upload-fails",
         "A bucket that refuses a package fails the build; the next run completes it.",
         faults.upload_fails,

@@ -17,8 +17,10 @@ from rehearsal.scenarios.changes import (
 )
 from rehearsal.scenarios.rollout import Rollout
 from rehearsal.scenarios.snapshot import changes, difference
+from rehearsal.workspace import TARGETS
 
 _VAULT: Final = "  Vault:\n    Type: AWS::Backup::BackupVault\n"
+_FUNCTION_SOURCE: Final = "lambdas/tag_on_restore/arn.py"
 _RULE_NAME: Final = "backup-events-of-this-account"
 
 
@@ -33,6 +35,20 @@ def analysis_fails(rollout: Rollout) -> None:
     with rollout.unchanged("the corrected commit goes through and has nothing to deploy"):
         rollout.files.write(MEMBER_TEMPLATE, good)
         rollout.commit("The property as it was")
+        rollout.run()
+
+
+def tests_fail(rollout: Rollout) -> None:
+    good = {path: rollout.files.read(path) for path in (_FUNCTION_SOURCE, TARGETS)}
+    with rollout.unchanged("nothing was deployed: neither the function nor the tag of the same commit"):
+        rollout.files.edit(_FUNCTION_SOURCE, "re.fullmatch(form,", "re.match(form,")
+        rollout.files.add_tag(TARGETS, "Stage", "of a commit that fails")
+        rollout.commit("A fault in TagOnRestore, and a stack tag")
+        rollout.run(ExpectedFailure("TestBackupRecoveryWithAWSBackup", "test_arn"), analysed=True)
+    with rollout.unchanged("the corrected commit goes through and has nothing to deploy"):
+        for path, text in good.items():
+            rollout.files.write(path, text)
+        rollout.commit("Both as they were")
         rollout.run()
 
 

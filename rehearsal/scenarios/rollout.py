@@ -22,9 +22,15 @@ from rehearsal.scenarios.snapshot import Change, Facts, Scope
 from rehearsal.scenarios.working_copy import WorkingCopy
 
 # Not as on AWS, and said so: the builds of a scenario collect a few small test files only
-# (test_arn, test_request and the like), and lint the templates only where the scenario is about that.
+# (test_arn, test_request and the like); the static analysis, and the tests that belong to it, run only where
+# the scenario is about them.
 FEWER_TESTS: Final = Differences({"PYTEST_ADDOPTS": "--ignore-glob=*/test_[!ar]*"})
-NO_ANALYSIS: Final = replace(FEWER_TESTS, left_out={"buildspecs.lint": "the scenario is not about it"})
+NO_ANALYSIS: Final = replace(
+    FEWER_TESTS,
+    left_out=dict.fromkeys(
+        ("buildspecs.lint", "pytest --quiet --numprocesses"), "the scenario is not about it"
+    ),
+)
 _WAIT_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.1
 

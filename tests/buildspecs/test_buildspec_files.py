@@ -124,6 +124,13 @@ def test_every_gate_runs_before_anything_is_deployed() -> None:
     assert line.endswith('python -m buildspecs.lint --home-region "$AWS_DEFAULT_REGION"')
 
 
+def test_the_functions_are_tested_before_anything_is_deployed() -> None:
+    """The packaging builds test them once more; but stacks and the pipeline itself change before those."""
+    *checks, last = commands(VALIDATE, "build")
+    assert "python -m pytest --quiet --numprocesses 2 --dist worksteal tests/lambdas" in checks
+    assert "buildspecs.bodies" in last
+
+
 def test_cfn_nag_scans_every_template_and_warnings_fail() -> None:
     scans = [shlex.split(line) for line in commands(VALIDATE, "build") if line.startswith("cfn_nag_scan")]
     assert [scan[scan.index("--input-path") + 1] for scan in scans] == ["templates", "codebuild"]
