@@ -5,8 +5,12 @@ buildspecs.rollout` is the pipeline's last action: it names every account and Re
 with CloudFormation's reason, and exits with 1, so that the execution fails and whoever is notified of
 failures hears of it. Everything else is deployed by then.
 
-CloudFormation leaves out suspended accounts; they are named, but are no failure: nobody can do anything in
-them. Accounts where an operation is under way (one that has just joined) are named and are no failure either.
+CloudFormation leaves out suspended accounts (a closed account is one); they are named, but are no failure:
+nobody can do anything in them. Only the detailed status tells: AWS does not document which status goes with
+it. A StackSet that had nothing to do since an account was suspended does not know of it yet. An account that
+is merely denied everything, by a service control policy, is not suspended for CloudFormation: it fails.
+
+Accounts where an operation is under way (one that has just joined) are named and are no failure either.
 Statuses: StackInstanceSummary and StackInstanceComprehensiveStatus, CloudFormation API Reference.
 """
 
@@ -39,7 +43,7 @@ class CloudFormation(Protocol):
 
 @dataclass(frozen=True, order=True)
 class Instance:
-    """A stack of a StackSet that is not up to date."""
+    """A stack of a StackSet that is not up to date, or may not be: its account is suspended."""
 
     stack_set: str
     account: str
@@ -48,8 +52,17 @@ class Instance:
     reason: str
 
     @property
+    def is_suspended(self) -> bool:
+        return self.detail == SUSPENDED
+
+    @property
     def is_failure(self) -> bool:
-        return self.detail != SUSPENDED and self.detail not in UNDER_WAY
+        return not self.is_suspended and self.detail not in UNDER_WAY
+
+    @property
+    def verdict(self) -> str:
+        """The detailed status in a word or two."""
+        return "suspended" if self.is_suspended else "FAILED" if self.is_failure else "not yet"
 
     def __str__(self) -> str:
         reason = f": {self.reason}" if self.reason else ""
@@ -57,15 +70,23 @@ class Instance:
 
 
 def instances(cloudformation: CloudFormation) -> list[Instance]:
-    """Every instance of this solution's StackSets that is not current. RolloutError: there is no StackSet."""
-    found, stack_sets = [], 0
+    """Every instance of this solution's StackSets that is not current, or whose account is suspended.
+
+    Raises RolloutError if there is no StackSet.
+    """
+    found: list[Instance] = []
+    stack_sets = 0
     for call_as, prefix in PREFIXES.items():
         for stack_set in _pages(cloudformation.list_stack_sets, Status="ACTIVE", CallAs=call_as):
             name = str(stack_set["StackSetName"])
             if name.startswith(prefix):
                 stack_sets += 1
                 summaries = _pages(cloudformation.list_stack_instances, StackSetName=name, CallAs=call_as)
-                found += [_instance(name, each) for each in summaries if each.get("Status") != "CURRENT"]
+                found += (
+                    instance
+                    for each in summaries
+                    if (instance := _instance(name, each)).is_suspended or each.get("Status") != "CURRENT"
+                )
     if not stack_sets:
         raise RolloutError(f"there is no StackSet {' or '.join(f'{each}*' for each in PREFIXES.values())}")
     print(f"{stack_sets} StackSets looked at")
@@ -94,19 +115,28 @@ def _pages(call: Any, **request: str) -> Iterator[Mapping[str, Any]]:
 
 
 def report(cloudformation: CloudFormation) -> int:
-    """Print every instance that is not current; 1 if one has failed."""
+    """Print every instance that is not up to date; 1 if one has failed."""
     found = instances(cloudformation)
     failures = [each for each in found if each.is_failure]
+    suspended = [each for each in found if each.is_suspended]
     for each in found:
-        print(f"{'FAILED' if each.is_failure else 'not yet'}  {each}")
-    if failures:
-        accounts = sorted({each.account for each in failures})
+        print(f"{each.verdict}  {each}")
+    if suspended:
         print(
-            f"error: {len(failures)} stacks in account {', '.join(accounts)} are not up to date; everything"
+            f"account {_accounts(suspended)} is suspended: CloudFormation leaves it out, which is no failure."
+            " docs/operations.md says what to do (An account is suspended)"
+        )
+    if failures:
+        print(
+            f"error: {len(failures)} stacks in account {_accounts(failures)} are not up to date; everything"
             " else is deployed. docs/operations.md says what to do (An account failed in a StackSet)",
             file=sys.stderr,
         )
     return 1 if failures else 0
+
+
+def _accounts(found: Sequence[Instance]) -> str:
+    return ", ".join(sorted({each.account for each in found}))
 
 
 def main(arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None) -> int:

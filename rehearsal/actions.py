@@ -85,7 +85,10 @@ def source(context: Context) -> Done:
 
 
 def build(context: Context) -> Done:
-    """CodeBuild: runs the project's buildspec on the primary source."""
+    """CodeBuild: runs the project's buildspec on the primary source.
+
+    A build that hands nothing on runs for what it prints, so that is shown.
+    """
     _only(context, "ProjectName", "PrimarySource", "EnvironmentVariables")
     action, configuration = context.action, context.configuration
     owner = context.emulator.session(context.account, context.region)
@@ -119,6 +122,9 @@ def build(context: Context) -> Done:
         if result.artifact is None:
             raise ActionError(f"project {project.name} makes no artifact, but the action hands one on.")
         context.store.put(role.client("s3"), action.outputs[0], result.artifact)
+    elif not result.exported:
+        for line in result.printed:
+            context.say(line)
     return Done(f"project {project.name}", result.exported)
 
 

@@ -51,11 +51,15 @@ class Project:
 
 @dataclass(frozen=True)
 class Build:
-    """How a build ended. `artifact` is the zip for the pipeline, None when the buildspec names none."""
+    """How a build ended. `artifact` is the zip for the pipeline, None when the buildspec names none.
+
+    `printed` is the end of its log.
+    """
 
     commands: tuple[BuildCommand, ...]
     exported: Mapping[str, str]
     artifact: bytes | None
+    printed: tuple[str, ...]
 
 
 def _variables(entries: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str, str], ...]:
@@ -107,7 +111,7 @@ def run(
     )
     if not result.succeeded:
         raise ActionError(f"project {project.name}: {_fault(result.commands)}", *_tail(log))
-    return Build(result.commands, result.exported, _artifact(spec.artifacts, source))
+    return Build(result.commands, result.exported, _artifact(spec.artifacts, source), tuple(_tail(log)))
 
 
 def _resolve(project: Project, role: Role, wanted: Sequence[tuple[str, str, str]]) -> dict[str, str]:

@@ -95,6 +95,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_orgs",
         "_ous",
         "_policies",
+        "_public_account",
         "_roots",
         "_tags",
         "_target",

@@ -15,7 +15,7 @@ from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError, UnsupportedError
 from rehearsal.journal import Journal, Status, describe
 from rehearsal.organization import Organization
-from rehearsal.scenarios import changes, faults, targets
+from rehearsal.scenarios import changes, faults, suspension, targets
 from rehearsal.scenarios.rollout import FEWER_TESTS, Rollout
 from rehearsal.scenarios.working_copy import WorkingCopy
 
@@ -88,6 +88,11 @@ SCENARIOS: Final = (
         "account-leaves",
         "An account that leaves keeps vault, key and recovery points.",
         targets.account_leaves,
+    ),
+    Scenario(
+        "account-suspended",
+        "A suspended account is left out and named; all others are done.",
+        suspension.account_suspended,
     ),
 )
 

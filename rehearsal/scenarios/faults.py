@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from buildspecs.rollout import SUSPENDED
 from rehearsal.errors import OutcomeError
 from rehearsal.pipeline import ExpectedFailure
 from rehearsal.scenarios.changes import (
@@ -126,10 +127,11 @@ def _new_rule() -> str:
 
 
 def _refusals(rollout: Rollout) -> list[str]:
+    """Suspended accounts refuse nothing: nothing is tried in them."""
     return [
         f"account {each['Account']}, {each['Region']}: {each.get('StatusReason')}"
         for each in rollout.instances()
-        if each["Status"] != "CURRENT"
+        if each["Status"] != "CURRENT" and each["StackInstanceStatus"]["DetailedStatus"] != SUSPENDED
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -160,13 +161,7 @@ def account_joins(rollout: Rollout) -> None:
     before, known = rollout.snapshot(), len(rollout.executions())
     account = rollout.new_account()
     rollout.use_members(*rollout.members, account)
-    wanted = len(names.ROLE_SETS) + len(names.REGIONAL_SETS) * len(rollout.regions)
-    with rollout.journal.step("the StackSets deploy to it by themselves") as step:
-        rollout.eventually(
-            lambda: [each["Status"] for each in _instances(rollout, account)] == ["CURRENT"] * wanted,
-            f"account {account} has not got its {wanted} stacks",
-        )
-        step.summary = f"{wanted} stacks"
+    deployed_by_itself(rollout, account)
     rollout.only(
         "the account has got everything, and nothing else has changed",
         before,
@@ -180,8 +175,20 @@ def account_joins(rollout: Rollout) -> None:
     rollout.is_consistent()
 
 
-def _instances(rollout: Rollout, account: str) -> list[dict[str, str]]:
-    return [{**each} for each in rollout.instances() if each["Account"] == account]
+def deployed_by_itself(rollout: Rollout, account: str) -> None:
+    """A step: the account that has come into a unit gets every stack without anybody's doing."""
+    wanted = len(names.ROLE_SETS) + len(names.REGIONAL_SETS) * len(rollout.regions)
+    with rollout.journal.step("the StackSets deploy to it by themselves") as step:
+        rollout.eventually(
+            lambda: [each["Status"] for each in instances(rollout, account)] == ["CURRENT"] * wanted,
+            f"account {account} has not got its {wanted} stacks",
+        )
+        step.summary = f"{wanted} stacks"
+
+
+def instances(rollout: Rollout, account: str) -> list[Mapping[str, Any]]:
+    """The account's instances of the StackSets for the organization."""
+    return [each for each in rollout.instances() if each["Account"] == account]
 
 
 def account_leaves(rollout: Rollout) -> None:
@@ -197,7 +204,7 @@ def account_leaves(rollout: Rollout) -> None:
             AccountId=account, SourceParentId=unit, DestinationParentId=rollout.organization.root
         )
         rollout.eventually(
-            lambda: not _instances(rollout, account), f"StackSets still hold stacks of account {account}"
+            lambda: not instances(rollout, account), f"StackSets still hold stacks of account {account}"
         )
     rollout.use_members(*staying)
     rollout.only(

@@ -69,12 +69,78 @@ def test_every_failed_account_and_region_is_named_with_the_reason(capsys: pytest
     assert "docs/operations.md" in err
 
 
-@pytest.mark.parametrize("detail", ["SKIPPED_SUSPENDED_ACCOUNT", "PENDING", "RUNNING"])
-def test_a_suspended_account_and_one_that_just_joins_are_told_but_fail_nothing(
+@pytest.mark.parametrize("detail", ["PENDING", "RUNNING"])
+def test_an_account_that_just_joins_is_told_but_fails_nothing(
     capsys: pytest.CaptureFixture[str], detail: str
 ) -> None:
     assert rollout.report(of_members(summary("444444444444", "us-east-1", "OUTDATED", detail))) == 0
     assert f"not yet  account 444444444444, us-east-1: {VAULTS}: {detail}\n" in capsys.readouterr().out
+
+
+SUSPENDED = "444444444444"
+
+
+# AWS documents the detailed status and no status with it; OUTDATED is what was seen of it.
+@pytest.mark.parametrize("status", ["OUTDATED", "CURRENT", "INOPERABLE"])
+def test_a_suspended_account_is_named_as_such_whatever_its_status_and_fails_nothing(
+    capsys: pytest.CaptureFixture[str], status: str
+) -> None:
+    skipped = [
+        summary(SUSPENDED, region, status, "SKIPPED_SUSPENDED_ACCOUNT", "This account is suspended.")
+        for region in ("us-east-1", "us-east-2")
+    ]
+    assert rollout.report(of_members(*skipped)) == 0
+    out, err = capsys.readouterr()
+    for region in ("us-east-1", "us-east-2"):
+        line = (
+            f"account {SUSPENDED}, {region}: {VAULTS}: SKIPPED_SUSPENDED_ACCOUNT: This account is suspended."
+        )
+        assert f"suspended  {line}\n" in out
+    assert f"account {SUSPENDED} is suspended: CloudFormation leaves it out" in out
+    assert "docs/operations.md" in out
+    assert err == ""
+
+
+def test_a_suspended_account_of_a_self_managed_stack_set_is_named_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As AWS answered in github.com/ansible-collections/community.aws/issues/2358: without a StackId."""
+    answer = {
+        "StackSetId": f"{BUCKETS}:00000000-0000-4000-8000-000000000000",
+        "Region": "us-east-2",
+        "Account": SUSPENDED,
+        "Status": "OUTDATED",
+        "StatusReason": "This account is suspended. To remove this instance from the stack set, run "
+        "DeleteStackInstances with the RetainStacks parameter.",
+        "StackInstanceStatus": {"DetailedStatus": "SKIPPED_SUSPENDED_ACCOUNT"},
+        "OrganizationalUnitId": "",
+        "DriftStatus": "NOT_CHECKED",
+    }
+    assert rollout.report(FakeCloudFormation({"SELF": {BUCKETS: [answer]}})) == 0
+    out = capsys.readouterr().out
+    assert f"suspended  account {SUSPENDED}, us-east-2: {BUCKETS}: SKIPPED_SUSPENDED_ACCOUNT: This" in out
+
+
+def test_a_suspended_account_hides_no_failure_and_a_failure_no_suspended_account(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    skipped = summary(SUSPENDED, "us-east-1", "OUTDATED", "SKIPPED_SUSPENDED_ACCOUNT")
+    failed = summary("555555555555", "us-east-1", "OUTDATED", "FAILED", "Vault: exists already")
+    assert rollout.report(of_members(skipped, failed)) == 1
+    out, err = capsys.readouterr()
+    assert f"account {SUSPENDED} is suspended" in out
+    assert "error: 1 stacks in account 555555555555 are not up to date" in err
+
+
+def test_an_account_that_the_organization_has_only_denied_everything_has_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """CloudFormation does not know that this was meant as a suspension."""
+    reason = "explicit deny in a service control policy"
+    assert rollout.report(of_members(summary(SUSPENDED, "us-east-1", "OUTDATED", "FAILED", reason))) == 1
+    out = capsys.readouterr().out
+    assert f"FAILED  account {SUSPENDED}, us-east-1: {VAULTS}: FAILED: {reason}\n" in out
+    assert "is suspended" not in out
 
 
 @pytest.mark.parametrize("detail", ["CANCELLED", "FAILED", "FAILED_IMPORT", "INOPERABLE"])

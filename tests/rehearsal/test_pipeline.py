@@ -38,6 +38,10 @@ artifacts:
   base-directory: out
   files: ["**/*"]
 """
+REPORT = """\
+version: 0.2
+phases: {build: {commands: ['echo "all is well" && echo "or nearly" >&2']}}
+"""
 TOPIC = """\
 Parameters: {Name: {Type: String}, Label: {Type: String, Default: none}}
 Resources:
@@ -130,6 +134,25 @@ DEPLOY = {
 }
 
 
+def project(name: str) -> dict[str, Any]:
+    """A CodeBuild project with the buildspec <name>.yml."""
+    return {
+        "Type": "AWS::CodeBuild::Project",
+        "Properties": {
+            "Name": name,
+            "ServiceRole": {"Fn::GetAtt": ["BuildRole", "Arn"]},
+            "Source": {"Type": "CODEPIPELINE", "BuildSpec": f"{name}.yml"},
+            "Artifacts": {"Type": "CODEPIPELINE"},
+            "Environment": {
+                "Type": "LINUX_CONTAINER",
+                "ComputeType": "BUILD_GENERAL1_SMALL",
+                "Image": "aws/codebuild/amazonlinux-x86_64-standard:6.0",
+                "EnvironmentVariables": [{"Name": "PLACE", "Value": "world"}],
+            },
+        },
+    }
+
+
 def template(permissions: dict[str, Any], steps: list[dict[str, Any]]) -> str:
     """A pipeline with everything that it needs, in one stack."""
     return json.dumps(
@@ -141,21 +164,8 @@ def template(permissions: dict[str, Any], steps: list[dict[str, Any]]) -> str:
                     "Type": "AWS::SSM::Parameter",
                     "Properties": {"Name": "/test/greeting", "Type": "String", "Value": "hello"},
                 },
-                "Project": {
-                    "Type": "AWS::CodeBuild::Project",
-                    "Properties": {
-                        "Name": "compile",
-                        "ServiceRole": {"Fn::GetAtt": ["BuildRole", "Arn"]},
-                        "Source": {"Type": "CODEPIPELINE", "BuildSpec": "build.yml"},
-                        "Artifacts": {"Type": "CODEPIPELINE"},
-                        "Environment": {
-                            "Type": "LINUX_CONTAINER",
-                            "ComputeType": "BUILD_GENERAL1_SMALL",
-                            "Image": "aws/codebuild/amazonlinux-x86_64-standard:6.0",
-                            "EnvironmentVariables": [{"Name": "PLACE", "Value": "world"}],
-                        },
-                    },
-                },
+                "Project": project("compile"),
+                "Report": project("report"),
                 "Pipeline": {
                     "Type": "AWS::CodePipeline::Pipeline",
                     "Properties": {
@@ -227,7 +237,8 @@ class World:
 
     def commit(self, files: dict[str, str]) -> None:
         content = {
-            "build.yml": BUILDSPEC,
+            "compile.yml": BUILDSPEC,
+            "report.yml": REPORT,
             "topic.yaml": TOPIC,
             "broken.yaml": BROKEN,
             "configuration.json": json.dumps({"Parameters": {"Label": "x"}, "Tags": {"T": "1"}}),
@@ -315,6 +326,17 @@ def test_a_build_that_fails_stops_the_pipeline_with_the_end_of_its_log(world: Wo
     assert caught.value.details == ("told to fail",)
     assert execution.failed_stage == "Build"
     assert world.statuses() == {"Source · Files": "passed", "Build · Compile": "failed"}
+
+
+def test_what_a_build_has_printed_is_shown_if_it_hands_nothing_on(world: World) -> None:
+    report = action("Tell", "Build/CodeBuild", "Source", Configuration={"ProjectName": "report"})
+    world.execution({"Name": "Report", "Actions": [report]}).run()
+    lines = {step.title: step.lines for step in world.journal.steps}
+    command, *printed = lines["Report · Tell"]
+    assert command.startswith("build: echo")
+    assert printed == ["all is well", "or nearly"]
+    assert "Tell: all is well\n" in world.text.getvalue()
+    assert all(line.startswith("build: ") for line in lines["Build · Compile"])
 
 
 def test_a_stack_that_fails_is_told_with_its_first_failed_resource(world: World) -> None:
@@ -474,7 +496,7 @@ def test_what_an_action_cannot_do_is_named(world: World, step: dict[str, Any], n
 
 
 def test_a_build_without_its_parameter_says_which(world: World) -> None:
-    execution = world.execution(build__yml=BUILDSPEC.replace("/test/greeting", "/test/misspelt"))
+    execution = world.execution(compile__yml=BUILDSPEC.replace("/test/greeting", "/test/misspelt"))
     with pytest.raises(ActionError, match="project compile: SSM has no parameter /test/misspelt"):
         execution.run()
 

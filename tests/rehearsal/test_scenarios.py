@@ -65,7 +65,7 @@ def test_every_scenario(subtests: pytest.Subtests) -> None:
 
 def test_every_scenario_of_the_issue_has_a_name_and_a_sentence() -> None:
     names = [scenario.name for scenario in scenarios.SCENARIOS]
-    assert len(set(names)) == len(names) == 15
+    assert len(set(names)) == len(names) == 16
     assert all(scenario.sentence.endswith(".") for scenario in scenarios.SCENARIOS)
     assert scenarios.named(names[3]) == [scenarios.SCENARIOS[3]]
     assert list(scenarios.named("all")) == list(scenarios.SCENARIOS)

@@ -4,6 +4,7 @@ from rehearsal.emulator.configuration import Configuration
 from rehearsal.emulator.extensions import (
     backup,
     base,
+    closed_accounts,
     cloudformation,
     codecommit,
     codepipeline,
@@ -26,6 +27,7 @@ def install(configuration: Configuration) -> None:
     base.configure(configuration)
     iam.install()
     organizations.install(configuration)
+    closed_accounts.install()
     service_roles.install()
     codecommit.install()
     codepipeline.install()

@@ -157,6 +157,18 @@ def on_move(told: Callable[[str, str, str], None]) -> None:
     _moved.append(told)
 
 
+def checking(
+    check: Callable[[dict[str, Any]], None], operation: Callable[[dict[str, Any]], Answer]
+) -> Callable[[dict[str, Any]], Answer]:
+    """An operation that is refused with the error that a check of its payload raises."""
+
+    def checked(payload: dict[str, Any]) -> Answer:
+        check(payload)
+        return operation(payload)
+
+    return checked
+
+
 # -- requests ------------------------------------------------------------------------------------------------
 
 
@@ -221,7 +233,7 @@ def _add_operations() -> None:
     for name, operation in _OPERATIONS.items():
         dispatch[name] = _answering(operation)
     for name, check in _CHECKS.items():
-        dispatch[name] = _checking(check, dispatch[name])
+        dispatch[name] = checking(check, dispatch[name])
     move = dispatch["MoveAccount"]
 
     def move_account(payload: dict[str, Any]) -> Answer:
@@ -231,22 +243,12 @@ def _add_operations() -> None:
                 told(payload["AccountId"], payload["SourceParentId"], payload["DestinationParentId"])
         return answer
 
-    dispatch["MoveAccount"] = _checking(_check_move, move_account)
+    dispatch["MoveAccount"] = checking(_check_move, move_account)
     dispatch["CreateAccount"] = _create_account
 
 
 def _answering(operation: base.Operation) -> Callable[[dict[str, Any]], Answer]:
     return lambda payload: base.json_answer(operation(payload))
-
-
-def _checking(
-    check: Callable[[dict[str, Any]], None], operation: Callable[[dict[str, Any]], Answer]
-) -> Callable[[dict[str, Any]], Answer]:
-    def checked(payload: dict[str, Any]) -> Answer:
-        check(payload)
-        return operation(payload)
-
-    return checked
 
 
 def _create_organization(payload: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,10 @@ class StackFailedError(Exception):
     """A stack did not reach the wanted state; the message names the first failed resource and its reason."""
 
 
+class AccountSuspendedError(Exception):
+    """The account of an instance is suspended, so that StackSets leaves the instance out."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a stack is."""

@@ -9,6 +9,13 @@ or in parallel, as many accounts at a time and as much failure tolerance per reg
 say; automatic deployment when an account joins or leaves a target, in the order of AutoDeployment DependsOn,
 without tolerance. stackset_api.py answers the read calls.
 
+Every operation leaves out the instances in suspended accounts. They are no failure; their detailed status
+becomes SKIPPED_SUSPENDED_ACCOUNT (StackInstanceComprehensiveStatus, API Reference;
+aws.amazon.com/about-aws/whats-new/2023/06/aws-cloudformation-stacksets-suspended-accounts-deployments). Not
+documented, and taken from an answer of AWS in github.com/ansible-collections/community.aws/issues/2358: the
+status OUTDATED, and the reason. Assumed: the results of an operation leave them out (no status of a result
+would fit), and an instance can be forgotten with its stack retained, as that reason recommends.
+
 Not emulated: the permissions of the administration and execution roles beyond assuming them, drift, imports
 of stacks, StackSets made through the API instead of a template.
 """
@@ -22,8 +29,16 @@ from dataclasses import replace
 from typing import Any
 
 from rehearsal.emulator import hooks
-from rehearsal.emulator.extensions import base, objects, organizations, stacks, stackset_roles
+from rehearsal.emulator.extensions import (
+    base,
+    closed_accounts,
+    objects,
+    organizations,
+    stacks,
+    stackset_roles,
+)
 from rehearsal.emulator.extensions.stackset_model import (
+    AccountSuspendedError,
     Content,
     Instance,
     Operation,
@@ -128,6 +143,10 @@ def _delete(physical_id: str, _properties: dict[str, Any]) -> None:
 
 def _remove(stack_set: StackSet) -> None:
     run(stack_set, "DELETE", list(stack_set.instances.values()), delete_instance)
+    if stack_set.instances:
+        raise ValueError(
+            f"You can't yet delete StackSet {stack_set.name}, because it still contains stack instances"
+        )
     _sets.pop(stack_set.name, None)
 
 
@@ -245,6 +264,8 @@ def _run_region(
             return
         try:
             work(stack_set, instance)
+        except AccountSuspendedError as suspended:
+            _leave_out(instance, str(suspended))
         except StackFailedError as failure:
             failed += 1
             _end(operation, instance, "FAILED", str(failure))
@@ -263,8 +284,21 @@ def _end(operation: Operation, instance: Instance, status: str, reason: str = ""
     operation.results.append(Result(instance.place, instance.unit, status, reason))
 
 
+def _leave_out(instance: Instance, reason: str) -> None:
+    instance.status, instance.detail, instance.reason = "OUTDATED", "SKIPPED_SUSPENDED_ACCOUNT", reason
+
+
+def _refuse_suspended(instance: Instance) -> None:
+    if closed_accounts.is_suspended(instance.place.account):
+        raise AccountSuspendedError(
+            "This account is suspended. To remove this instance from the stack set, "
+            "run DeleteStackInstances with the RetainStacks parameter."
+        )
+
+
 def create_instance(stack_set: StackSet, instance: Instance) -> None:
     """Create the instance's stack; StackFailedError says why not."""
+    _refuse_suspended(instance)
     if not stack_set.service_managed:
         administrator, target = stack_set.administrator.account, instance.place.account
         stackset_roles.check(administrator, target, stack_set.properties, stack_set.arn)
@@ -273,6 +307,7 @@ def create_instance(stack_set: StackSet, instance: Instance) -> None:
 
 def update_instance(stack_set: StackSet, instance: Instance) -> None:
     """Update the instance's stack, or make it anew if its creation had failed."""
+    _refuse_suspended(instance)
     if stacks.exists(instance.place, instance.stack):
         stacks.update(instance.place, instance.stack, _content_of(stack_set, instance))
     else:
@@ -282,6 +317,7 @@ def update_instance(stack_set: StackSet, instance: Instance) -> None:
 
 def delete_instance(stack_set: StackSet, instance: Instance) -> None:
     """Delete the instance's stack and forget the instance."""
+    _refuse_suspended(instance)
     stacks.delete(instance.place, instance.stack)
     del stack_set.instances[instance.place]
 

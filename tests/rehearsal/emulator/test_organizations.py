@@ -196,3 +196,40 @@ def test_a_unit_with_accounts_cannot_be_deleted(world: World, organizations: Any
     with pytest.raises(ClientError) as error:
         organizations.delete_organizational_unit(OrganizationalUnitId=world.unit)
     assert refused(error) == "OrganizationalUnitNotEmptyException"
+
+
+def test_a_closed_account_is_suspended_and_stays_where_it_is(world: World, organizations: Any) -> None:
+    account = ACCOUNTS.members[1]
+    assert organizations.describe_account(AccountId=account)["Account"]["State"] == "ACTIVE"
+    organizations.close_account(AccountId=account)
+    described = organizations.describe_account(AccountId=account)["Account"]
+    assert (described["Status"], described["State"]) == ("SUSPENDED", "CLOSED")
+    states = {each["Id"]: each["State"] for each in organizations.list_accounts()["Accounts"]}
+    assert {each for each, state in states.items() if state != "ACTIVE"} == {account}
+    inside = organizations.list_accounts_for_parent(ParentId=world.unit)["Accounts"]
+    assert {each["Id"]: each["Status"] for each in inside} == {
+        ACCOUNTS.members[0]: "ACTIVE",
+        account: "SUSPENDED",
+    }
+    with pytest.raises(ClientError) as error:
+        organizations.close_account(AccountId=account)
+    assert refused(error) == "AccountAlreadyClosedException"
+
+
+@pytest.mark.parametrize(
+    ("caller", "account", "code"),
+    [
+        (ACCOUNTS.management, "999999999999", "AccountNotFoundException"),
+        (ACCOUNTS.management, ACCOUNTS.management, "ConstraintViolationException"),
+        (ACCOUNTS.members[0], ACCOUNTS.central, "AccessDeniedException"),
+        (ACCOUNTS.members[0], ACCOUNTS.members[0], "AccessDeniedException"),
+    ],
+)
+def test_only_the_management_account_closes_accounts_and_only_those_of_members(
+    world: World, caller: str, account: str, code: str
+) -> None:
+    with pytest.raises(ClientError) as error:
+        world.client("organizations", caller).close_account(AccountId=account)
+    assert refused(error) == code
+    described = world.client("organizations", ACCOUNTS.management).list_accounts()["Accounts"]
+    assert all(each["Status"] == "ACTIVE" for each in described if each["Id"] == account)

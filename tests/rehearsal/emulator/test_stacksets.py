@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -449,3 +450,118 @@ def test_a_new_account_gets_what_its_root_is_a_target_of(delegated: World, bodie
     newcomer = created["CreateAccountStatus"]["AccountId"]
     eventually(lambda: log_groups(delegated, newcomer, HOME_REGION, "/newcomer"))
     eventually(lambda: instances(delegated, name)[newcomer, HOME_REGION]["Status"] == "CURRENT")
+
+
+# -- suspended accounts --------------------------------------------------------------------------------------
+
+
+SKIPPED = "SKIPPED_SUSPENDED_ACCOUNT"
+
+
+@dataclass(frozen=True)
+class Household:
+    """A unit with an account that is going to be closed and one that stays open, and a name for its set."""
+
+    name: str
+    unit: str
+    closing: str
+    staying: str
+
+
+@pytest.fixture
+def household(delegated: World) -> Household:
+    """No stack set is deleted afterwards: AWS deletes none that holds a suspended account."""
+    name = f"household-{next(numbers)}"
+    organizations = delegated.client("organizations", ACCOUNTS.management)
+    unit = organizations.create_organizational_unit(ParentId=delegated.root, Name=name)["OrganizationalUnit"]
+    accounts = []
+    for each in ("closing", "staying"):
+        made = organizations.create_account(AccountName=f"{name}-{each}", Email=f"{name}-{each}@example.com")
+        accounts.append(made["CreateAccountStatus"]["AccountId"])
+        move(delegated, accounts[-1], delegated.root, unit["Id"])
+    return Household(name, unit["Id"], *accounts)
+
+
+def close(world: World, account: str) -> None:
+    world.client("organizations", ACCOUNTS.management).close_account(AccountId=account)
+
+
+def details(world: World, name: str) -> dict[tuple[str, str], str]:
+    return {
+        place: each["StackInstanceStatus"]["DetailedStatus"] for place, each in instances(world, name).items()
+    }
+
+
+def test_a_suspended_account_is_left_out_and_all_others_are_done(
+    delegated: World, bodies: Any, household: Household
+) -> None:
+    name, closed, staying = household.name, household.closing, household.staying
+    first, second = f"/{name}/1", f"/{name}/2"
+    bodies(f"{name}-1", body(first))
+    bodies(f"{name}-2", body(first, second))
+    targets = {"OrganizationalUnitIds": [household.unit]}
+    delegated.create(name, stack_set(name, f"{name}-1", targets, (HOME_REGION,)))
+    close(delegated, closed)
+    # The set tolerates no failure.
+    updated = delegated.update(name, stack_set(name, f"{name}-2", targets, REGIONS))
+    assert (updated.status, updated.reason) == ("UPDATE_COMPLETE", "")
+    assert details(delegated, name) == {
+        (account, region): detail
+        for account, detail in ((closed, SKIPPED), (staying, "SUCCEEDED"))
+        for region in REGIONS
+    }
+    found = instances(delegated, name)
+    for region in REGIONS:
+        assert found[closed, region]["Status"] == "OUTDATED"
+        assert "account is suspended" in found[closed, region]["StatusReason"]
+        assert log_groups(delegated, staying, region, f"/{name}/") == {first, second}
+    assert log_groups(delegated, closed, HOME_REGION, f"/{name}/") == {first}
+    assert log_groups(delegated, closed, OTHER_REGION, f"/{name}/") == set()
+    assert "StackId" in found[closed, HOME_REGION]
+    assert "StackId" not in found[closed, OTHER_REGION]
+    made, changed = operations(delegated, name)[:2]
+    assert [(each["Action"], each["Status"]) for each in (changed, made)] == [
+        ("UPDATE", "SUCCEEDED"),
+        ("CREATE", "SUCCEEDED"),
+    ]
+    results = delegated.client("cloudformation").list_stack_set_operation_results(
+        StackSetName=name, OperationId=changed["OperationId"], CallAs="DELEGATED_ADMIN"
+    )["Summaries"]
+    assert [(each["Account"], each["Status"]) for each in results] == [(staying, "SUCCEEDED")]
+
+
+def test_a_set_is_not_deleted_while_it_holds_a_suspended_account(
+    delegated: World, bodies: Any, household: Household
+) -> None:
+    name = household.name
+    bodies(name, body(f"/{name}"))
+    targets = {"OrganizationalUnitIds": [household.unit]}
+    delegated.create(name, stack_set(name, name, targets, (HOME_REGION,)))
+    close(delegated, household.closing)
+    delegated.client("cloudformation").delete_stack(StackName=name)
+    deleted = delegated.settled(name, ACCOUNTS.home, HOME_REGION)
+    assert deleted.status == "DELETE_FAILED"
+    assert "still contains stack instances" in deleted.reason
+    assert details(delegated, name) == {(household.closing, HOME_REGION): SKIPPED}
+    assert log_groups(delegated, household.closing, HOME_REGION, f"/{name}") == {f"/{name}"}
+    assert log_groups(delegated, household.staying, HOME_REGION, f"/{name}") == set()
+
+
+@pytest.mark.parametrize("retains", [False, True])
+def test_nothing_is_done_in_a_suspended_account_that_leaves_or_joins(
+    delegated: World, bodies: Any, household: Household, retains: bool
+) -> None:
+    name, closed, place = household.name, household.closing, (household.closing, HOME_REGION)
+    bodies(name, body(f"/{name}"))
+    deployment = {"Enabled": True, "RetainStacksOnAccountRemoval": retains}
+    targets = {"OrganizationalUnitIds": [household.unit]}
+    delegated.create(name, stack_set(name, name, targets, (HOME_REGION,), AutoDeployment=deployment))
+    stack_id = instances(delegated, name)[place]["StackId"]
+    close(delegated, closed)
+    move(delegated, closed, household.unit, delegated.root)
+    left = None if retains else SKIPPED  # to forget an instance, nothing has to be done in the account
+    eventually(lambda: details(delegated, name).get(place) == left)
+    move(delegated, closed, delegated.root, household.unit)
+    eventually(lambda: details(delegated, name).get(place) == SKIPPED)
+    stacks = delegated.client("cloudformation", closed).describe_stacks()["Stacks"]
+    assert [(stack["StackId"], stack["StackStatus"]) for stack in stacks] == [(stack_id, "CREATE_COMPLETE")]
