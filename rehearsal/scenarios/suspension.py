@@ -23,7 +23,7 @@ def account_suspended(rollout: Rollout) -> None:
     rollout.is_consistent()
     rollout.use_members(*active)
     _close(rollout, account)
-    before, known = rollout.before(), len(rollout.journal.steps)
+    before, known = rollout.snapshot(), len(rollout.journal.steps)
     edit_member_template(rollout)
     rollout.commit("Another description of the member vault's key")
     rollout.run()
@@ -74,7 +74,7 @@ def _named(rollout: Rollout, known: int, account: str) -> str:
 def _take_out(rollout: Rollout, account: str) -> None:
     """The account leaves the unit; what would have to be deleted in it stays, and stays in its StackSet."""
     organizations = rollout.client("organizations", rollout.organization.plan.accounts.management)
-    before = rollout.before()
+    before = rollout.snapshot()
     with rollout.journal.step(f"account {account} leaves its unit") as step:
         organizations.move_account(
             AccountId=account,
