@@ -67,8 +67,13 @@ def roll_out(
     failing: int = 0,
     ceiling: int | None = None,
 ) -> Rollout:
-    """One operation. `failing` accounts of each region fail, the first ones; AWS runs `ceiling` at a time."""
+    """One operation. `failing` accounts of each region fail, the first ones.
+
+    AWS runs at most `ceiling` stacks at a time; regions in parallel share them.
+    """
     preferences = Preferences.of(dict(properties))
+    if ceiling and preferences.parallel_regions:
+        ceiling = max(1, ceiling // regions)
     done: list[Rollout] = []
     for _ in range(regions):
         if done and done[-1].stopped and not preferences.parallel_regions:

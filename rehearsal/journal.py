@@ -19,7 +19,7 @@ from rehearsal.errors import RehearsalError, StepError
 class Status(Enum):
     PASSED = "passed"
     FAILED = "failed"
-    EXPECTED_FAILURE = "failed as the README says"
+    EXPECTED_FAILURE = "failed as it has to"
     NOT_RUN = "not run here"
     INTERRUPTED = "interrupted"
 

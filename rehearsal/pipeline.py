@@ -7,7 +7,7 @@ and starts again from the source when the pipeline has updated itself (RestartEx
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -48,13 +48,21 @@ class Place:
         return f"account {self.account}, {self.region}"
 
 
+@dataclass(frozen=True)
+class Progress:
+    """The actions of a stage's run order have succeeded; `left`: they were the stage's last."""
+
+    stage: str
+    run_order: int
+    left: bool
+
+
 class Execution:
     """One execution of a pipeline. `failed_stage` is None while nothing has failed.
 
     `after_builds` checks what builds have made, as soon as they have made it; it raises OutcomeError.
     `identifier` is that of an execution that AWS has started already; without one, this starts a new one.
-    `differences` is what builds do otherwise than on AWS. `after_stage` is called with the name of
-    every stage that has succeeded.
+    `differences` is what builds do otherwise than on AWS.
     """
 
     def __init__(
@@ -68,7 +76,6 @@ class Execution:
         *,
         identifier: str | None = None,
         differences: Differences = AS_ON_AWS,
-        after_stage: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.identifier = ""
         self.pipeline = pipeline
@@ -82,7 +89,6 @@ class Execution:
         self._journal = journal
         self._after_builds = after_builds
         self._differences = differences
-        self._after_stage = after_stage
         self._succeeded: set[tuple[str, str]] = set()
         self._runs = 0
         self._definition = self._read()
@@ -90,8 +96,13 @@ class Execution:
 
     def run(self, expected: ExpectedFailure | None = None) -> None:
         """From the source to the end or to the expected failure. Raises StepError for any other failure."""
+        for _ in self.steps(expected):
+            pass
+
+    def steps(self, expected: ExpectedFailure | None = None) -> Iterator[Progress]:
+        """The same, a run order at a time, so that another execution can be carried out in between."""
         self._report("InProgress")
-        while self._run_from(self._definition.stages[0].name, expected, follow_update=True):
+        while (yield from self._run_from(self._definition.stages[0].name, expected, follow_update=True)):
             if self.restarted:
                 raise UnsupportedError(f"pipeline {self.pipeline} changes itself whenever it runs.")
             self.restarted = True
@@ -110,7 +121,8 @@ class Execution:
             )
         self.failed_stage = None
         self._report("InProgress")
-        self._run_from(stage, None, follow_update=False)
+        for _ in self._run_from(stage, None, follow_update=False):
+            pass
 
     def repeat(self, stage: str) -> None:
         """Run a stage that has succeeded again, with the same source and variables, and nothing after it.
@@ -147,17 +159,20 @@ class Execution:
         self._namespaces = {"codepipeline": {"PipelineExecutionId": self.identifier}}
         self._succeeded.clear()
 
-    def _run_from(self, first: str, expected: ExpectedFailure | None, *, follow_update: bool) -> bool:
-        """Whether the pipeline has changed itself and has to start again."""
+    def _run_from(
+        self, first: str, expected: ExpectedFailure | None, *, follow_update: bool
+    ) -> Generator[Progress, None, bool]:
+        """Returns whether the pipeline has changed itself and has to start again."""
         names = [stage.name for stage in self._definition.stages]
         for stage in self._definition.stages[names.index(first) :]:
             wanted = expected if expected and expected.stage == stage.name else None
+            *_, last = stage.run_orders
             for group in stage.run_orders:
                 self._run_group(stage, group, wanted)
                 if self.failed_stage:
                     self._report("Failed")
                     return False
-            self._after_stage(stage.name)
+                yield Progress(stage.name, group[0].run_order, left=group == last)
             if follow_update and self._read().version != self._definition.version:
                 self._report("Cancelled")
                 return True

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 from collections.abc import Iterator
 from typing import Final
 
 from rehearsal.errors import OutcomeError
 from rehearsal.outcomes import PACKAGES, TAG_FUNCTION
+from rehearsal.pipeline import Execution, Progress
 from rehearsal.scenarios import names
 from rehearsal.scenarios.rollout import Rollout
 from rehearsal.scenarios.snapshot import Change, Facts, changes
@@ -21,6 +24,9 @@ KEY_ALIAS: Final = "alias/AWSBackupSolutionKey"
 _KEY_DESCRIPTION: Final = "Encrypts the recovery points"
 _FUNCTION_SOURCE: Final = "lambdas/tag_on_restore/__init__.py"
 _PACKAGE: Final = PACKAGES[TAG_FUNCTION]
+_ANALYSIS: Final = "TestBackupRecoveryWithAWSBackup"
+_FUNCTIONS: Final = "DeployLambdaFunctions"
+_PACKAGED: Final = 2  # the run order of its packaging builds
 _edits = itertools.count(1)
 
 
@@ -141,9 +147,8 @@ def function_update(rollout: Rollout, package: str) -> set[Change]:
 def _recorded_too_early(rollout: Rollout, package: str) -> str | None:
     """S3 tells the second of an upload, not its fractions."""
     recorded = min(_recorded_at(rollout))
-    prefix = rollout.client("ssm").get_parameter(Name="/backup/lambda/bucket-prefix")["Parameter"]["Value"]
     for account, region in rollout.package_places:
-        bucket = f"{prefix}-{account}-{region}"
+        bucket = rollout.package_bucket(region)
         head = rollout.client("s3", account, region).head_object(Bucket=bucket, Key=package)
         if head["LastModified"].timestamp() > recorded:
             return f"package {package} came into {bucket} only after SSM had named it."
@@ -227,36 +232,107 @@ def pipeline_template(rollout: Rollout) -> None:
 
 
 def two_commits(rollout: Rollout) -> None:
-    known = len(rollout.executions())
-    markers: list[str] = []
+    """CodePipeline locks one stage for an execution, so the second one follows a stage behind the first.
 
-    def second_commit(stage: str) -> None:
-        if stage == "SourceStageCodeCommit" and len(markers) == 1:
-            markers.append(edit_member_template(rollout))
-            rollout.commit("Another description, while the first execution runs")
-
-    markers.append(edit_member_template(rollout))
-    rollout.commit("A description")
-    operations = _operations(rollout)
-    rollout.run(after_stage=second_commit)
-    rollout.check("the first commit is rolled out", lambda: _described(rollout, markers[0]))
-    rollout.run()
-    rollout.check("the second commit is rolled out", lambda: _described(rollout, markers[1]))
-    statuses = [entry["status"] for entry in rollout.executions()[known:]]
+    The worst moment for the recorded packages: the first has packaged and not deployed yet when the second
+    updates the stack that owns them, with what it has read before.
+    """
+    known, before = len(rollout.executions()), _operations(rollout)
+    targets = _target_values(rollout)
+    marker, first = _commit_everything(rollout, "the first of two commits")
+    running = first.steps()
+    _until(running, "SourceStageCodeCommit")
+    later, second = _commit_everything(rollout, "the second of two commits")
+    following = second.steps()
+    _until(following, "SourceStageCodeCommit")
+    _until(running, _ANALYSIS)
+    _until(following, _ANALYSIS)
+    _until(running, _FUNCTIONS, _PACKAGED)
+    package = recorded_package(rollout)
+    _until(following, "DeployLambdaS3Bucket")
+    _until(running, _FUNCTIONS)
     rollout.check(
-        "two executions, one after the other, with one StackSet operation each",
+        "the first execution has deployed the package that it has tested", lambda: _runs(rollout, package)
+    )
+    for progress in running:
+        if progress.left:
+            if progress.stage == "DeployBackupRecoveryMemberAccounts":
+                rollout.check("the first commit is rolled out", lambda: _described(rollout, marker))
+            _until(following, progress.stage)
+    for _ in following:
+        pass
+    latest = recorded_package(rollout)
+    rollout.check("the second commit is rolled out", lambda: _described(rollout, later))
+    rollout.check(
+        "SSM names the second one's package, and every function runs it",
         lambda: (
-            None
-            if statuses == ["Succeeded"] * 2 and _operations(rollout) == operations + 2
-            else f"executions: {', '.join(statuses)}; operations: {_operations(rollout) - operations}."
+            _runs(rollout, latest) if latest != package else f"SSM still names the first one's, {package}."
         ),
     )
-
-
-def _operations(rollout: Rollout) -> int:
-    pages = (
-        rollout.client("cloudformation")
-        .get_paginator("list_stack_set_operations")
-        .paginate(StackSetName=names.MEMBER_SET, CallAs="DELEGATED_ADMIN")
+    statuses = [entry["status"] for entry in rollout.executions()[known:]]
+    done = {name: count - before[name] for name, count in _operations(rollout).items()}
+    rollout.check(
+        "both executions have succeeded, with two operations of each StackSet",
+        lambda: (
+            None
+            if statuses == ["Succeeded"] * 2 and set(done.values()) == {2}
+            else f"executions: {', '.join(statuses)}; operations: {done}."
+        ),
     )
-    return sum(len(page["Summaries"]) for page in pages)
+    rollout.check(
+        "the targets are what they were",
+        lambda: None if _target_values(rollout) == targets else f"they are {_target_values(rollout)}.",
+    )
+    rollout.is_consistent()
+
+
+def _commit_everything(rollout: Rollout, name: str) -> tuple[str, Execution]:
+    """Commit a member template, a function and the targets' tags; the execution is to be carried out."""
+    marker = edit_member_template(rollout)
+    edit_function(rollout)
+    rollout.files.add_tag(TARGETS, TAG_KEY, name)
+    rollout.commit(name.capitalize())
+    return marker, rollout.take()
+
+
+def _until(steps: Iterator[Progress], stage: str, run_order: int | None = None) -> None:
+    """Carry out an execution until it has left a stage, or has done a run order of it."""
+    for progress in steps:
+        if progress.stage == stage and (
+            progress.left if run_order is None else progress.run_order == run_order
+        ):
+            return
+    raise OutcomeError(f"the execution has ended before stage {stage}")
+
+
+def _runs(rollout: Rollout, package: str) -> str | None:
+    """What is wrong if not every function TagOnRestore runs this package."""
+    for account, region in rollout.everywhere:
+        stored = rollout.client("s3", rollout.home.account, region).get_object(
+            Bucket=rollout.package_bucket(region), Key=package
+        )["Body"]
+        wanted = base64.b64encode(hashlib.sha256(stored.read()).digest()).decode()
+        function = rollout.client("lambda", account, region).get_function_configuration(
+            FunctionName=TAG_FUNCTION
+        )
+        if function["CodeSha256"] != wanted:
+            return f"the function of account {account} in {region} does not run {package}."
+    return None
+
+
+def _target_values(rollout: Rollout) -> dict[str, str]:
+    pages = rollout.client("ssm").get_paginator("get_parameters_by_path").paginate(Path="/backup/target")
+    return {each["Name"]: each["Value"] for page in pages for each in page["Parameters"]}
+
+
+def _operations(rollout: Rollout) -> dict[str, int]:
+    """How many operations the StackSets have had that both commits change."""
+    return {
+        name: sum(
+            len(page["Summaries"])
+            for page in rollout.client("cloudformation")
+            .get_paginator("list_stack_set_operations")
+            .paginate(StackSetName=name, CallAs="DELEGATED_ADMIN")
+        )
+        for name in names.REGIONAL_SETS
+    }

@@ -56,8 +56,7 @@ def tests_fail(rollout: Rollout) -> None:
 def upload_fails(rollout: Rollout) -> None:
     account, region = next(place for place in rollout.package_places if place[1] != rollout.home.region)
     before = rollout.snapshot()
-    prefix = rollout.client("ssm").get_parameter(Name="/backup/lambda/bucket-prefix")["Parameter"]["Value"]
-    bucket, s3 = f"{prefix}-{account}-{region}", rollout.client("s3", account, region)
+    bucket, s3 = rollout.package_bucket(region), rollout.client("s3", account, region)
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     with rollout.journal.step(f"the policy of bucket {bucket} denies uploads"):
         s3.put_bucket_policy(Bucket=bucket, Policy=_denying_uploads(policy, bucket))

@@ -90,6 +90,11 @@ class Rollout:
         """The home account in every region with packages."""
         return [(self.home.account, region) for region in dict.fromkeys([self.home.region, *self.regions])]
 
+    def package_bucket(self, region: str) -> str:
+        """The bucket that holds a region's packages."""
+        prefix = self.client("ssm").get_parameter(Name="/backup/lambda/bucket-prefix")["Parameter"]["Value"]
+        return f"{prefix}-{self.home.account}-{region}"
+
     def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
         """A client of an account's root; of the home account in the home region unless told otherwise."""
         return self.emulator.session(account or self.home.account, region or self.home.region).client(service)
@@ -146,22 +151,24 @@ class Rollout:
             started = self.client("codepipeline").start_pipeline_execution(name=self.pipeline)
             step.summary = started["pipelineExecutionId"]
 
-    def run(
-        self,
-        expected: ExpectedFailure | None = None,
-        after_stage: Callable[[str], None] = lambda _: None,
-        *,
-        analysed: bool = False,
-    ) -> Execution:
+    def run(self, expected: ExpectedFailure | None = None, *, analysed: bool = False) -> Execution:
         """Carry out the oldest execution that was started, `analysed` with all gates of the static analysis.
 
         Raises StepError unless it goes as expected.
         """
+        execution = self.take(analysed=analysed)
+        execution.run(expected)
+        self._carried_out.add(execution.identifier)  # another one if the pipeline has updated itself
+        return execution
+
+    def take(self, *, analysed: bool = False) -> Execution:
+        """The oldest execution that was started and not taken yet, to be carried out by the caller."""
         waiting = self._waiting()
         if not waiting:
             raise OutcomeError(f"no execution of the pipeline {self.pipeline} has been started")
         number = len(self._carried_out)
-        execution = Execution(
+        self._carried_out.add(waiting[0])
+        return Execution(
             self.emulator,
             self.home,
             self.pipeline,
@@ -170,11 +177,7 @@ class Rollout:
             after_builds=lambda: None,  # packages are compared at the end of each scenario
             identifier=waiting[0],
             differences=FEWER_TESTS if analysed else NO_ANALYSIS,
-            after_stage=after_stage,
         )
-        execution.run(expected)
-        self._carried_out |= {waiting[0], execution.identifier}
-        return execution
 
     def executions(self) -> list[dict[str, Any]]:
         """Summaries of the pipeline's executions, oldest first."""

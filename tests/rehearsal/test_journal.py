@@ -87,7 +87,7 @@ def test_an_expected_failure_is_shown_as_one(screen: Screen) -> None:
     with screen.journal.step("Last stage") as step:
         step.failed(ActionError("no role yet"), Status.EXPECTED_FAILURE)
     assert screen.text.splitlines()[:2] == [
-        "  ✓ Last stage (failed as the README says)",
+        "  ✓ Last stage (failed as it has to)",
         "      no role yet",
     ]
     assert screen.journal.steps[0].status is Status.EXPECTED_FAILURE

@@ -255,8 +255,8 @@ EXPORTS = {
     "aws-backup-lambda-s3-bucket-arn": f"{HOME}/aws-backup-lambda-s3-bucket.yaml",
 }
 ORDERING_EXPORTS = {
-    "stackset-aws-backup-member-accounts-role-arn": f"{HOME}/stackset-aws-backup-member-accounts-role.yaml",
-    "stackset-aws-backup-tagonrestore-role-arn": f"{HOME}/stackset-aws-backup-tagonrestore-role.yaml",
+    "stackset-aws-backup-member-accounts-role-id": f"{HOME}/stackset-aws-backup-member-accounts-role.yaml",
+    "stackset-aws-backup-tagonrestore-role-id": f"{HOME}/stackset-aws-backup-tagonrestore-role.yaml",
 }
 
 SSM_TEMPLATE = f"{HOME}/aws-backup-ssm-targets.yaml"

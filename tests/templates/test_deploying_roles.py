@@ -50,8 +50,8 @@ IMPORTS = {
     "aws-backup-codepipeline-kms-id": KEY.rpartition("/")[2],
     "aws-backup-s3-bucket-arn": BUCKET,
     "aws-backup-s3-bucket-name": BUCKET.rpartition(":")[2],
-    "stackset-aws-backup-member-accounts-role-arn": "arn:aws:cloudformation:…",
-    "stackset-aws-backup-tagonrestore-role-arn": "arn:aws:cloudformation:…",
+    "stackset-aws-backup-member-accounts-role-id": "organizations-aws-backup-role:0a1b",
+    "stackset-aws-backup-tagonrestore-role-id": "organizations-aws-backup-role:0a1b",
 }
 
 

@@ -14,7 +14,8 @@ from tests.templates.resolving import Resolver
 TEMPLATE = load(ROOT / f"{HOME}/aws-backup-codepipeline.yaml")
 KEY = load(ROOT / f"{HOME}/aws-backup-codepipeline-kms.yaml")
 EMAIL = {"NotificationEmail": "backup@example.com"}
-TOPIC = {"NotificationTopicArn": "arn:aws:sns:us-east-1:222222222222:alarms"}
+TOPIC = {"NotificationTopicName": "alarms"}
+TOPIC_ARN = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:alarms"
 RESOURCES = ("FailureTopic", "FailureTopicPolicy", "FailureRule")
 
 
@@ -23,8 +24,8 @@ RESOURCES = ("FailureTopic", "FailureTopicPolicy", "FailureRule")
     [
         ({}, (), None),
         (EMAIL, RESOURCES, ["${FailureTopic}"]),
-        (TOPIC, ("FailureRule",), [TOPIC["NotificationTopicArn"]]),
-        (EMAIL | TOPIC, RESOURCES, ["${FailureTopic}", TOPIC["NotificationTopicArn"]]),
+        (TOPIC, ("FailureRule",), [TOPIC_ARN]),
+        (EMAIL | TOPIC, RESOURCES, ["${FailureTopic}", TOPIC_ARN]),
     ],
 )
 def test_only_who_is_named_is_told(
@@ -77,10 +78,10 @@ def test_the_address_is_subscribed() -> None:
         ("NotificationEmail", "a@b.example", True),
         ("NotificationEmail", "a@b", False),
         ("NotificationEmail", "a@b.example, c@d.example", False),
-        ("NotificationTopicArn", "", True),
-        ("NotificationTopicArn", TOPIC["NotificationTopicArn"], True),
-        ("NotificationTopicArn", "arn:aws-us-gov:sns:us-gov-west-1:222222222222:alarms", True),
-        ("NotificationTopicArn", "alarms", False),
+        ("NotificationTopicName", "", True),
+        ("NotificationTopicName", "alarms_of-backups", True),
+        ("NotificationTopicName", "arn:aws:sns:eu-west-1:222222222222:alarms", False),
+        ("NotificationTopicName", "alarms.fifo", False),
     ],
 )
 def test_a_value_that_tells_nobody_is_refused(parameter: str, value: str, accepted: bool) -> None:

@@ -86,7 +86,13 @@ def building(*more: tuple[str, str, str, Mapping[str, str], str]) -> list[Any]:
         (SELF, "s3:DeleteObject", f"{BUCKET}/backup-recovery-with/Source/1", {}, ""),
         (SELF, "kms:Decrypt", KEY, {}, "Allow"),
         (SELF, "kms:Decrypt", f"arn:aws:kms:us-east-1:{HOME_ID}:key/another", {}, ""),
-        (SELF, "ssm:GetParameters", f"{SSM}/backup/target/regions", {}, "Allow"),
+        (
+            SELF,
+            "ssm:GetParameters",
+            f"{SSM}/backup/lambda/aws-backup-tagonrestore/deployed-hash",
+            {},
+            "Allow",
+        ),
         (SELF, "ssm:GetParameters", f"{SSM}/application/password", {}, ""),
         (SELF, "iam:PassRole", iam("CloudFormationRole"), passed_to("cloudformation"), ""),
         (SELF, "cloudformation:UpdateStack", "*", {}, ""),
@@ -98,6 +104,7 @@ def packaging(function: str, other: str) -> list[Any]:
     """A packaging build publishes its own function only."""
     name = f"{SSM}/backup/lambda"
     return building(
+        (SELF, "ssm:GetParameters", f"{SSM}/backup/target/regions", {}, "Allow"),
         (SELF, "s3:PutObject", f"{PACKAGES}/{function}-0123456789abcdef.zip", {}, "Allow"),
         (SELF, "s3:PutObject", f"{PACKAGES}/{other}-0123456789abcdef.zip", {}, ""),
         (SELF, "s3:DeleteObject", f"{PACKAGES}/{function}-0123456789abcdef.zip", {}, ""),

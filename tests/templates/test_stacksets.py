@@ -107,19 +107,12 @@ def test_one_broken_account_does_not_stop_the_others(stack_set: StackSet) -> Non
 def test_in_an_account_that_joins_the_role_comes_first(later: str, earlier: str) -> None:
     by_file = {stack_set.wrapper: stack_set for stack_set in STACKSETS}
     _, properties = wrapper(by_file[f"{HOME}/{later}.yaml"])
-    assert properties["AutoDeployment"]["DependsOn"] == [f"${{ImportValue:{earlier}-arn}}"]
-    first, _ = wrapper(by_file[f"{HOME}/{earlier}.yaml"])
-    (value,) = [
-        Resolver(first).resolve(output["Value"])
-        for output in first.body["Outputs"].values()
-        if output.get("Export", {}).get("Name") == f"{earlier}-arn"
-    ]
     targets = json.loads((ROOT / TARGETS_FILE).read_text(encoding="utf-8"))["Parameters"]
-    management = targets["OrgManagementAccount"]
-    assert (
-        value
-        == f"arn:${{AWS::Partition}}:cloudformation:${{AWS::Region}}:{management}:stackset/${{StackSet}}"
-    )
+    owner = f"arn:${{AWS::Partition}}:cloudformation:${{AWS::Region}}:{targets['OrgManagementAccount']}"
+    assert properties["AutoDeployment"]["DependsOn"] == [f"{owner}:stackset/${{ImportValue:{earlier}-id}}"]
+    first, _ = wrapper(by_file[f"{HOME}/{earlier}.yaml"])
+    exported = {each["Export"]["Name"]: each["Value"] for each in first.body["Outputs"].values()}
+    assert Resolver(first).resolve(exported[f"{earlier}-id"]) == "${StackSet}"
 
 
 @pytest.mark.parametrize("stack_set", SELF_MANAGED, ids=ids)
@@ -132,4 +125,4 @@ def test_package_buckets_are_created_by_the_account_s_own_roles_without_tolerati
         "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/AWSCloudFormationStackSetAdministrationRole"
     )
     assert properties["ExecutionRoleName"] == "AWSCloudFormationStackSetExecutionRole"
-    assert properties["OperationPreferences"]["FailureToleranceCount"] == 0
+    assert properties["OperationPreferences"]["FailureToleranceCount"] == "0"

@@ -37,7 +37,7 @@ def _in_order(sets: list[StackSet]) -> list[StackSet]:
     def add(stack_set: StackSet, waiting: tuple[str, ...]) -> None:
         for needed in (stack_set.properties.get("AutoDeployment") or {}).get("DependsOn") or []:
             for other in sets:
-                if needed in (other.arn, other.identifier, other.name) and other.name not in waiting:
+                if needed == other.arn and other.name not in waiting:
                     add(other, (*waiting, other.name))
         if stack_set not in ordered:
             ordered.append(stack_set)

@@ -151,7 +151,7 @@ def _remove(stack_set: StackSet) -> None:
 
 
 def _gate(properties: dict[str, Any]) -> None:
-    """Refuse who may not operate a stack set of this permission model."""
+    """Refuse who may not operate a stack set of this permission model, and what it cannot depend on."""
     if properties.get("PermissionModel") != "SERVICE_MANAGED":
         return
     caller = base.account()
@@ -170,6 +170,12 @@ def _gate(properties: dict[str, Any]) -> None:
             "operating a SERVICE_MANAGED stack set "
             f"(account {caller}, CallAs {properties.get('CallAs', 'SELF')})"
         )
+    known = {found.arn for found in everywhere() if found.service_managed}
+    for needed in (properties.get("AutoDeployment") or {}).get("DependsOn") or []:
+        if needed not in known:
+            raise ValueError(
+                f"AutoDeployment DependsOn: {needed} is the ARN of no StackSet for the organization"
+            )
 
 
 def _content(properties: dict[str, Any]) -> Content:
