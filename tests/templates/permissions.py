@@ -192,18 +192,21 @@ def _called_on(action: str, kind: str, properties: Mapping[str, Any]) -> list[st
     if action in WITHOUT_RESOURCE:
         return ["*"]
     if action.startswith("iam:") and not kind.startswith("AWS::IAM::"):
-        return _passed_roles(kind, properties) or [NOTHING]
+        return _passed_roles(kind, properties, action) or [NOTHING]
     if action.startswith("s3:") and kind == "AWS::Lambda::Function":
         return [f"arn:aws:s3:::{properties['Code']['S3Bucket']}/{properties['Code']['S3Key']}"]
     return list(properties["Topics"]) if kind == "AWS::SNS::TopicPolicy" else []
 
 
-def _passed_roles(kind: str, properties: Mapping[str, Any]) -> list[str | None]:
-    """The roles that CloudFormation passes on when it makes a resource of this type."""
+def _passed_roles(kind: str, properties: Mapping[str, Any], action: str) -> list[str | None]:
+    """The roles that CloudFormation passes on when it makes a resource of this type, or looks at."""
     if kind == "AWS::Events::Rule":
         return [target["RoleArn"] for target in properties["Targets"] if "RoleArn" in target]
+    if kind == "AWS::CodePipeline::Pipeline":
+        actions = [each for stage in properties["Stages"] for each in stage["Actions"]]
+        named = [each["Configuration"].get("RoleArn") for each in actions if action == "iam:PassRole"]
+        return list(dict.fromkeys([properties["RoleArn"], *filter(None, named)]))
     role = {
-        "AWS::CodePipeline::Pipeline": "RoleArn",
         "AWS::CloudFormation::StackSet": "AdministrationRoleARN",
         "AWS::Lambda::Function": "Role",
     }.get(kind)
@@ -214,6 +217,7 @@ def _passed_roles(kind: str, properties: Mapping[str, Any]) -> list[str | None]:
 # Reference); they can only be granted on "*".
 WITHOUT_RESOURCE = frozenset(
     {
+        "cloudformation:CreateStackSet",
         "cloudformation:GetTemplateSummary",
         "cloudformation:ListStackSets",
         "cloudwatch:DescribeAlarms",

@@ -158,14 +158,16 @@ STACK_ROLE_EXTRAS = [
     *(
         Need(action, arn, "the Service Authorization Reference names these resources beside the StackSet")
         for action in (
-            "cloudformation:CreateStackSet",
             "cloudformation:UpdateStackSet",
             "cloudformation:CreateStackInstances",
         )
         for arn in (
             "arn:aws:cloudformation:us-east-1:222222222222:stackset-target/account-aws-backup-lambda-s3-bucket:0a1b",
             "arn:aws:cloudformation:us-east-1:111111111111:stackset-target/organizations-aws-backup-tagonrestore:0a1b",
+            # The guide and the reference spell these with and without region and account.
+            "arn:aws:cloudformation::111111111111:stackset-target/organizations-aws-backup-tagonrestore:0a1b",
             "arn:aws:cloudformation:us-east-1::type/resource/AWS-S3-Bucket",
+            "arn:aws:cloudformation:us-east-2:222222222222:type/resource/AWS-S3-Bucket",
         )
     ),
 ]
