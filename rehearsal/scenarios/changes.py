@@ -163,29 +163,31 @@ def _recorded_at(rollout: Rollout) -> Iterator[float]:
 
 def stack_tags(rollout: Rollout) -> None:
     """CloudFormation touches every resource then, also the parameters that the packaging builds write."""
-    before, value = rollout.snapshot(), f"tag {next(_edits)}"
+    held, value = rollout.parameters("/backup"), f"tag {next(_edits)}"
     for path in (TARGETS, TAGS):
         rollout.files.add_tag(path, TAG_KEY, value)
     rollout.commit("A tag for every stack")
-    rollout.run()
-    after = rollout.snapshot()
+    for progress in rollout.take().steps():
+        if progress.stage == "DeployAWSBackupTargets":
+            rollout.check(
+                "every parameter has the value that it had, before the builds could write it again",
+                lambda: _other_values(held, rollout.parameters("/backup")),
+            )
     rollout.check(
         "every stack of the pipeline and of its StackSets has it", lambda: _untagged(rollout, value)
-    )
-    rollout.check(
-        "SSM names the packages that it named before",
-        lambda: next(
-            (
-                f"{thing.name} is {after[thing].partition(' ')[2]}, it was {held.partition(' ')[2]}."
-                for thing, held in before.items()
-                if thing.kind == "parameter" and after[thing].partition(" ")[2] != held.partition(" ")[2]
-            ),
-            None,
-        ),
     )
     with rollout.unchanged("the same commit again changes nothing"):
         rollout.start_again()
         rollout.run()
+
+
+def _other_values(before: dict[str, str], after: dict[str, str]) -> str | None:
+    changed = [
+        f"{name}: {after.get(name)}, was {value}"
+        for name, value in before.items()
+        if after.get(name) != value
+    ]
+    return "; ".join(changed) or None
 
 
 def _untagged(rollout: Rollout, value: str) -> str | None:
@@ -238,7 +240,7 @@ def two_commits(rollout: Rollout) -> None:
     updates the stack that owns them, with what it has read before.
     """
     known, before = len(rollout.executions()), _operations(rollout)
-    targets = _target_values(rollout)
+    targets = rollout.parameters("/backup/target")
     marker, first = _commit_everything(rollout, "the first of two commits")
     running = first.steps()
     _until(running, "SourceStageCodeCommit")
@@ -281,7 +283,7 @@ def two_commits(rollout: Rollout) -> None:
     )
     rollout.check(
         "the targets are what they were",
-        lambda: None if _target_values(rollout) == targets else f"they are {_target_values(rollout)}.",
+        lambda: _other_values(targets, rollout.parameters("/backup/target")),
     )
     rollout.is_consistent()
 
@@ -318,11 +320,6 @@ def _runs(rollout: Rollout, package: str) -> str | None:
         if function["CodeSha256"] != wanted:
             return f"the function of account {account} in {region} does not run {package}."
     return None
-
-
-def _target_values(rollout: Rollout) -> dict[str, str]:
-    pages = rollout.client("ssm").get_paginator("get_parameters_by_path").paginate(Path="/backup/target")
-    return {each["Name"]: each["Value"] for page in pages for each in page["Parameters"]}
 
 
 def _operations(rollout: Rollout) -> dict[str, int]:

@@ -90,6 +90,11 @@ class Rollout:
         """The home account in every region with packages."""
         return [(self.home.account, region) for region in dict.fromkeys([self.home.region, *self.regions])]
 
+    def parameters(self, path: str) -> dict[str, str]:
+        """The values of the home account's SSM parameters below a path, by name."""
+        pages = self.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
+        return {each["Name"]: each["Value"] for page in pages for each in page["Parameters"]}
+
     def package_bucket(self, region: str) -> str:
         """The bucket that holds a region's packages."""
         prefix = self.client("ssm").get_parameter(Name="/backup/lambda/bucket-prefix")["Parameter"]["Value"]

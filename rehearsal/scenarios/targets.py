@@ -26,7 +26,8 @@ def region_added(rollout: Rollout) -> None:
     fresh = [(account, region) for account in rollout.members]
     at_home = [(rollout.home.account, region)]
     packages = {thing.name for thing in before if thing.kind == "package"}
-    current = {name for name in packages if name in _recorded(rollout)}
+    recorded = rollout.parameters("/backup/lambda").values()
+    current = {name for name in packages if name in recorded}
     rollout.only(
         f"{region} has got everything, and no other region has changed",
         before,
@@ -48,31 +49,19 @@ def _created(places: list[tuple[str, str]]) -> set[Change]:
     )
 
 
-def _recorded(rollout: Rollout) -> set[str]:
-    pages = (
-        rollout.client("ssm")
-        .get_paginator("get_parameters_by_path")
-        .paginate(Path="/backup/lambda", Recursive=True)
+def _targets_changed(rollout: Rollout, parameter: str, *sets: str) -> set[Change]:
+    """What the home account does for other targets: its stacks, and these StackSets."""
+    wrappers = map(names.wrapper, sets)
+    return (
+        changes("changed", "stack", rollout.at_home, names.TARGETS_STACK, names.POLICY_STACK, *wrappers)
+        | changes("changed", "StackSet operation", rollout.at_home, *sets)
+        | changes("changed", "parameter", rollout.at_home, f"/backup/target/{parameter}")
+        | _policies_changed(rollout)
     )
-    return {each["Value"] for page in pages for each in page["Parameters"]}
 
 
 def _regions_changed(rollout: Rollout) -> set[Change]:
-    """What the home account does for other target regions."""
-    sets = (names.PACKAGES_SET, *names.REGIONAL_SETS)
-    return (
-        changes(
-            "changed",
-            "stack",
-            rollout.at_home,
-            names.TARGETS_STACK,
-            names.POLICY_STACK,
-            *map(names.wrapper, sets),
-        )
-        | changes("changed", "StackSet operation", rollout.at_home, *sets)
-        | changes("changed", "parameter", rollout.at_home, "/backup/target/regions")
-        | _policies_changed(rollout)
-    )
+    return _targets_changed(rollout, "regions", names.PACKAGES_SET, *names.REGIONAL_SETS)
 
 
 def _policies_changed(rollout: Rollout) -> set[Change]:
@@ -130,22 +119,11 @@ def unit_added(rollout: Rollout) -> None:
     rollout.files.set_targets({"TargetOUs": ", ".join(rollout.organization.units)})
     rollout.commit("Protect another organizational unit, too")
     rollout.run()
-    sets = (*names.ROLE_SETS, *names.REGIONAL_SETS)
     rollout.only(
         "the unit's account has got everything, and no other account has changed",
         before,
         _account_created(rollout, account)
-        | changes(
-            "changed",
-            "stack",
-            rollout.at_home,
-            names.TARGETS_STACK,
-            names.POLICY_STACK,
-            *map(names.wrapper, sets),
-        )
-        | changes("changed", "StackSet operation", rollout.at_home, *sets)
-        | changes("changed", "parameter", rollout.at_home, "/backup/target/organizational-units")
-        | _policies_changed(rollout),
+        | _targets_changed(rollout, "organizational-units", *names.ROLE_SETS, *names.REGIONAL_SETS),
     )
     rollout.is_consistent()
 

@@ -15,7 +15,7 @@ from rehearsal.display import Display
 from rehearsal.emulator import Accounts, Emulator
 from rehearsal.errors import ActionError, OutcomeError, RehearsalError, StackError, UnsupportedError
 from rehearsal.journal import Journal, Status
-from rehearsal.pipeline import Execution, ExpectedFailure, Place
+from rehearsal.pipeline import Execution, ExpectedFailure, Place, Progress
 from rehearsal.stacks import Deployment
 
 ACCOUNTS = Accounts("111111111111", "222222222222", "333333333333", ("444444444444",))
@@ -256,6 +256,11 @@ class World:
         body = {"Resources": {"R": {"Type": "AWS::CodeCommit::Repository", "Properties": repository}}}
         self.deploy("repository", json.dumps(body))
 
+    def label(self) -> str:
+        """What the stack "topic" was given."""
+        (stack,) = self.client("cloudformation").describe_stacks(StackName="topic")["Stacks"]
+        return str({each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}["Label"])
+
     def empty(self) -> None:
         cloudformation = self.client("cloudformation")
         for name in ("pipeline", "repository", "topic", "broken", "function"):
@@ -296,6 +301,37 @@ def test_a_pipeline_is_carried_out_from_source_to_stack(world: World) -> None:
     assert stack["Tags"] == [{"Key": "T", "Value": "1"}]
     values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack["Parameters"]}
     assert values == {"Name": "made-by-the-build", "Label": "x"}
+
+
+def test_two_executions_are_carried_out_alternately_each_with_its_own_source(world: World) -> None:
+    deploy = {
+        "Name": "Deploy",
+        "Actions": [
+            *DEPLOY["Actions"],
+            action(
+                "After",
+                "Deploy/S3",
+                "Built",
+                RunOrder=2,
+                Configuration={"BucketName": BUCKET, "Extract": "true", "ObjectKey": "after"},
+            ),
+        ],
+    }
+    first = world.execution(deploy)
+    ahead = first.steps()
+    assert next(ahead) == Progress("Source", 1, left=True)
+    labelled = json.dumps({"Parameters": {"Label": "second"}})
+    second = world.execution(deploy, configuration__json=labelled)
+    behind = second.steps()
+    for progress in behind:
+        if progress == Progress("Objects", 1, left=True):
+            break
+    assert list(ahead)[-2:] == [Progress("Deploy", 1, left=False), Progress("Deploy", 2, left=True)]
+    assert world.label() == "x"
+    assert [progress.stage for progress in behind] == ["Deploy", "Deploy"]
+    assert world.label() == "second"
+    assert (first.failed_stage, second.failed_stage) == (None, None)
+    assert first.identifier != second.identifier
 
 
 def test_a_stage_can_be_repeated_by_itself(world: World) -> None:

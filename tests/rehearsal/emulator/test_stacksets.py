@@ -435,6 +435,33 @@ def test_automatic_deployment_respects_the_order_of_dependence(delegated: World,
     delegated.delete("first")
 
 
+@pytest.mark.parametrize("form", ["name", "id", "ARN in the delegated administrator's account"])
+def test_it_depends_on_the_arn_of_a_stack_set_and_on_nothing_else(
+    delegated: World, bodies: Any, name: str, form: str
+) -> None:
+    bodies(name, body(f"/{name}"))
+    targets = {"OrganizationalUnitIds": [delegated.unit]}
+    first = f"{name}-first"
+    assert (
+        delegated.create(first, stack_set(first, name, targets, (HOME_REGION,))).status == "CREATE_COMPLETE"
+    )
+    described = delegated.client("cloudformation").describe_stack_set(
+        StackSetName=first, CallAs="DELEGATED_ADMIN"
+    )["StackSet"]
+    needed = {
+        "name": first,
+        "id": described["StackSetId"],
+        "ARN in the delegated administrator's account": described["StackSetARN"].replace(
+            ACCOUNTS.management, ACCOUNTS.home
+        ),
+    }[form]
+    depending = {"Enabled": True, "RetainStacksOnAccountRemoval": False, "DependsOn": [needed]}
+    refused = delegated.create(name, stack_set(name, name, targets, (HOME_REGION,), AutoDeployment=depending))
+    assert refused.status == "ROLLBACK_COMPLETE"
+    delegated.delete(name)
+    delegated.delete(first)
+
+
 def test_a_new_account_gets_what_its_root_is_a_target_of(delegated: World, bodies: Any, name: str) -> None:
     bodies(name, body("/newcomer"))
     text = stack_set(
