@@ -195,6 +195,7 @@ class World:
         self.journal = Journal(Display(Console(file=self.text, width=200, color_system=None)))
         self.journal.denied = emulator.denied
         self.checked = 0
+        self.started = 0
 
     def client(self, service: str) -> Any:
         return self.emulator.session(ACCOUNTS.home, REGION).client(service)
@@ -213,8 +214,14 @@ class World:
         """The pipeline with these stages behind the usual ones, the repository with these further files."""
         self.commit(files)
         self.deploy("pipeline", template(permissions, stages(*(steps or (DEPLOY,)))))
+        self.started += 1
         return Execution(
-            self.emulator, PLACE, "test", self.folder, self.journal, after_builds=self._after_builds
+            self.emulator,
+            PLACE,
+            "test",
+            self.folder / str(self.started),
+            self.journal,
+            after_builds=self._after_builds,
         )
 
     def function(self, code: str) -> None:
@@ -255,6 +262,17 @@ class World:
         }
         body = {"Resources": {"R": {"Type": "AWS::CodeCommit::Repository", "Properties": repository}}}
         self.deploy("repository", json.dumps(body))
+
+    def push(self, path: str, text: str) -> None:
+        """Commit one file to the repository."""
+        codecommit = self.client("codecommit")
+        branch = codecommit.get_branch(repositoryName="files", branchName="main")["branch"]
+        codecommit.create_commit(
+            repositoryName="files",
+            branchName="main",
+            parentCommitId=branch["commitId"],
+            putFiles=[{"filePath": path, "fileContent": text.encode()}],
+        )
 
     def label(self) -> str:
         """What the stack "topic" was given."""
@@ -320,8 +338,8 @@ def test_two_executions_are_carried_out_alternately_each_with_its_own_source(wor
     first = world.execution(deploy)
     ahead = first.steps()
     assert next(ahead) == Progress("Source", 1, left=True)
-    labelled = json.dumps({"Parameters": {"Label": "second"}})
-    second = world.execution(deploy, configuration__json=labelled)
+    world.push("configuration.json", json.dumps({"Parameters": {"Label": "second"}}))
+    second = world.execution(deploy)
     behind = second.steps()
     for progress in behind:
         if progress == Progress("Objects", 1, left=True):
