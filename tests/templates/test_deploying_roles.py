@@ -154,6 +154,9 @@ STACK_ROLE_EXTRAS = [
         )
         for body in ("aws-backup-lambda-s3-bucket", "aws-backup-member-account")
     ),
+    Need(
+        "kms:Decrypt", KEY, "StackSets reads the TemplateURL, which may be encrypted with the pipeline's key"
+    ),
     *(
         Need(action, arn, "the Service Authorization Reference names these resources beside the StackSet")
         for action in (
