@@ -28,12 +28,14 @@ class Need:
     """One call that a role makes: an IAM action, the ARN it is made on ("*": it has none), and for what.
 
     `reads`: reading a resource takes it, which CloudFormation also does after creating or updating one.
+    `service`: of iam:PassRole, the one that gets the role.
     """
 
     action: str
     arn: str
     why: str
     reads: bool = False
+    service: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,9 +184,10 @@ def needs(template: Template, site: Site) -> Iterator[Need]:
             continue
         handlers = handler_permissions(kind)
         for action in sorted(frozenset().union(*handlers.values())):
+            service = RECEIVERS.get(kind, "") if action == "iam:PassRole" else ""
             for arn in _called_on(action, kind, properties) or [deployed.arn(logical_id)]:
                 if arn is not NOTHING:
-                    yield Need(action, arn, why, reads=action in handlers["read"])
+                    yield Need(action, arn, why, action in handlers["read"], service)
 
 
 def _called_on(action: str, kind: str, properties: Mapping[str, Any]) -> list[str | None]:
@@ -204,14 +207,26 @@ def _passed_roles(kind: str, properties: Mapping[str, Any], action: str) -> list
         return [target["RoleArn"] for target in properties["Targets"] if "RoleArn" in target]
     if kind == "AWS::CodePipeline::Pipeline":
         actions = [each for stage in properties["Stages"] for each in stage["Actions"]]
-        named = [each["Configuration"].get("RoleArn") for each in actions if action == "iam:PassRole"]
-        return list(dict.fromkeys([properties["RoleArn"], *filter(None, named)]))
+        # Of the action itself, which CodePipeline assumes, and of the stack, which it hands on.
+        named = [
+            role for each in actions for role in (each.get("RoleArn"), each["Configuration"].get("RoleArn"))
+        ]
+        others = filter(None, named) if action == "iam:PassRole" else ()
+        return list(dict.fromkeys([properties["RoleArn"], *others]))
     role = {
         "AWS::CloudFormation::StackSet": "AdministrationRoleARN",
         "AWS::Lambda::Function": "Role",
     }.get(kind)
     return [properties[role]] if role and role in properties else []
 
+
+# Resource type → the service that works with the role which such a resource names.
+RECEIVERS: Mapping[str, str] = {
+    "AWS::CloudFormation::StackSet": "cloudformation.amazonaws.com",
+    "AWS::CodePipeline::Pipeline": "codepipeline.amazonaws.com",
+    "AWS::Events::Rule": "events.amazonaws.com",
+    "AWS::Lambda::Function": "lambda.amazonaws.com",
+}
 
 # Actions of handlers that support no resource, or none that is known before the call (Service Authorization
 # Reference); they can only be granted on "*".

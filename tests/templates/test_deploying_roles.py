@@ -17,6 +17,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+from tests.templates.contract import SSM_VALUES
 from tests.templates.loading import ROOT, Template, load
 from tests.templates.permissions import (
     Deployed,
@@ -41,6 +42,9 @@ PARAMETERS = "arn:aws:ssm:us-east-1:222222222222:parameter"
 ARTIFACT = f"{BUCKET}/backup-recovery-with/SourceArti/0a1b2c3"
 STACK_ARNS = "arn:aws:cloudformation:us-east-1:222222222222:stack"
 STACK_ROLE = "arn:aws:iam::222222222222:role/CloudFormationRole"
+MANAGEMENT_ROLE = (
+    f"arn:aws:iam::{SSM_VALUES['/backup/org-management-account'][1]}:role/BackupOrgPolicyManagerOrgAdmin"
+)
 IMPORTS = {
     "aws-backup-backuporgpolicymanager-lambda-arn": FUNCTION,
     "aws-backup-codecommit-arn": REPOSITORY,
@@ -160,15 +164,18 @@ STACK_ROLE_EXTRAS = [
     *(
         Need(action, arn, "the Service Authorization Reference names these resources beside the StackSet")
         for action in (
-            "cloudformation:UpdateStackSet",
             "cloudformation:CreateStackInstances",
+            "cloudformation:DeleteStackInstances",
+            "cloudformation:UpdateStackInstances",
+            "cloudformation:UpdateStackSet",
         )
         for arn in (
-            "arn:aws:cloudformation:us-east-1:222222222222:stackset-target/account-aws-backup-lambda-s3-bucket:0a1b",
-            "arn:aws:cloudformation:us-east-1:111111111111:stackset-target/organizations-aws-backup-tagonrestore:0a1b",
-            # The guide and the reference spell these with and without region and account.
+            "arn:aws:cloudformation:us-east-1:222222222222:stackset-target/account-aws-backup-lambda-s3-bucket:0a1b/222222222222",
+            "arn:aws:cloudformation:us-east-1:111111111111:stackset-target/organizations-aws-backup-tagonrestore:0a1b/ou-abcd-12345678",
+            # AWS's pages write these with and without region and account.
             "arn:aws:cloudformation::111111111111:stackset-target/organizations-aws-backup-tagonrestore:0a1b",
             "arn:aws:cloudformation:us-east-1::type/resource/AWS-S3-Bucket",
+            "arn:aws:cloudformation::222222222222:type/resource/AWS-S3-Bucket",
             "arn:aws:cloudformation:us-east-2:222222222222:type/resource/AWS-S3-Bucket",
         )
     ),
@@ -329,6 +336,8 @@ def pipeline_needs() -> Iterator[Need]:
     yield from calls(KEY_CALLS, KEY, "artifact store")
     for action in pipeline_actions():
         configuration, name = action["Configuration"], action["Name"]
+        if "RoleArn" in action:
+            yield Need("sts:AssumeRole", action["RoleArn"], f"{name}, which has a role of its own")
         match provider(action):
             case "CodeCommit":
                 yield from calls(REPOSITORY_CALLS, REPOSITORY, name)
@@ -354,7 +363,7 @@ def pipeline_needs() -> Iterator[Need]:
 def stack_action_needs(configuration: dict[str, Any], name: str) -> Iterator[Need]:
     stack = f"{STACK_ARNS}/{configuration['StackName']}/0a1b2c3d"
     yield from calls(STACK_CALLS, stack, name)
-    yield Need("iam:PassRole", configuration["RoleArn"], name)
+    yield Need("iam:PassRole", configuration["RoleArn"], name, service="cloudformation.amazonaws.com")
     for definition in template(deployed_stacks()[configuration["StackName"]]).parameters.values():
         if definition["Type"].startswith("AWS::SSM::Parameter::Value<"):
             yield Need("ssm:GetParameters", PARAMETERS + definition["Default"], f"{name}, for its caller")
@@ -512,32 +521,45 @@ ROLES = {
     "StackSetExecutionRole": (f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", "Role"),
     "CodePipelineManageStepsRole": (f"{HOME}/aws-backup-codepipeline.yaml", "CodePipelineManageStepsRole"),
     "StartRole": (f"{HOME}/aws-backup-codepipeline.yaml", "StartRole"),
+    "BackupOrgPolicyManager": (f"{HOME}/aws-backup-backuporgpolicymanager-role.yaml", "Role"),
     **{project: (path, "Role") for project, (path, _) in BUILDS.items()},
     "AWSBackup-ReportRollout": (REPORT, "RolloutRole"),
 }
 EVERY_ROLE = pytest.mark.parametrize(("path", "role"), ROLES.values(), ids=ROLES)
 
 
-# Roles that make one call.
-ONE_CALL = {
-    "StartRole": Need(
-        "codepipeline:StartPipelineExecution",
+# Roles that make few calls.
+POLICY = "arn:aws:s3:::${ImportValue:aws-backup-s3-bucket-name}/deployment/policy.json"
+LOG = "arn:aws:logs:us-east-1:222222222222:log-group:/aws/lambda/BackupOrgPolicyManager-0a1b2c:log-stream:1"
+CALLS = {
+    "StartRole": calls(
+        ["codepipeline:StartPipelineExecution"],
         "arn:aws:codepipeline:us-east-1:222222222222:backup-recovery-with-aws-backup",
         "a push to main",
     ),
-    "StackSetAdministrationRole": Need(
-        "sts:AssumeRole",
+    "StackSetAdministrationRole": calls(
+        ["sts:AssumeRole"],
         "arn:aws:iam::222222222222:role/AWSCloudFormationStackSetExecutionRole",
         "StackSets",
     ),
+    "BackupOrgPolicyManager": [
+        *calls(["sts:AssumeRole"], MANAGEMENT_ROLE, "works on the organization's policies"),
+        *calls(["s3:GetObject", "s3:GetObjectVersion"], POLICY, "reads a policy"),
+        *calls(["logs:CreateLogStream", "logs:PutLogEvents"], LOG, "writes its log"),
+        *calls(
+            ["codepipeline:PutJobFailureResult", "codepipeline:PutJobSuccessResult"],
+            "*",
+            "answers the pipeline",
+        ),
+    ],
 }
 
 
-@pytest.mark.parametrize("name", ONE_CALL)
-def test_a_role_may_make_its_one_call_and_no_other(name: str) -> None:
+@pytest.mark.parametrize("name", CALLS)
+def test_a_role_may_make_its_few_calls_and_no_others(name: str) -> None:
     path, role = ROLES[name]
     granted = statements(template(path), role, site("aws-backup-codepipeline"))
-    assert (missing(granted, [ONE_CALL[name]]), surplus(granted, [ONE_CALL[name]])) == ([], [])
+    assert (missing(granted, CALLS[name]), surplus(granted, CALLS[name])) == ([], [])
 
 
 @EVERY_ROLE

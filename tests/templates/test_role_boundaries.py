@@ -1,21 +1,29 @@
-"""How far each deploying role of the home account reaches beyond single resources, and who may assume it.
+"""How far each role of the home account reaches beyond single resources, and who may assume it.
 
 test_deploying_roles.py asks whether a role may do what it must. These tables are the list of what it may
-reach beyond that: every resource pattern, every role that it passes on, every trust. A change of a role's
-template that is not in them fails, and so does one of them that no role has any more.
+reach beyond that: every resource pattern, every condition, every trust. A change of a role's template that is
+not in them fails, and so does a line of theirs that no role has any more.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import pytest
 
-from tests.templates.loading import ROOT, load
-from tests.templates.permissions import Deployed, statements
-from tests.templates.test_deploying_roles import BUCKET, PARAMETERS, ROLES, site, template
+from tests.templates.loading import ROOT, load, repository_templates
+from tests.templates.permissions import Deployed, Need, matches, statements
+from tests.templates.test_deploying_roles import (
+    BUCKET,
+    PARAMETERS,
+    ROLES,
+    pipeline_needs,
+    site,
+    stack_role_needs,
+    template,
+)
 
 HOME_ID = "222222222222"
 IAM = f"arn:aws:iam::{HOME_ID}:role"
@@ -92,6 +100,15 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "Deployment": {f"{BUCKET}/deployment/*": "the hash is in the key"},
     },
     "StartRole": {},
+    "BackupOrgPolicyManager": {
+        "ReadPolicyContent": {
+            "arn:aws:s3:::${ImportValue:aws-backup-s3-bucket-name}/*": "a policy names its object"
+        },
+        "AnswerThePipeline": {"*": NONE},
+        "WriteOwnLog": {
+            f"arn:aws:logs:us-east-1:{HOME_ID}:log-group:/aws/lambda/BackupOrgPolicyManager-*:*": DRAWN
+        },
+    },
     "AWSBackup-ValidateTemplates": {
         "Artifacts": ARTIFACTS,
         "ReadRecorded": {f"{PARAMETERS}/backup/lambda/*": "both packages"},
@@ -109,16 +126,20 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     },
 }
 
-# Role → (role that it passes on, service that gets it), one pair for each thing that is made with it.
-PASSED: Mapping[str, set[tuple[str, str]]] = {
+# Role → statement → its condition; that of a statement which passes roles has a test of its own.
+CONDITIONS: Mapping[str, Mapping[str, Any]] = {
     "CloudFormationRole": {
-        (f"{IAM}/aws-backup-codepipeline-*", "codepipeline.amazonaws.com"),  # the pipeline's own
-        (f"{IAM}/aws-backup-codepipeline-*", "events.amazonaws.com"),  # of the rule's target
-        (f"{IAM}/CloudFormationRole", "codepipeline.amazonaws.com"),  # of the pipeline's actions
-        (f"{IAM}/BackupOrgPolicyManager", "lambda.amazonaws.com"),
-        (f"{IAM}/AWSCloudFormationStackSetAdministrationRole", "cloudformation.amazonaws.com"),
+        "StackSetTemplateKey": {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
     },
-    "CodePipelineManageStepsRole": {(f"{IAM}/CloudFormationRole", "cloudformation.amazonaws.com")},
+    "StackSetExecutionRole": {
+        "TemplateFromCloudFormation": {"StringNotEquals": {"s3:ResourceAccount": HOME_ID}}
+    },
+}
+
+# Role → what it passes roles on for; the others pass none.
+PASSING: Mapping[str, Callable[[], Iterable[Need]]] = {
+    "CloudFormationRole": stack_role_needs,
+    "CodePipelineManageStepsRole": pipeline_needs,
 }
 
 
@@ -169,6 +190,15 @@ TRUST: Mapping[str, Mapping[str, Any]] = {
             },
         },
     },
+    "BackupOrgPolicyManager": {
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Condition": {
+            "StringEqualsIfExists": {"aws:SourceAccount": HOME_ID},
+            "ArnLikeIfExists": {
+                "aws:SourceArn": f"arn:aws:lambda:us-east-1:{HOME_ID}:function:BackupOrgPolicyManager*"
+            },
+        },
+    },
     **{name: project(name) for name in ROLES if name.startswith("AWSBackup-")},
 }
 EVERY_ROLE = pytest.mark.parametrize("name", ROLES)
@@ -186,27 +216,51 @@ def properties(name: str) -> dict[str, Any]:
 
 @EVERY_ROLE
 def test_a_role_reaches_no_more_than_the_table_says(name: str) -> None:
-    found: dict[str, set[str]] = {}
-    for statement in statements(deployed(name).template, ROLES[name][1], deployed(name).site):
-        wide = {resource for resource in statement.resources if "*" in resource or "?" in resource}
-        if wide:
-            found.setdefault(statement.sid, set()).update(wide)
-    assert found == {sid: set(patterns) for sid, patterns in PATTERNS[name].items()}
+    found = {
+        f"{name}, {statement.sid}: {resource}"
+        for statement in statements(deployed(name).template, ROLES[name][1], deployed(name).site)
+        for resource in statement.resources
+        if "*" in resource or "?" in resource
+    }
+    listed = {f"{name}, {sid}: {pattern}" for sid, patterns in PATTERNS[name].items() for pattern in patterns}
+    assert found == listed
 
 
 @EVERY_ROLE
 def test_a_role_is_passed_to_the_service_that_works_with_it_and_to_no_other(name: str) -> None:
-    assert set(_passed(properties(name))) == PASSED.get(name, set())
+    passed = set(_passed(properties(name)))
+    needed = [need for need in PASSING.get(name, list)() if need.action == "iam:PassRole"]
+    assert bool(needed) == (name in PASSING)
+    assert passed == {
+        (role, need.service) for need in needed for role, _ in passed if matches(role, need.arn, fold=False)
+    }
 
 
 def _passed(role: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for policy in role["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            if "iam:PassRole" in json.dumps(statement["Action"]):
-                assert set(statement["Condition"]) == {"StringEquals"}
-                for resource in _listed(statement["Resource"]):
-                    for service in _listed(statement["Condition"]["StringEquals"]["iam:PassedToService"]):
-                        yield resource, service
+    for statement in _written(role):
+        if _passes(statement):
+            condition = statement.get("Condition", {})
+            services = condition.get("StringEquals", {}).get("iam:PassedToService", [])
+            assert condition == {"StringEquals": {"iam:PassedToService": services}}, statement.get("Sid")
+            yield from product(_listed(statement["Resource"]), _listed(services))
+
+
+def _passes(statement: Mapping[str, Any]) -> bool:
+    return "iam:PassRole" in _listed(statement["Action"])
+
+
+def _written(role: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+
+
+@EVERY_ROLE
+def test_a_role_has_the_conditions_of_the_table(name: str) -> None:
+    found = [
+        (each.get("Sid"), each["Condition"])
+        for each in _written(properties(name))
+        if "Condition" in each and not _passes(each)
+    ]
+    assert found == list(CONDITIONS.get(name, {}).items())
 
 
 def _listed(value: Any) -> list[Any]:
@@ -231,5 +285,24 @@ def test_a_role_has_no_policy_but_its_own(name: str) -> None:
         assert properties(name).get("ManagedPolicyArns") in (None, [""])
     else:
         assert managed is None
-    kinds = {resource["Type"] for resource in load(ROOT / path).resources.values()}
-    assert not kinds & {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"}
+
+
+def test_no_template_makes_anything_of_iam_but_roles() -> None:
+    """A policy of its own would attach itself to a role, past all tables."""
+    found = {
+        f"{each.path}: {name} is {resource['Type']}"
+        for each in repository_templates()
+        for name, resource in each.resources.items()
+        if resource["Type"].startswith("AWS::IAM::") and resource["Type"] != "AWS::IAM::Role"
+    }
+    assert found == set()
+
+
+def test_the_tables_have_every_role_of_the_home_account() -> None:
+    roles = {
+        (each.path, name)
+        for each in repository_templates()
+        if each.account == "home"
+        for name, _ in each.of_type("AWS::IAM::Role")
+    }
+    assert roles == set(ROLES.values())
