@@ -15,6 +15,7 @@ ADMIN = TEMPLATES / "management-account/aws-backup-backuporgpolicymanager-mangem
 EXECUTION = TEMPLATES / "home-account/aws-backup-backuporgpolicymanager-role.yaml"
 FUNCTION = TEMPLATES / "home-account/aws-backup-backuporgpolicymanager.yaml"
 POLICIES = TEMPLATES / "home-account/aws-backup-org-policy.yaml"
+ORGANIZATION = "arn:${AWS::Partition}:organizations::${AWS::AccountId}"
 MANAGEMENT, OU_1 = "111111111111", "ou-root-11111111"
 
 
@@ -66,11 +67,23 @@ def test_every_statement_of_the_management_role_is_limited_to_backup_policies() 
         if statement["Sid"] == "FindAccountsToVerify":
             assert statement["Action"] == "organizations:ListAccountsForParent"  # knows no policy type
             continue
-        ((operator, keys),) = statement["Condition"].items()
-        assert operator in {"StringEquals", "StringEqualsIfExists"}
-        assert keys == {"organizations:PolicyType": "BACKUP_POLICY"}
-        if operator == "StringEqualsIfExists":
-            assert statement["Resource"].endswith(":policy/*/backup_policy/*")
+        # A tag request need not carry the type a second time: the resource names it.
+        tags = statement["Sid"] == "ReadAndWriteTagsOfBackupPolicies"
+        operator = "StringEqualsIfExists" if tags else "StringEquals"
+        assert statement["Condition"] == {operator: {"organizations:PolicyType": "BACKUP_POLICY"}}
+
+
+def test_the_management_role_reaches_no_more_than_its_actions_take() -> None:
+    policy, account = f"{ORGANIZATION}:policy/*/backup_policy/*", f"{ORGANIZATION}:account/*"
+    parents = [f"{ORGANIZATION}:root/*", f"{ORGANIZATION}:ou/*"]
+    assert {statement["Sid"]: _listed(statement["Resource"]) for statement in statements(ADMIN)} == {
+        "ManageBackupPolicies": [policy],
+        "AttachBackupPolicies": [policy, *parents, account],
+        "ReadAndWriteTagsOfBackupPolicies": [policy],
+        "FindBackupPolicies": ["*"],
+        "VerifyEffectiveBackupPolicies": [account],
+        "FindAccountsToVerify": parents,
+    }
 
 
 def test_only_actions_without_resources_have_a_star() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.templates.contract import CENTRAL, MEMBER
 from tests.templates.loading import ROOT, load, repository_templates
 from tests.templates.permissions import Deployed, Need, matches, statements
 from tests.templates.test_deploying_roles import (
@@ -201,17 +202,38 @@ TRUST: Mapping[str, Mapping[str, Any]] = {
     },
     **{name: project(name) for name in ROLES if name.startswith("AWSBackup-")},
 }
+BACKUP = {
+    "Principal": {"Service": "backup.amazonaws.com"},
+    "Condition": {"StringEqualsIfExists": {"aws:SourceAccount": HOME_ID}},
+}
+# Roles of the other accounts; what they may do is in files of their own. They trust their own account, too.
+ELSEWHERE = {
+    "CentralBackupRole": (f"{CENTRAL}/aws-backup-central-backup-account-role.yaml", "Role"),
+    "MemberBackupRole": (f"{MEMBER}/aws-backup-member-account-role.yaml", "Role"),
+    "TagOnRestore": (f"{MEMBER}/aws-backup-tagonrestore-role.yaml", "Role"),
+}
+TRUST_ELSEWHERE: Mapping[str, Mapping[str, Any]] = {
+    "CentralBackupRole": BACKUP,
+    "MemberBackupRole": BACKUP,
+    "TagOnRestore": {
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Condition": {
+            "StringEqualsIfExists": {"aws:SourceAccount": HOME_ID},
+            "ArnLikeIfExists": {"aws:SourceArn": f"arn:aws:lambda:*:{HOME_ID}:function:TagOnRestore*"},
+        },
+    },
+}
 EVERY_ROLE = pytest.mark.parametrize("name", ROLES)
 
 
 def deployed(name: str) -> Deployed:
-    path, _ = ROLES[name]
+    path, _ = {**ROLES, **ELSEWHERE}[name]
     stack = "aws-backup-codepipeline" if path.endswith("aws-backup-codepipeline.yaml") else "aws-backup-roles"
     return Deployed(template(path), site(stack, parameters={"AdministratorAccountId": HOME_ID}))
 
 
 def properties(name: str) -> dict[str, Any]:
-    return dict(deployed(name).properties(ROLES[name][1]))
+    return dict(deployed(name).properties({**ROLES, **ELSEWHERE}[name][1]))
 
 
 @EVERY_ROLE
@@ -267,10 +289,24 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-@EVERY_ROLE
+@pytest.mark.parametrize("name", [*ROLES, *ELSEWHERE])
 def test_nobody_else_may_assume_a_role(name: str) -> None:
     (statement,) = properties(name)["AssumeRolePolicyDocument"]["Statement"]
-    assert statement == {"Effect": "Allow", "Action": "sts:AssumeRole", **TRUST[name]}
+    assert statement == {"Effect": "Allow", "Action": "sts:AssumeRole", **{**TRUST, **TRUST_ELSEWHERE}[name]}
+
+
+@pytest.mark.parametrize("name", ["CentralBackupRole", "MemberBackupRole"])
+def test_a_backup_role_has_the_four_policies_of_aws_and_no_other(name: str) -> None:
+    assert "Policies" not in properties(name)
+    assert properties(name)["ManagedPolicyArns"] == [
+        f"arn:aws:iam::aws:policy/{policy}"
+        for policy in (
+            "service-role/AWSBackupServiceRolePolicyForBackup",
+            "service-role/AWSBackupServiceRolePolicyForRestores",
+            "AWSBackupServiceRolePolicyForS3Backup",
+            "AWSBackupServiceRolePolicyForS3Restore",
+        )
+    ]
 
 
 @EVERY_ROLE

@@ -89,6 +89,28 @@ def test_only_actions_that_know_no_resources_have_a_star() -> None:
     assert starred == {"Describe", "FindRestoreJobs"}
 
 
+def test_the_statements_beside_the_table_reach_no_more_than_these() -> None:
+    """A recovery point has the ARN of the service whose snapshot it is."""
+    found = {name: as_set(statement["Resource"]) for name, statement in statements().items()}
+    assert found["FindSource"] == {
+        f"arn:${{AWS::Partition}}:{rest}"
+        for rest in (
+            "backup:*:${AWS::AccountId}:recovery-point:*",
+            "dynamodb:*:${AWS::AccountId}:table/*/backup/*",
+            "ec2:*::image/*",
+            "ec2:*::snapshot/*",
+            "fsx:*:${AWS::AccountId}:backup/*",
+            "rds:*:${AWS::AccountId}:cluster-snapshot:*",
+            "rds:*:${AWS::AccountId}:snapshot:*",
+            "redshift-serverless:*:${AWS::AccountId}:snapshot/*",
+            "redshift:*:${AWS::AccountId}:snapshot:*/*",
+        )
+    }
+    own = "*:${AWS::AccountId}"
+    assert found["WriteLog"] == {f"arn:${{AWS::Partition}}:logs:{own}:log-group:/aws/lambda/TagOnRestore-*:*"}
+    assert found["KeepFailures"] == {f"arn:${{AWS::Partition}}:sqs:{own}:TagOnRestoreFailures"}
+
+
 def test_no_operator_policy_is_attached() -> None:
     text = (TEMPLATES / "aws-backup-tagonrestore-role.yaml").read_text()
     assert "ManagedPolicyArns" not in text
