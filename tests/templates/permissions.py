@@ -289,16 +289,21 @@ def surplus(granted: Iterable[Statement], wanted: Iterable[Need]) -> list[str]:
     """What is granted and meets no need: an action of a statement, or a resource of a statement.
 
     An action pattern with a wildcard is surplus unless the needs themselves name it that way: it would grant
-    actions that nobody asked for.
+    actions that nobody asked for. On "*" only calls that have no resource are meant, not every call.
     """
     wanted = list(wanted)
     found = set()
     for statement in granted:
         met = [need for need in wanted if statement.allows(need)]
         for action in statement.actions:
-            if not any(action.lower() == need.action.lower() for need in met):
+            asked = [need for need in met if action.lower() == need.action.lower()]
+            if not any(_is_meant(resource, need) for need in asked for resource in statement.resources):
                 found.add(f"{statement.sid}: action {action}")
         for resource in statement.resources:
-            if not any(matches(resource, need.arn, fold=False) for need in met):
+            if not any(_is_meant(resource, need) for need in met):
                 found.add(f"{statement.sid}: resource {resource}")
     return sorted(found)
+
+
+def _is_meant(resource: str, need: Need) -> bool:
+    return need.arn == "*" if resource == "*" else matches(resource, need.arn, fold=False)

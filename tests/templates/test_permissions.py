@@ -75,6 +75,10 @@ def test_action_and_resource_have_to_stand_in_one_statement() -> None:
             Statement("S", ("ssm:PutParameter",), (PARAMETERS, "arn:aws:s3:::*")),
             ["S: resource arn:aws:s3:::*"],
         ),
+        (
+            Statement("S", ("ssm:PutParameter",), ("*",)),
+            ["S: action ssm:PutParameter", "S: resource *"],
+        ),
     ],
 )
 def test_what_no_call_needs_is_surplus(statement: Statement, found: list[str]) -> None:
@@ -159,6 +163,20 @@ def test_only_what_reading_takes_is_marked_as_such() -> None:
     reading = {need.action for need in needs(TEMPLATE, SITE) if need.reads}
     assert "events:DescribeRule" in reading
     assert "events:PutRule" not in reading
+
+
+def test_a_pipeline_is_passed_its_own_role_and_the_roles_of_its_actions() -> None:
+    actions = [
+        {"RoleArn": "arn:action", "Configuration": {}},
+        {"Configuration": {"RoleArn": "arn:stack"}},
+    ]
+    pipeline = {"Name": "p", "RoleArn": "arn:pipeline", "Stages": [{"Actions": actions}]}
+    body = {"Resources": {"P": {"Type": "AWS::CodePipeline::Pipeline", "Properties": pipeline}}}
+    found = [need for need in needs(Template("stack.yaml", "", body), SITE) if need.service]
+    assert [(need.action, need.arn, need.service) for need in found] == [
+        ("iam:PassRole", arn, "codepipeline.amazonaws.com")
+        for arn in ("arn:pipeline", "arn:action", "arn:stack")
+    ]
 
 
 def test_an_attribute_that_is_no_arn_is_refused() -> None:
