@@ -206,7 +206,7 @@ BACKUP = {
     "Principal": {"Service": "backup.amazonaws.com"},
     "Condition": {"StringEqualsIfExists": {"aws:SourceAccount": HOME_ID}},
 }
-# Roles of the other accounts; what they may do is in files of their own. They trust their own account, too.
+# Roles of the other accounts, deployed here as if HOME_ID were theirs; other files hold what they may do.
 ELSEWHERE = {
     "CentralBackupRole": (f"{CENTRAL}/aws-backup-central-backup-account-role.yaml", "Role"),
     "MemberBackupRole": (f"{MEMBER}/aws-backup-member-account-role.yaml", "Role"),
