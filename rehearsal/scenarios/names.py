@@ -15,7 +15,6 @@ MEMBER_SET: Final = "organizations-aws-backup-member-accounts"
 TAG_ROLE_SET: Final = "organizations-aws-backup-tagonrestore-role"
 TAG_SET: Final = "organizations-aws-backup-tagonrestore"
 
-
 ROLE_SETS: Final = (MEMBER_ROLE_SET, TAG_ROLE_SET)  # in the global region only
 REGIONAL_SETS: Final = (MEMBER_SET, TAG_SET)
 

@@ -40,15 +40,11 @@ class WorkingCopy:
 
     def set_targets(self, values: Mapping[str, str]) -> None:
         """Put values into aws-backup-ssm-targets.json."""
-        document = json.loads(self.read(workspace.TARGETS))
-        document["Parameters"].update(values)
-        self.write(workspace.TARGETS, json.dumps(document, indent=2) + "\n")
+        self._put(workspace.TARGETS, "Parameters", values)
 
     def add_tag(self, path: str, key: str, value: str) -> None:
         """Put a stack tag into a template configuration: the targets file, or templates/tags.json."""
-        document = json.loads(self.read(path))
-        document["Tags"][key] = value
-        self.write(path, json.dumps(document, indent=2) + "\n")
+        self._put(path, "Tags", {key: value})
 
     def commit(self, message: str) -> str:
         """Commit every change to the branch main, as a push does; returns the commit's id."""
@@ -65,6 +61,11 @@ class WorkingCopy:
         )
         self._committed = files
         return str(commit["commitId"])
+
+    def _put(self, path: str, part: str, values: Mapping[str, str]) -> None:
+        document = json.loads(self.read(path))
+        document[part].update(values)
+        self.write(path, json.dumps(document, indent=2) + "\n")
 
     def _files(self) -> dict[str, bytes]:
         return {
