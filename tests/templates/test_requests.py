@@ -223,17 +223,21 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         "Role",
         "permissions",
     ): [
-        (
-            SELF,
-            "organizations:CreatePolicy",
-            organizations("policy/o-1/backup_policy/p-1"),
-            {"organizations:PolicyType": "BACKUP_POLICY"},
-            "Allow",
+        # The editions of the reference differ: a policy, or no resource.
+        *(
+            (
+                SELF,
+                "organizations:CreatePolicy",
+                resource,
+                {"organizations:PolicyType": "BACKUP_POLICY"},
+                "Allow",
+            )
+            for resource in ("*", organizations("policy/o-1/backup_policy/p-1"))
         ),
         (
             SELF,
             "organizations:CreatePolicy",
-            organizations("policy/o-1/service_control_policy/p-1"),
+            "*",
             {"organizations:PolicyType": "SERVICE_CONTROL_POLICY"},
             "",
         ),
