@@ -85,6 +85,17 @@ UPPER_BOOLEAN = re.compile(r"""[:-]\s+['"]?(True|TRUE|False|FALSE|Yes|YES|No|NO|
 SOLUTION_NAME = re.compile(
     r"\b(AWSBackupSolution\w*|AWSBackup-\w+|AWSCloudFormationStackSet\w+|BackupOrgPolicyManager\w*|TagOnRestore\w*)"
 )
+# The one role that may do everything of a service: (template, action) → on which resource alone, and AWS's
+# page that asks for it ("Your target account always needs full AWS CloudFormation permissions").
+WHOLE_SERVICE: Mapping[tuple[str, str], tuple[Any, str]] = {
+    ("templates/home-account/aws-cloudformation-stackset-execution-role.yaml", "cloudformation:*"): (
+        {
+            "Fn::Sub": "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}"
+            ":stack/StackSet-account-aws-backup-lambda-s3-bucket-*/*"
+        },
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-prereqs-self-managed.html",
+    )
+}
 # Parameters that are one per function by contract: the attribute that may differ between templates.
 PER_FUNCTION = {"DeployedPackage": {"Default"}}
 
@@ -309,7 +320,9 @@ def wildcards(template: Template) -> Iterator[Finding]:
         if "NotAction" in statement:
             yield Finding(template.path, name, "allows NotAction: name the actions")
         for action in _actions(statement):
-            if action == "*" or action.endswith(":*"):
+            resource, _ = WHOLE_SERVICE.get((template.path, action), (None, ""))
+            whole = action == "*" or action.endswith(":*")
+            if whole and (resource is None or statement.get("Resource") != resource):
                 yield Finding(template.path, name, f"allows {action}: name the actions")
 
 

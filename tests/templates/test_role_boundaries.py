@@ -177,8 +177,8 @@ TRUST: Mapping[str, Mapping[str, Any]] = {
         "Principal": {"Service": "codepipeline.amazonaws.com"},
         "Condition": {
             "StringEqualsIfExists": {"aws:SourceAccount": HOME_ID},
-            "ArnEqualsIfExists": {
-                "aws:SourceArn": f"arn:aws:codepipeline:us-east-1:{HOME_ID}:backup-recovery-with-aws-backup"
+            "ArnLikeIfExists": {
+                "aws:SourceArn": f"arn:aws:codepipeline:us-east-1:{HOME_ID}:backup-recovery-with-aws-backup*"
             },
         },
     },

@@ -43,6 +43,10 @@ EXCEPTIONS: Mapping[tuple[str, str, str], tuple[str, str]] = {
         "is called on a template, before there is a stack or a StackSet",
         f"{DOCS}/AWSCloudFormation/latest/APIReference/API_GetTemplateSummary.html",
     ),
+    (f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", "StacksOfTheStackSet", "cloudformation:*"): (
+        INERT,
+        f"{DOCS}/AWSCloudFormation/latest/UserGuide/stacksets-prereqs-self-managed.html",
+    ),
     (f"{HOME}/aws-backup-lambda-s3-bucket.yaml", "OnlyTls", "s3:*"): (
         INERT,
         f"{DOCS}/AmazonS3/latest/userguide/security-best-practices.html",
