@@ -165,6 +165,9 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
     ],
     (f"{HOME}/aws-cloudformation-stackset-admin-role.yaml", "Role", "trust"): [
         ("cloudformation.amazonaws.com", ASSUME, "*", source(STACK_SETS), "Allow"),
+        # In a Region that is disabled by default StackSets comes as that Region's principal.
+        ("cloudformation.eu-south-2.amazonaws.com", ASSUME, "*", source(STACK_SETS), "Allow"),
+        ("cloudformation.eu-south-2.amazonaws.com", ASSUME, "*", source(STACK_SETS, STRANGER), ""),
         ("cloudformation.amazonaws.com", ASSUME, "*", source(STACK_SETS, STRANGER), ""),
         (
             "cloudformation.amazonaws.com",
