@@ -99,7 +99,7 @@ class Grant:
     resources: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.owner}, statement {self.sid}"
+        return f"{self.path}: {self.owner}, statement {self.sid or 'without Sid'}"
 
 
 def grants(template: Template) -> Iterator[Grant]:
