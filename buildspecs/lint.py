@@ -1,9 +1,9 @@
 """The gates of `make lint`, `make check` and the validation build over every template, by one command.
 
 `python -m buildspecs.lint [GATE …] [--home-region REGION]` runs the named gates, or all: cfn-lint, checkov,
-cfripper, the tests of our own and the search for empty files. `python -m buildspecs.lint --suppressions` prints what the templates
-suppress of them and of cfn-nag, and why. Files and options have their one home here: a dotfile such as
-.cfnlintrc is left out of the zip that becomes the repository, so none may matter.
+cfripper, the tests of our own and the search for empty files. `python -m buildspecs.lint --suppressions`
+prints what the templates suppress of them and of cfn-nag, and why. Files and options have their one home
+here: a dotfile such as .cfnlintrc is left out of the zip that becomes the repository, so none may matter.
 
 A gate is a row of GATES: a name, and a function from the templates to commands. A tool whose dependencies do
 not go with the builds' is started from its own environment, see environments.py. cfn-nag is a RubyGem and has

@@ -1,8 +1,8 @@
 """Whether the folder can become the repository: none of its files is empty.
 
-`python -m buildspecs.repository` names every empty file of what the README's `zip -r … *` packs, and exits with
-1 if there is one. CodeCommit refuses an archive that holds an empty file when it creates the repository from it
-(https://github.com/aws/aws-cdk/issues/19012), so stack 11 would fail. git itself is not asked: the source that a
+`python -m buildspecs.repository` names every empty file of what the README's `zip -r … *` packs, and exits
+with 1 if there is one. CodeCommit creates no repository from an archive that holds an empty file
+(https://github.com/aws/aws-cdk/issues/19012), so stack 11 would fail. git is not asked: the source that a
 build gets has no history, and the zip takes files that git does not know as well.
 """
 
@@ -24,8 +24,8 @@ def packed(root: Path) -> Iterator[Path]:
 def faults(root: Path) -> list[str]:
     """One line for each empty file; none: the archive is taken."""
     return [
-        f"{path.relative_to(root).as_posix()}: is empty, and CodeCommit refuses an archive with an empty file:"
-        " write a line into it or delete it"
+        f"{path.relative_to(root).as_posix()}: is empty, and CodeCommit refuses an archive with"
+        " an empty file: write a line into it or delete it"
         for path in packed(root)
         if path.stat().st_size == 0
     ]
