@@ -1,9 +1,9 @@
 """Every action that writes is denied by the protecting policies, or there is a reason not to deny it.
 
 The actions are those of the service authorization data (service_authorization.py), of each service that the
-policies name. One that AWS adds fails the test until it is denied, or entered here: an action is let pass where
-all resource types that it takes are OTHER ones than the solution's, or where ALLOWED names it. An entry that is
-not needed fails as well.
+policies name. One that AWS adds fails the test until it is denied, or entered here: an action is let pass
+where all resource types that it takes are OTHER ones than the solution's, or where ALLOWED names it. An entry
+that is not needed fails as well.
 """
 
 from __future__ import annotations
