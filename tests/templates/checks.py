@@ -8,6 +8,7 @@ they find in the repository.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -261,8 +262,10 @@ def ascii_only(template: Template) -> Iterator[Finding]:
     """CloudFormation keeps ? for any other character, so its copy of the template is never the file."""
     for number, line in enumerate(template.text.splitlines(), start=1):
         for character in dict.fromkeys(character for character in line if not character.isascii()):
-            reason = f"{character} (U+{ord(character):04X}) is not ASCII: GetTemplate returns ? for it"
-            yield Finding(template.path, f"line {number}", reason)
+            name = f"U+{ord(character):04X} ({unicodedata.name(character, 'without a name')})"
+            yield Finding(
+                template.path, f"line {number}", f"{name} is not ASCII: GetTemplate returns ? for it"
+            )
 
 
 def partition(template: Template) -> Iterator[Finding]:
