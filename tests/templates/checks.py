@@ -263,9 +263,8 @@ def ascii_only(template: Template) -> Iterator[Finding]:
     for number, line in enumerate(template.text.splitlines(), start=1):
         for character in dict.fromkeys(character for character in line if not character.isascii()):
             name = f"U+{ord(character):04X} ({unicodedata.name(character, 'without a name')})"
-            yield Finding(
-                template.path, f"line {number}", f"{name} is not ASCII: GetTemplate returns ? for it"
-            )
+            reason = f"{name}: write it in ASCII, since CloudFormation's GetTemplate returns ? for it"
+            yield Finding(template.path, f"line {number}", reason)
 
 
 def partition(template: Template) -> Iterator[Finding]:

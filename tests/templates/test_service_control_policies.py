@@ -10,8 +10,9 @@ import pytest
 
 from tests.templates.contract import CENTRAL, HAND_MADE, NAMES
 from tests.templates.contract import MEMBER as MEMBER_TEMPLATES
-from tests.templates.loading import ROOT
+from tests.templates.loading import ROOT, load
 from tests.templates.policies import Request, decide
+from tests.templates.resolving import Resolver
 
 FOLDER = ROOT / "templates" / "service-control-policies"
 CENTRAL_VAULT = "arn:aws:backup:us-east-1:333333333333:backup-vault:AWSBackupSolutionCentralVault"
@@ -369,6 +370,25 @@ def test_only_the_break_glass_role_changes_the_central_account(
     action: str, resource: str, context: dict[str, Any], who: str, decision: str
 ) -> None:
     assert decide(policy("protect-central-account.json"), Request(who, action, resource, context)) == decision
+
+
+def test_one_role_for_all_three_purposes_can_update_the_central_stack() -> None:
+    """As docs/operations.md says; another role would be refused by one of the three policies."""
+    template = load(ROOT / CENTRAL / "aws-backup-central-backup-account.yaml")
+    name = VALUES["<break-glass-role-name>"]
+    given = {
+        "KeyAdministratorRoleName": name,
+        "BreakGlassRoleName": name,
+        "pOrganizationId": "o-exampleorgid",
+    }
+    deployed = Resolver(template, given, {"AWS::Partition": "aws", "AWS::AccountId": "3" * 12})
+    update = Request(CENTRAL_GLASS, "cloudformation:UpdateStack", f"{CENTRAL_STACK}/1")
+    key = Request(CENTRAL_GLASS, "kms:PutKeyPolicy", KEY, CENTRAL_ALIAS)
+    vault = Request(CENTRAL_GLASS, "backup:PutBackupVaultAccessPolicy", CENTRAL_VAULT)
+    for request in (update, key, vault):
+        assert decide(policy("protect-central-account.json"), request) == ""
+    assert decide(deployed.properties("Key")["KeyPolicy"], key) == "Allow"
+    assert decide(deployed.properties("Vault")["AccessPolicy"], vault) == ""
 
 
 @pytest.mark.parametrize(
