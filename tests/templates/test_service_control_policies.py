@@ -48,7 +48,7 @@ def test_the_folder_has_both_published_samples_and_the_protecting_ones() -> None
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_policy_is_within_the_size_of_a_service_control_policy(name: str) -> None:
-    """With every blank, which the CLI sends as it is, and with the longest values for the placeholders."""
+    """10,240 characters since May 2026; the CLI sends every blank. With long values for the placeholders."""
     longest = {
         "<central-backup-vault-arn>": CENTRAL_VAULT.rpartition(":")[0] + ":" + "v" * 50,
         "<organization-id>": f"o-{'x' * 32}",
@@ -249,7 +249,7 @@ def test_not_even_the_break_glass_role_deletes_a_key_in_less_than_30_days(
 
 
 def test_a_service_revokes_its_grant_for_its_caller() -> None:
-    """RDS, for one, when somebody deletes a database that was restored onto the key."""
+    """The condition key is true where an AWS service sends the request on its user's behalf."""
     context = OURS | {"kms:GrantIsForAWSResource": "true"}
     request = Request(ENGINEER, "kms:RevokeGrant", KEY, context)
     assert decide(policy("protect-backup-solution.json"), request) == ""
