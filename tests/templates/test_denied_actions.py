@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from tests.templates.loading import ROOT
-from tests.templates.service_authorization import Facts, actions
+from tests.templates.service_authorization import Facts, actions, is_of_form, named
 
 FOLDER = ROOT / "templates" / "service-control-policies"
 PROTECTING = ("protect-backup-solution.json", "protect-central-account.json")
@@ -199,11 +199,20 @@ ALLOWED: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def denied(name: str) -> set[str]:
-    """Every action that the document denies, under whatever condition."""
+def denials(name: str) -> Iterator[tuple[str, list[str]]]:
+    """(action, resources) of everything that the document denies, under whatever condition."""
     document: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
-    named = [statement["Action"] for statement in document["Statement"]]
-    return {action for one in named for action in ([one] if isinstance(one, str) else one)}
+    for statement in document["Statement"]:
+        for action in _list(statement["Action"]):
+            yield action, _list(statement["Resource"])
+
+
+def denied(name: str) -> set[str]:
+    return {action for action, _ in denials(name)}
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def form(arn: str) -> str:
@@ -248,6 +257,23 @@ def test_every_action_that_writes_is_denied_or_allowed_for_a_reason(name: str) -
     assert [
         fault for one in sorted(services(name)) for fault in undecided(one, actions(one), denied(name))
     ] == []
+
+
+@pytest.mark.parametrize("name", PROTECTING)
+def test_every_denial_is_on_a_resource_that_its_action_takes(name: str) -> None:
+    """On any other it would never apply."""
+    idle = [
+        f"{action} on {pattern}"
+        for action, patterns in denials(name)
+        for pattern in patterns
+        if pattern != "*" and not any(is_of_form(pattern, arn) for arn in named(action)[action].resources)
+    ]
+    # The reference lists neither a function's qualifier, which AddPermission takes, nor a role's path.
+    further = (
+        ":function:TagOnRestore:*",
+        ":role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup",
+    )
+    assert [one for one in idle if not one.endswith(further)] == []
 
 
 def test_both_policies_deny_the_same_of_each_service_that_both_name() -> None:
