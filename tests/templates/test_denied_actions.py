@@ -268,7 +268,7 @@ def test_every_denial_is_on_a_resource_that_its_action_takes(name: str) -> None:
         for pattern in patterns
         if pattern != "*" and not any(is_of_form(pattern, arn) for arn in named(action)[action].resources)
     ]
-    # The reference lists neither a function's qualifier, which AddPermission takes, nor a role's path.
+    # AddPermission takes a qualifier, which the reference does not list; is_of_form knows no path of a role.
     further = (
         ":function:TagOnRestore:*",
         ":role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup",
