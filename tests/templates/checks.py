@@ -8,6 +8,7 @@ they find in the repository.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -268,6 +269,15 @@ def spelling(template: Template) -> Iterator[Finding]:
             yield Finding(template.path, f"line {number}", "a boolean is written true or false")
 
 
+def ascii_only(template: Template) -> Iterator[Finding]:
+    """CloudFormation keeps ? for any other character, so its copy of the template is never the file."""
+    for number, line in enumerate(template.text.splitlines(), start=1):
+        for character in dict.fromkeys(character for character in line if not character.isascii()):
+            name = f"U+{ord(character):04X} ({unicodedata.name(character, 'without a name')})"
+            reason = f"{name}: write it in ASCII, since CloudFormation's GetTemplate returns ? for it"
+            yield Finding(template.path, f"line {number}", reason)
+
+
 def partition(template: Template) -> Iterator[Finding]:
     """Nothing is bound to one partition: no arn:aws:, no amazonaws.com but in service principals."""
     for number, line in _lines(template):
@@ -503,6 +513,7 @@ CHECKS: tuple[Check, ...] = (
     description,
     parameters,
     spelling,
+    ascii_only,
     partition,
     retention,
     organization,

@@ -69,6 +69,11 @@ def repository_templates() -> list[Template]:
     ]
 
 
+def documents() -> list[Template]:
+    """What is handed to AWS beside the templates: service control policies and stack tags."""
+    return [load(path) for path in sorted((ROOT / "templates").rglob("*.json"))]
+
+
 def plain(value: Any) -> Any:
     """The same data as builtin types, without cfn-lint's position-keeping subclasses."""
     if isinstance(value, dict):

@@ -27,6 +27,7 @@ FAULTS = [
     ("home/spelling-boolean", checks.spelling, "line 8", "true or false"),
     ("home/spelling-commented-out", checks.spelling, "line 8", "commented-out YAML"),
     ("home/spelling-long-line", checks.spelling, "line 8", "110 at most"),
+    ("home/ascii-only-dash", checks.ascii_only, "line 2", "U+2013 (EN DASH): write it in ASCII"),
     ("home/partition-arn", checks.partition, "line 8", "${AWS::Partition}"),
     ("home/partition-url", checks.partition, "line 8", "${AWS::URLSuffix}"),
     ("home/retention-deletion", checks.retention, "Key", "DeletionPolicy has to be Retain"),
