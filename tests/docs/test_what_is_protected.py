@@ -84,11 +84,24 @@ def test_every_cell_names_its_page_of_aws(row: dict[str, str]) -> None:
 @EVERY_ROW
 def test_a_prerequisite_is_said_where_a_cell_asks_for_one(row: dict[str, str]) -> None:
     asked = any(word(row, column) == "with prerequisite" for column in COLUMNS[1:-1])
-    assert not (asked and row["prerequisite"].startswith("[none]"))
+    said = not row["prerequisite"].startswith("[none]")
+    assert said or not asked, f"{row['resource']} asks for a prerequisite and names none"
 
 
 def test_no_row_is_there_twice() -> None:
     assert len({row["resource"] for row in ROWS}) == len(ROWS)
+
+
+CLAIM = re.compile(
+    r"\b(cop(y|ies) of (every|each|all) backups?|(every|each) backup is copied|all backups are copied)\b"
+)
+
+
+def test_nothing_claims_that_every_backup_is_copied() -> None:
+    read = [ROOT / "README.md", *(ROOT / "docs").rglob("*.*"), *(ROOT / "templates").rglob("*.yaml")]
+    claims = {file.relative_to(ROOT): CLAIM.findall(file.read_text(encoding="utf-8")) for file in read}
+    assert {file: found for file, found in claims.items() if found} == {}
+    assert "](docs/what-is-protected.md)" in README.split("\n## ")[0]
 
 
 def test_no_page_has_two_names() -> None:
@@ -104,7 +117,8 @@ def test_the_rows_are_the_types_that_tag_on_restore_is_tested_with() -> None:
 def test_what_tag_on_restore_cannot_tag_is_not_called_retagged(row: dict[str, str]) -> None:
     created = [detail["createdResourceArn"] for detail in RESTORES if detail["resourceType"] == name(row)]
     tagged = any(tagger_for(Arn.parse(arn)) for arn in created)
-    assert tagged == (word(row, "restored and retagged") != "no")
+    said = word(row, "restored and retagged")
+    assert tagged == (said != "no"), f"{row['resource']}: {said!r}, but TagOnRestore's table says {tagged}"
 
 
 def test_every_type_that_the_aws_sdk_knows_has_a_row() -> None:
@@ -129,7 +143,8 @@ def test_what_contradicts_itself_is_named_with_two_pages() -> None:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "[unclear]" in "".join(row.values())], ids=name)
 def test_what_is_unclear_is_among_the_contradictions(row: dict[str, str]) -> None:
-    assert any(name(row) in contradiction["about"] for contradiction in table("about"))
+    about = [contradiction["about"] for contradiction in table("about")]
+    assert any(name(row) in what for what in about), f"{name(row)} is unclear, but none of {about}"
 
 
 # -- the key of a workload -----------------------------------------------------------------------------------
