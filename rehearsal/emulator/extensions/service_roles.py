@@ -7,9 +7,9 @@ evaluated for the service alone, and the session that comes out is held to the r
 any other.
 
 A service-linked role is made once, by CreateServiceLinkedRole; a second request is refused with InvalidInput
-(https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html; the words, and those for
-a service without such a role, are known from public reports). ministack answers the second one with a code
-that AWS does not have there, and makes a role for any word that it is given.
+(https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html). The words of that and
+of the refusal for a service without such a role are known from public reports. ministack answers the second
+request with a code that AWS does not have there, and makes a role for any word that it is given.
 
 Not emulated: session policies of a service; service-linked roles of services other than AWS Backup; that AWS
 Backup makes its role by itself at the first backup or at the setup of cross-account backup, which creating a
