@@ -61,6 +61,24 @@ def test_the_order_table_says_what_the_commands_do() -> None:
     ] == [(stack.account, stack.name, stack.template, stack.typed) for stack in contract.HAND_MADE]
 
 
+def test_the_role_that_copies_into_the_central_vault_is_created_before_the_vault_and_shown_at_the_end() -> (
+    None
+):
+    central = [
+        (command.section, call.operation)
+        for command in COMMANDS
+        for call in runbook.aws_calls(command.text.replace("<", "").replace(">", ""))
+        if command.account == "central" and call.service in ("iam", "cloudformation")
+    ]
+
+    assert central == [
+        ("Deploy", "create-service-linked-role"),
+        ("Deploy", "create-stack"),
+        ("Deploy", "create-stack"),
+        ("Verify", "get-role"),
+    ]
+
+
 def test_every_file_that_a_command_names_exists() -> None:
     named = {path for command in COMMANDS for path in command.files}
 
