@@ -62,6 +62,24 @@ def test_the_order_table_says_what_the_commands_do() -> None:
     ] == [(stack.account, stack.name, stack.template, stack.typed) for stack in contract.HAND_MADE]
 
 
+def test_the_role_that_copies_into_the_central_vault_is_created_before_the_vault_and_shown_at_the_end() -> (
+    None
+):
+    central = [
+        (command.section, call.operation)
+        for command in COMMANDS
+        for call in runbook.aws_calls(command.text.replace("<", "").replace(">", ""))
+        if command.account == "central" and call.service in ("iam", "cloudformation")
+    ]
+
+    assert central == [
+        ("Deploy", "create-service-linked-role"),
+        ("Deploy", "create-stack"),
+        ("Deploy", "create-stack"),
+        ("Verify", "get-role"),
+    ]
+
+
 def test_every_file_that_a_command_names_exists() -> None:
     named = {path for command in COMMANDS for path in command.files}
 
@@ -95,14 +113,34 @@ def test_the_archive_command_is_the_published_one() -> None:
     assert any(command.text.startswith("zip -r aws-backup-solution.zip *") for command in COMMANDS)
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-)
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    local = [target for target in targets if not re.match(r"[a-z]+:", target)]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
-    assert [target for target in local if not (page.parent / target).exists()] == []
+
+def links(page: Path) -> list[tuple[str, str]]:
+    """(file, section) of every link in the text, either of them may be empty."""
+    return re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
+
+
+def sections(page: Path) -> set[str]:
+    """What a link to a heading of the page says after #."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@EVERY_PAGE
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target, section in links(page):
+        if not re.match(r"[a-z]+:", target):
+            file = page.parent / target if target else page
+            assert file.exists(), target
+            assert not section or section in sections(file), f"{target}#{section}"
+
+
+@EVERY_PAGE
+def test_every_reference_is_defined_and_every_definition_is_used(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\[([\w-]+)\]", text)) == set(re.findall(r"^\[([\w-]+)\]: ", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", [name.value for name in contract.NAMES])
