@@ -7,7 +7,7 @@ suppress of them and of cfn-nag, and why. Files and options have their one home 
 
 A gate is a row of GATES: a name, and a function from the templates to commands. A tool whose dependencies do
 not go with the builds' is started from its own environment, see environments.py. cfn-nag is a RubyGem and has
-a line of its own in the buildspec.
+a build of its own.
 """
 
 import argparse
