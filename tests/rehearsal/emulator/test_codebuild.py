@@ -1,12 +1,16 @@
-"""CodeBuild: one build at a time, as in a new account, and the quota that says so."""
+"""CodeBuild: one build at a time, as in a new account, and what the roles of our own builds may write."""
 
 import pytest
 from botocore.exceptions import ClientError
 
+from buildspecs import projects
+from buildspecs.archive import ROOT
 from tests.rehearsal.emulator.templates import role, template
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
 
 QUOTA = {"ServiceCode": "codebuild", "QuotaCode": "L-9D07B6EF"}
+ARTIFACTS = "artifacts-of-our-pipeline"
+SOURCE_ARTIFACT = "backup-recovery-with/SourceArti/0a1b2c3"
 PROJECT = {
     "Type": "AWS::CodeBuild::Project",
     "Properties": {
@@ -56,3 +60,49 @@ def test_the_quota_is_the_one_that_start_build_keeps(world: World) -> None:
 def test_a_quota_that_is_not_emulated_is_refused(world: World) -> None:
     with pytest.raises(ClientError, match="NoSuchResourceException"):
         world.client("service-quotas").get_service_quota(**{**QUOTA, "QuotaCode": "L-2DC20C30"})
+
+
+@pytest.fixture(scope="module")
+def build_roles(world: World) -> dict[str, str]:
+    """The role of each project of the repository's own templates, beside a bucket of artifacts."""
+    exports = {
+        "aws-backup-s3-bucket-arn": {"Fn::GetAtt": ["Bucket", "Arn"]},
+        "aws-backup-codepipeline-kms-arn": {"Fn::GetAtt": ["Key", "Arn"]},
+    }
+    outputs = {f"Output{n}": {"Value": v, "Export": {"Name": k}} for n, (k, v) in enumerate(exports.items())}
+    resources = {
+        "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": ARTIFACTS}},
+        "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {"Version": "2012-10-17"}}},
+    }
+    world.create("artifacts", template(resources, Outputs=outputs))
+    world.client("s3").put_object(Bucket=ARTIFACTS, Key=SOURCE_ARTIFACT, Body=b"as pushed")
+    for stack in projects.HAND_MADE:
+        assert world.create(stack.name, (ROOT / stack.template).read_text()).status == "CREATE_COMPLETE"
+    found = world.client("codebuild").batch_get_projects(names=projects.needed(ROOT))["projects"]
+    return {project["name"]: project["serviceRole"] for project in found}
+
+
+@pytest.mark.parametrize("project", projects.needed(ROOT))
+def test_no_build_can_put_another_source_in_the_place_of_the_one_that_is_deployed(
+    world: World, build_roles: dict[str, str], project: str
+) -> None:
+    s3 = world.acting(build_roles[project]).client("s3")
+    assert s3.get_object(Bucket=ARTIFACTS, Key=SOURCE_ARTIFACT)["Body"].read() == b"as pushed"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=ARTIFACTS, Key=SOURCE_ARTIFACT, Body=b"planted")
+    denied = world.emulator.denied()[-1]
+    assert (denied.action, denied.resource) == ("s3:PutObject", f"arn:aws:s3:::{ARTIFACTS}/{SOURCE_ARTIFACT}")
+
+
+def test_the_static_analysis_alone_can_put_the_artifact_that_it_hands_on(
+    world: World, build_roles: dict[str, str]
+) -> None:
+    able = []
+    for project, role_arn in build_roles.items():
+        s3 = world.acting(role_arn).client("s3")
+        try:
+            s3.put_object(Bucket=ARTIFACTS, Key="backup-recovery-with/Deployment/0a1b2c3", Body=b"x")
+        except ClientError:
+            continue
+        able.append(project)
+    assert able == ["AWSBackup-ValidateTemplates"]
