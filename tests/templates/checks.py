@@ -554,7 +554,7 @@ def unexported_variables(templates: Sequence[Template]) -> Iterator[Finding]:
 
 def _exported(buildspec: str) -> list[str]:
     body = yaml.safe_load((ROOT / buildspec).read_text(encoding="utf-8"))
-    return list(body.get("env", {}).get("exported-variables", []))
+    return list((body.get("env") or {}).get("exported-variables") or [])
 
 
 def exports(template: Template) -> Iterator[tuple[str, str]]:
