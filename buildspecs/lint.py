@@ -7,7 +7,7 @@ here: a dotfile such as .cfnlintrc is left out of the zip that becomes the repos
 
 A gate is a row of GATES: a name, and a function from the templates to commands. A tool whose dependencies do
 not go with the builds' is started from its own environment, see environments.py. cfn-nag is a RubyGem and has
-a line of its own in the buildspec.
+a build of its own.
 """
 
 import argparse

@@ -107,10 +107,11 @@ class Outcomes:
         return _unless(faults, found)
 
     def packages_are_recorded(self) -> bool:
-        """Whether SSM names a package already; before the first packaging build it does not."""
+        """Whether SSM names every package already; before the last packaging build it does not."""
         ssm = self._client(self._accounts.home, self._home_region, "ssm")
         names = [f"/backup/lambda/{name}/deployed-package" for name in PACKAGES.values()]
-        return any(entry["Value"] != "none" for entry in ssm.get_parameters(Names=names)["Parameters"])
+        held = [entry["Value"] for entry in ssm.get_parameters(Names=names)["Parameters"]]
+        return len(held) == len(names) and "none" not in held
 
     def _exists(self, region: str, bucket: str, key: str) -> bool:
         try:

@@ -62,7 +62,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_rule_key",
         "_rules",
     ),
-    "services.codebuild": ("_projects",),
+    "services.codebuild": ("_builds", "_projects", "_start_build"),
     "services.iam": (
         "_aws_managed_policies",
         "_error",

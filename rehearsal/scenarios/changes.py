@@ -26,7 +26,7 @@ _FUNCTION_SOURCE: Final = "lambdas/tag_on_restore/__init__.py"
 _PACKAGE: Final = PACKAGES[TAG_FUNCTION]
 _ANALYSIS: Final = "TestBackupRecoveryWithAWSBackup"
 _FUNCTIONS: Final = "DeployLambdaFunctions"
-_PACKAGED: Final = 2  # the run order of its packaging builds
+_PACKAGED: Final = 3  # the run order of the last of its packaging builds
 _edits = itertools.count(1)
 
 

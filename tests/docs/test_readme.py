@@ -109,6 +109,17 @@ def test_every_key_of_the_targets_file_is_explained() -> None:
     ] == list(keys)
 
 
+def test_the_prerequisites_show_the_quota_of_builds() -> None:
+    shown = [
+        (command.account, call.options["--service-code"], call.options["--quota-code"])
+        for command in runbook.select(COMMANDS, ["Prerequisites"])
+        for call in runbook.aws_calls(command.text.replace("<", "").replace(">", ""))
+        if (call.service, call.operation) == ("service-quotas", "get-service-quota")
+    ]
+
+    assert shown == [("home", "codebuild", "L-9D07B6EF")]  # Linux/Small, which the projects use
+
+
 def test_the_archive_command_is_the_published_one() -> None:
     assert any(command.text.startswith("zip -r aws-backup-solution.zip *") for command in COMMANDS)
 

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+import yaml
+
 from buildspecs.suppressions import of as suppressed
 from tests.templates.contract import LETTERED, NAMES
-from tests.templates.loading import Template
+from tests.templates.loading import ROOT, Template
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ ATTRIBUTES = (
     "Properties",
 )
 # Where parameters are most of a template, Resources cannot begin within the first third: so many are free.
-FEW_LINES = 90
+FEW_LINES = 95
 RETAINED = frozenset(
     {
         "AWS::Backup::BackupVault",
@@ -497,6 +499,20 @@ def member_alone(template: Template) -> Iterator[Finding]:
             )
 
 
+def builds_in_turn(template: Template) -> Iterator[Finding]:
+    """A new account may run one build at a time: StartBuild of a second one fails (quota L-9D07B6EF)."""
+    for name, pipeline in template.of_type("AWS::CodePipeline::Pipeline"):
+        for stage in pipeline["Stages"]:
+            groups: dict[int, list[str]] = defaultdict(list)
+            for action in stage["Actions"]:
+                if action["ActionTypeId"]["Provider"] == "CodeBuild":
+                    groups[int(action.get("RunOrder", 1))].append(str(action["Name"]))
+            for order, builds in groups.items():
+                if len(builds) > 1:
+                    reason = f"{' and '.join(builds)} share run order {order}: give each build its own"
+                    yield Finding(template.path, name, f"stage {stage['Name']}: {reason}")
+
+
 def suppressions(template: Template) -> Iterator[Finding]:
     """A suppression says why, in words: the reader of the template decides whether it still holds."""
     for one in suppressed(template.path, template.body):
@@ -528,8 +544,41 @@ CHECKS: tuple[Check, ...] = (
     vaults,
     log_groups,
     member_alone,
+    builds_in_turn,
     suppressions,
 )
+
+
+def unexported_variables(templates: Sequence[Template]) -> Iterator[Finding]:
+    """Each variable of an action is exported by the build whose namespace it names.
+
+    CodePipeline would notice in the middle of a rollout, when the action's turn comes.
+    """
+    buildspecs = {
+        str(properties["Name"]): str(properties["Source"]["BuildSpec"])
+        for template in templates
+        for _, properties in template.of_type("AWS::CodeBuild::Project")
+    }
+    for template in templates:
+        for name, pipeline in template.of_type("AWS::CodePipeline::Pipeline"):
+            actions = [action for stage in pipeline["Stages"] for action in stage["Actions"]]
+            exported = {
+                action["Namespace"]: buildspecs[action["Configuration"]["ProjectName"]]
+                for action in actions
+                if "Namespace" in action and action["Configuration"].get("ProjectName") in buildspecs
+            }
+            for action in actions:
+                for value in map(str, action.get("Configuration", {}).values()):
+                    for namespace, variable in re.findall(r"#\{(\w+)\.(\w+)\}", value):
+                        path = exported.get(namespace)
+                        if path and variable not in _exported(path):
+                            reason = f"uses {variable}, which {path} does not export"
+                            yield Finding(template.path, name, f"action {action['Name']} {reason}")
+
+
+def _exported(buildspec: str) -> list[str]:
+    body = yaml.safe_load((ROOT / buildspec).read_text(encoding="utf-8"))
+    return list((body.get("env") or {}).get("exported-variables") or [])
 
 
 def exports(template: Template) -> Iterator[tuple[str, str]]:
@@ -651,7 +700,14 @@ def names(templates: Sequence[Template]) -> Iterator[Finding]:
                     yield Finding(template.path, f"line {number}", reason)
 
 
-SET_CHECKS: tuple[SetCheck, ...] = (unmatched_imports, unmatched_ssm, one_definition, one_file, names)
+SET_CHECKS: tuple[SetCheck, ...] = (
+    unmatched_imports,
+    unmatched_ssm,
+    unexported_variables,
+    one_definition,
+    one_file,
+    names,
+)
 
 
 def findings(templates: Sequence[Template]) -> list[Finding]:

@@ -67,6 +67,7 @@ FAULTS = [
     ("member/alone-ssm", checks.member_alone, "Prefix", "not SSM parameters"),
     ("member/alone-resolve", checks.member_alone, "Topic", "resolves nothing"),
     ("member/alone-principal", checks.member_alone, "Key", "aws:PrincipalArn"),
+    ("home/builds-run-order", checks.builds_in_turn, "Pipeline", "One and Two share run order 1"),
     ("home/suppressions-reason", checks.suppressions, "Topic", "cfn-nag W47 without a reason"),
     ("home/suppressions-comment", checks.suppressions, "Topic", "checkov CKV_AWS_26 without a reason"),
 ]
@@ -82,6 +83,13 @@ SET_FAULTS = [
         "no template of the account exports",
     ),
     ("export-twice", checks.unmatched_imports, "two.yaml", "Topic", "already exported"),
+    (
+        "variable-dropped",
+        checks.unexported_variables,
+        "pipeline.yaml",
+        "Pipeline",
+        "uses ROLE_STACK_SET, which buildspecs/test-package-orgpolicymanager.yml does not export",
+    ),
     ("ssm-misspelt", checks.unmatched_ssm, "reader.yaml", "Bucket", "/backup/buckets"),
     ("two-definitions", checks.one_definition, "two.yaml", "Days", "Default 31 differs from 30"),
     ("one-file-name", checks.one_file, "example.yaml", "template", "same file name"),

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.templates.checks import exports
 from tests.templates.contract import (
@@ -81,7 +82,7 @@ def test_cloudformation_names_the_deployment_bucket() -> None:
     assert "BucketName" not in properties
 
 
-def test_exports_are_the_published_ones_and_the_two_that_order_stack_sets() -> None:
+def test_exports_are_the_published_ones_and_the_two_of_stack_sets() -> None:
     found = {name: template.path for template in repository_templates() for _, name in exports(template)}
     assert found == EXPORTS | ORDERING_EXPORTS
 
@@ -180,10 +181,51 @@ def test_the_source_is_the_main_branch_and_is_not_polled() -> None:
     assert str(source["Configuration"]["PollForSourceChanges"]).lower() == "false"
 
 
-def test_static_analysis_is_the_one_action_before_anything_is_deployed() -> None:
-    ((_, analysis),) = [(stage, action) for stage, action in actions() if stage == STAGES[1]]
+def test_static_analysis_and_cfn_nag_come_before_anything_is_deployed() -> None:
+    analysis, scan = [action for stage, action in actions() if stage == STAGES[1]]
     assert (analysis["Name"], analysis["Namespace"]) == ("Static_Analysis", "StaticAnalysis")
     assert analysis["Configuration"]["ProjectName"] == "AWSBackup-ValidateTemplates"
+    # The first build looks whether the others are there.
+    assert int(analysis["RunOrder"]) < int(scan["RunOrder"])
+    assert scan["Configuration"]["ProjectName"] == "AWSBackup-ScanTemplates"
+    assert not {"OutputArtifacts", "Namespace"} & scan.keys()
+
+
+def buildspec(project: str) -> dict[str, Any]:
+    """The buildspec of a CodeBuild project."""
+    (path,) = {
+        ROOT / properties["Source"]["BuildSpec"]
+        for template in repository_templates()
+        for _, properties in template.of_type("AWS::CodeBuild::Project")
+        if properties["Name"] == project
+    }
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("stack", "project", "role"),
+    [
+        (
+            "stackset-aws-backup-tagonrestore",
+            "AWSBackup-TestAndPackageTagOnRestore",
+            "organizations-aws-backup-tagonrestore-role",
+        ),
+        (
+            "stackset-aws-backup-member-accounts",
+            "AWSBackup-FindRoleStackSet",
+            "organizations-aws-backup-member-accounts-role",
+        ),
+    ],
+)
+def test_a_stack_set_waits_for_the_arn_that_its_own_execution_has_asked_for(
+    stack: str, project: str, role: str
+) -> None:
+    (build,) = [action for _, action in actions() if action["Configuration"].get("ProjectName") == project]
+    _, action = deployed()[stack]
+    overrides = json.loads(action["Configuration"]["ParameterOverrides"])
+    assert overrides["RoleStackSetArn"] == f"#{{{build['Namespace']}.ROLE_STACK_SET_ARN}}"
+    commands = buildspec(project)["phases"]["build"]["commands"]
+    assert commands[-1] == f"python -m buildspecs.stack_sets {role} && . .build/pipeline-variables.sh"
 
 
 def test_the_stack_set_bodies_are_extracted_below_deployment() -> None:

@@ -42,11 +42,20 @@ NONE = "the actions support no resource, or none that is known before the call"
 ARTIFACTS = {
     f"{BUCKET}/backup-recovery-with*": "CodePipeline writes below 20 characters of the pipeline's name"
 }
+SOURCE = {f"{BUCKET}/backup-recovery-with/SourceArti/*": "CodePipeline draws the artifact's name"}
+DEPLOYMENT = {f"{BUCKET}/backup-recovery-with/Deployment/*": "CodePipeline draws the artifact's name"}
+
+
+def described(name: str) -> dict[str, dict[str, str]]:
+    return {
+        "DescribeRoleStackSet": {f"{CFN}:us-east-1:*:stackset/organizations-aws-backup-{name}:*": ANYWHERE},
+        "FindDelegatedAdministrators": {"*": NONE},
+    }
 
 
 def packaging(package: str) -> dict[str, dict[str, str]]:
     return {
-        "Artifacts": ARTIFACTS,
+        "SourceArtifact": SOURCE,
         "FindPackages": {f"{PACKAGES}-*": MANY},
         "Packages": {f"{PACKAGES}-*/{package}-*.zip": "the hash is in the name"},
         "ReadTargets": {f"{PARAMETERS}/backup/*": MANY},
@@ -114,14 +123,23 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         },
     },
     "AWSBackup-ValidateTemplates": {
-        "Artifacts": ARTIFACTS,
+        "SourceArtifact": SOURCE,
+        "DeploymentArtifact": DEPLOYMENT,
+        "FindProjects": {
+            f"arn:aws:codebuild:us-east-1:{HOME_ID}:project/AWSBackup-*": "also those that are missing"
+        },
         "ReadRecorded": {f"{PARAMETERS}/backup/lambda/*": "both packages"},
         "ReadOwner": {f"{HERE}:stack/aws-backup-ssm-targets/*": DRAWN},
     },
-    "AWSBackup-TestAndPackageTagOnRestore": packaging("aws-backup-tagonrestore"),
+    "AWSBackup-ScanTemplates": {"SourceArtifact": SOURCE},
+    "AWSBackup-FindRoleStackSet": {"SourceArtifact": SOURCE, **described("member-accounts-role")},
+    "AWSBackup-TestAndPackageTagOnRestore": {
+        **packaging("aws-backup-tagonrestore"),
+        **described("tagonrestore-role"),
+    },
     "AWSBackup-TestAndPackageBackupOrgPolicyManager": packaging("aws-backup-backuporgpolicymanager"),
     "AWSBackup-ReportRollout": {
-        "Artifacts": ARTIFACTS,
+        "SourceArtifact": SOURCE,
         "ReadStackSets": {
             f"{HERE}:stackset/account-aws-backup-*": "StackSets draws the end of the id",
             f"{CFN}:us-east-1:*:stackset/organizations-aws-backup-*": ANYWHERE,

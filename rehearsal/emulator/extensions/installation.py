@@ -6,6 +6,7 @@ from rehearsal.emulator.extensions import (
     base,
     closed_accounts,
     cloudformation,
+    codebuild,
     codecommit,
     codepipeline,
     events,
@@ -29,6 +30,7 @@ def install(configuration: Configuration) -> None:
     organizations.install(configuration)
     closed_accounts.install()
     service_roles.install()
+    codebuild.install()
     codecommit.install()
     codepipeline.install()
     pipeline_executions.install()
