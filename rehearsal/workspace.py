@@ -14,6 +14,7 @@ from typing import Final
 
 from buildspecs import targets
 from buildspecs.errors import TargetsError as FileError
+from rehearsal import environment
 from rehearsal.errors import PrerequisiteError, TargetsError
 
 TARGETS: Final = targets.FILE.name
@@ -24,6 +25,7 @@ def copy_repository(repository: Path, folder: Path) -> int:
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=repository,
+        env=environment.of_the_person(),
         capture_output=True,
         check=False,
     )

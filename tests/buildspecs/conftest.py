@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
+
+from rehearsal import environment
 
 HOME_REGION = "us-east-1"
 OTHER_REGION = "us-east-2"
@@ -39,9 +39,8 @@ class Aws:
     """A session in the home account. `calls` names every call; `fail` makes one of them raise instead."""
 
     def __init__(self) -> None:
-        core = botocore.session.Session()
-        core.register("before-call", self._before_call)
-        self.session = boto3.session.Session(botocore_session=core, region_name=HOME_REGION)
+        self.session = environment.session(HOME_REGION)
+        self.session.events.register("before-call", self._before_call)
         self.calls: list[str] = []
         self.stacks: dict[str, Stack] = {}
         self.owners: set[str] = set()
@@ -90,11 +89,11 @@ class Aws:
     def make_bucket(self, region: str) -> str:
         name = f"lambda-deployment-bucket-{ACCOUNT}-{region}"
         place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        boto3.client("s3", region_name=region).create_bucket(Bucket=name, **place)
+        environment.session(region).client("s3").create_bucket(Bucket=name, **place)
         return name
 
     def objects(self, region: str) -> dict[str, bytes]:
-        s3 = boto3.client("s3", region_name=region)
+        s3 = environment.session(region).client("s3")
         bucket = f"lambda-deployment-bucket-{ACCOUNT}-{region}"
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
         return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
@@ -111,7 +110,7 @@ class Aws:
 
     @staticmethod
     def _ssm() -> Any:
-        return boto3.client("ssm", region_name=HOME_REGION)
+        return environment.session(HOME_REGION).client("ssm")
 
 
 @pytest.fixture
