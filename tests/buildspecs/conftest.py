@@ -7,6 +7,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,13 @@ from rehearsal import environment
 HOME_REGION = "us-east-1"
 OTHER_REGION = "us-east-2"
 ACCOUNT = "123456789012"  # moto's
+
+_session = cache(environment.session)
+
+
+def client(service: str, region: str) -> Any:
+    """The account as somebody else sees it: these calls are neither named nor made to fail."""
+    return _session().client(service, region_name=region)
 
 
 @dataclass
@@ -89,11 +97,11 @@ class Aws:
     def make_bucket(self, region: str) -> str:
         name = f"lambda-deployment-bucket-{ACCOUNT}-{region}"
         place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        environment.session(region).client("s3").create_bucket(Bucket=name, **place)
+        client("s3", region).create_bucket(Bucket=name, **place)
         return name
 
     def objects(self, region: str) -> dict[str, bytes]:
-        s3 = environment.session(region).client("s3")
+        s3 = client("s3", region)
         bucket = f"lambda-deployment-bucket-{ACCOUNT}-{region}"
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
         return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
@@ -110,7 +118,7 @@ class Aws:
 
     @staticmethod
     def _ssm() -> Any:
-        return environment.session(HOME_REGION).client("ssm")
+        return client("ssm", HOME_REGION)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from buildspecs import packaging, variables
 from buildspecs.archive import TAG_ON_RESTORE, build
 from rehearsal import environment
-from tests.buildspecs.conftest import ACCOUNT, HOME_REGION, OTHER_REGION, Aws
+from tests.buildspecs.conftest import ACCOUNT, HOME_REGION, OTHER_REGION, Aws, client
 
 NAME = "/backup/lambda/aws-backup-tagonrestore/deployed-package"
 HASH = "/backup/lambda/aws-backup-tagonrestore/deployed-hash"
@@ -82,7 +82,7 @@ def test_the_pipeline_is_told_the_package_of_this_very_build(
 ) -> None:
     """Also when SSM was changed behind its back: another execution's targets stage may do so at any time."""
     assert publish() == 0
-    environment.session(HOME_REGION).client("ssm").put_parameter(Name=NAME, Value="older", Overwrite=True)
+    client("ssm", HOME_REGION).put_parameter(Name=NAME, Value="older", Overwrite=True)
     key = build(TAG_ON_RESTORE, repository).key
     assert (repository / variables.FILE).read_text() == f"export PACKAGE={key}\n"
 
@@ -170,7 +170,7 @@ def test_a_package_deleted_from_one_bucket_is_put_back(
 ) -> None:
     publish()
     key = build(TAG_ON_RESTORE, repository).key
-    environment.session(OTHER_REGION).client("s3").delete_object(
+    client("s3", OTHER_REGION).delete_object(
         Bucket=f"lambda-deployment-bucket-{ACCOUNT}-{OTHER_REGION}", Key=key
     )
     assert publish() == 0
@@ -185,7 +185,7 @@ def test_other_content_under_the_key_is_replaced(
     capsys: pytest.CaptureFixture[str],
     checksum: dict[str, Any],
 ) -> None:
-    environment.session(OTHER_REGION).client("s3").put_object(
+    client("s3", OTHER_REGION).put_object(
         Bucket=f"lambda-deployment-bucket-{ACCOUNT}-{OTHER_REGION}",
         Key=build(TAG_ON_RESTORE, repository).key,
         Body=b"cut off",
@@ -290,7 +290,7 @@ def test_parameters_that_no_stack_made_stop_the_build_before_any_upload(
     aws: Aws, publish: Callable[[], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Made here, they would stand in the way of the stack that owns them."""
-    environment.session(HOME_REGION).client("ssm").delete_parameters(Names=[NAME, HASH])
+    client("ssm", HOME_REGION).delete_parameters(Names=[NAME, HASH])
     assert publish() == 1
     err = capsys.readouterr().err
     assert f"SSM parameter {NAME} and {HASH} does not exist: deploy stack aws-backup-ssm-targets first" in err
