@@ -82,7 +82,7 @@ def keep(display: Display, journal: Journal, emulator: Emulator, created: Organi
     display.tree(journal.holdings)
     display.remark(f"That took {journal.seconds:.0f} s. The organization stays up until Ctrl-C.")
     display.remark("For your own aws commands, in another terminal:")
-    display.remark("unset $(env | cut -d= -f1 | grep -iE '^AWS_|_proxy$')")
+    display.remark("unset $(env | cut -d= -f1 | grep -iE '^(AWS_|SSL)|_proxy$')")
     for name, value in emulator.session(plan.accounts.home, plan.home_region).environment.items():
         display.remark(f"export {name}={shlex.quote(value)}")
     display.remark("An account number is that account's AWS_ACCESS_KEY_ID: put in another to look at it.")
