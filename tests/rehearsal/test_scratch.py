@@ -1,4 +1,4 @@
-"""The temporary folder of a rehearsal: private, gone at the end, and taken away only from those who are gone."""
+"""The temporary folder of a rehearsal: private, gone at the end, and removed for those who were killed."""
 
 import os
 from pathlib import Path
