@@ -27,7 +27,7 @@ class Roles:
         with self._lock:
             if key not in self._roles:
                 try:
-                    self._roles[key] = self._emulator.assumed(role_arn, service, region, source)
+                    self._roles[key] = self._emulator.service_credentials(role_arn, service, region, source)
                 except ControlError as refused:
                     raise ActionError(f"{service} cannot act for {source}: {refused}") from None
             return self._roles[key]

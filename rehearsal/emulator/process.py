@@ -151,10 +151,10 @@ class Emulator:
             self._sessions[account, region] = self._caller(root(account), region)
         return self._sessions[account, region]
 
-    def assumed(
+    def service_credentials(
         self, role_arn: str, service: str, region: str | None = None, source_arn: str | None = None
     ) -> Caller:
-        """Whatever `service` (for example codebuild.amazonaws.com) runs with a role.
+        """What `service` (for example codebuild.amazonaws.com) runs with a role.
 
         The role's trust policy is evaluated for the service principal (aws:SourceAccount is the role's
         account); ControlError names role and service if it refuses. The role's identity policies are enforced

@@ -11,17 +11,17 @@ ROLE = f"arn:aws:iam::{ACCOUNTS.home}:role/"
 
 def test_a_service_gets_the_role_that_trusts_it(world: World) -> None:
     world.create("trusting", template({"R": role("trusting", {"Service": "codebuild.amazonaws.com"})}))
-    environment = world.emulator.assumed(f"{ROLE}trusting", "codebuild.amazonaws.com").environment
+    environment = world.emulator.service_credentials(f"{ROLE}trusting", "codebuild.amazonaws.com").environment
     assert environment["AWS_ACCESS_KEY_ID"].startswith("ASIA")
     assert environment["AWS_SESSION_TOKEN"]
     with pytest.raises(ControlError, match=r"role/trusting does not let codepipeline\.amazonaws\.com"):
-        world.emulator.assumed(f"{ROLE}trusting", "codepipeline.amazonaws.com")
+        world.emulator.service_credentials(f"{ROLE}trusting", "codepipeline.amazonaws.com")
     assert world.emulator.denied()[-1].principal == "codepipeline.amazonaws.com"
 
 
 def test_a_role_that_does_not_exist_is_named(world: World) -> None:
     with pytest.raises(ControlError, match=r"role/missing does not exist"):
-        world.emulator.assumed(f"{ROLE}missing", "codebuild.amazonaws.com")
+        world.emulator.service_credentials(f"{ROLE}missing", "codebuild.amazonaws.com")
 
 
 def test_the_trusts_conditions_on_the_source_are_evaluated(world: World) -> None:
@@ -40,9 +40,9 @@ def test_the_trusts_conditions_on_the_source_are_evaluated(world: World) -> None
         ),
     )
     service = "codebuild.amazonaws.com"
-    assert world.emulator.assumed(f"{ROLE}conditional", service, source_arn=project)
+    assert world.emulator.service_credentials(f"{ROLE}conditional", service, source_arn=project)
     with pytest.raises(ControlError):
-        world.emulator.assumed(f"{ROLE}conditional", service, source_arn=project + "-other")
+        world.emulator.service_credentials(f"{ROLE}conditional", service, source_arn=project + "-other")
 
 
 def test_the_project_that_uses_a_role_is_its_source(world: World) -> None:
@@ -65,7 +65,7 @@ def test_the_project_that_uses_a_role_is_its_source(world: World) -> None:
         },
     }
     assert world.create("of-project", template(resources)).status == "CREATE_COMPLETE"
-    assert world.emulator.assumed(f"{ROLE}of-project", "codebuild.amazonaws.com")
+    assert world.emulator.service_credentials(f"{ROLE}of-project", "codebuild.amazonaws.com")
     found = world.client("codebuild").batch_get_projects(names=["known", "unknown"])
     assert [each["arn"] for each in found["projects"]] == [project]
     assert found["projectsNotFound"] == ["unknown"]

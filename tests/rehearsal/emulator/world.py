@@ -42,7 +42,7 @@ class World:
 
     def acting(self, role: str, region: str = HOME_REGION) -> Caller:
         """CodeBuild with a role."""
-        return self.emulator.assumed(role, "codebuild.amazonaws.com", region)
+        return self.emulator.service_credentials(role, "codebuild.amazonaws.com", region)
 
     def create(
         self, name: str, template: str, account: str = ACCOUNTS.home, region: str = HOME_REGION
