@@ -33,6 +33,7 @@ clean:     ## removes what the targets made
 	@rm -rf .venv .build .gates .cache .rehearsal .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 $(installed):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Try: make PYTHON=python3.13 …")'
+	@mkdir -p $(VENV) 2>/dev/null && test -w $(VENV) || { echo "$(abspath $(VENV)) cannot be written: copy the clone to a folder of your own, or put the environment elsewhere (make $(or $(MAKECMDGOALS),help) VENV=~/.rehearsal-environment)" >&2; exit 1; }
 	@echo "Installing the exact versions of requirements/dev.txt into $(VENV) (once)"
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
 	@$(run) pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt && $(run) pip --quiet check

@@ -16,7 +16,11 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "lambdas"), str(ROOT)]
 
-from tests.lambdas.backup_org_policy_manager.conftest import (  # noqa: E402  # needs the path above
+from rehearsal import environment  # noqa: E402  # needs the path above
+
+environment.seclude()
+
+from tests.lambdas.backup_org_policy_manager.conftest import (  # noqa: E402
     OU_2,
     OU_3,
     Function,

@@ -14,9 +14,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "lambdas"), str(ROOT)]
-os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
-from tag_on_restore import sweep  # noqa: E402 - the path is set above, as pyproject.toml does for the tests
+from rehearsal import environment  # noqa: E402 - the path is set above, as pyproject.toml does for the tests
+
+environment.seclude()
+
+from tag_on_restore import sweep  # noqa: E402
 from tag_on_restore.aws import Aws  # noqa: E402
 from tag_on_restore.event import SweepRequest  # noqa: E402
 from tag_on_restore.outcome import LOGGER  # noqa: E402

@@ -13,12 +13,13 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from rehearsal import artifacts, codebuild, stacks
-from rehearsal.acting import Role, Roles
+from rehearsal.acting import Roles
 from rehearsal.artifacts import ArtifactStore
 from rehearsal.build_shell import AS_ON_AWS, BuildCommand, Differences
 from rehearsal.codebuild import Project
 from rehearsal.definition import Action
 from rehearsal.emulator import Emulator
+from rehearsal.environment import Caller
 from rehearsal.errors import ActionError, UnsupportedError
 
 CODEBUILD: Final = "codebuild.amazonaws.com"
@@ -29,7 +30,7 @@ class Context:
     """What an action works with: its configuration with resolved variables, and the pipeline's role."""
 
     action: Action
-    role: Role
+    role: Caller
     roles: Roles
     emulator: Emulator
     account: str

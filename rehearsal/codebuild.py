@@ -12,9 +12,9 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from buildspecs import environments
-from rehearsal import artifacts, build_shell, buildspec
-from rehearsal.acting import Role
+from rehearsal import artifacts, build_shell, buildspec, environment
 from rehearsal.build_shell import AS_ON_AWS, BuildCommand, Differences
+from rehearsal.environment import Caller
 from rehearsal.errors import ActionError, UnsupportedError
 
 _LOG_TAIL_LINES: Final = 25
@@ -68,7 +68,7 @@ def _variables(entries: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str, st
 
 def run(
     project: Project,
-    role: Role,
+    role: Caller,
     identifier: str,
     *,
     source: Path,
@@ -95,7 +95,7 @@ def run(
     ]
     scratch.mkdir(parents=True, exist_ok=True)
     log = scratch / "build.log"
-    environment = {
+    variables = {
         **_environment(project, role, identifier, source, scratch),
         **differences.environment,
         **_resolve(project, role, wanted),
@@ -104,7 +104,7 @@ def run(
         spec,
         source=source,
         scratch=scratch / "shell",
-        environment=environment,
+        environment=variables,
         log=log,
         finished=finished,
         differences=differences,
@@ -114,7 +114,7 @@ def run(
     return Build(result.commands, result.exported, _artifact(spec.artifacts, source), tuple(_tail(log)))
 
 
-def _resolve(project: Project, role: Role, wanted: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+def _resolve(project: Project, role: Caller, wanted: Sequence[tuple[str, str, str]]) -> dict[str, str]:
     """The values of environment variables; parameters are read with the build's role, as in AWS."""
     latest = {name: (kind, value) for name, kind, value in wanted}
     for name, (kind, _) in latest.items():
@@ -127,7 +127,7 @@ def _resolve(project: Project, role: Role, wanted: Sequence[tuple[str, str, str]
     }
 
 
-def _parameters(project: Project, role: Role, names: list[str]) -> dict[str, str]:
+def _parameters(project: Project, role: Caller, names: list[str]) -> dict[str, str]:
     try:
         answer = role.client("ssm").get_parameters(Names=names, WithDecryption=True)
     except ClientError as error:
@@ -138,17 +138,17 @@ def _parameters(project: Project, role: Role, names: list[str]) -> dict[str, str
 
 
 def _environment(
-    project: Project, role: Role, identifier: str, source: Path, scratch: Path
+    project: Project, role: Caller, identifier: str, source: Path, scratch: Path
 ) -> dict[str, str]:
     """What every build sees: nothing of the developer's own environment but the search path."""
     home = scratch / "home"
     home.mkdir(exist_ok=True)
     tools = Path(sys.executable).parent
+    seen = environment.program(home)
     return {
-        "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "HOME": str(home),
+        **seen,
+        "PATH": f"{tools}{os.pathsep}{seen['PATH']}",
         "TMPDIR": str(scratch),
-        "LANG": "C.UTF-8",
         "CI": "true",
         "CODEBUILD_CI": "true",
         "CODEBUILD_BUILD_ID": identifier,
@@ -160,8 +160,7 @@ def _environment(
         "PIP_FIND_LINKS": str(Path(sys.prefix) / "wheels"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         # Nothing is installed for a gate with an environment of its own; it runs where that is there already.
-        environments.VARIABLE: os.environ.get(environments.VARIABLE) or str(home / environments.FOLDER),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        environments.VARIABLE: environment.given(environments.VARIABLE, str(home / environments.FOLDER)),
         **role.environment,
     }
 

@@ -100,7 +100,7 @@ class Operator:
             if not (self._folder / path).is_file():
                 raise RunbookError(f"README line {command.line}: file://{path} does not exist.", text)
         environment = preflight.command_environment(
-            self._tools, self._scratch, self._emulator.environment(account, plan.home_region)
+            self._tools, self._scratch, self._emulator.session(account, plan.home_region).environment
         )
         log = self._scratch / f"command-{next(self._numbers):02d}.log"
         done = processes.run(["bash", "-c", text], folder=self._folder, environment=environment, log=log)

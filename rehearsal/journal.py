@@ -133,6 +133,20 @@ class Journal:
         """Something to show that is no step."""
         self._listener.remark(text)
 
+    @property
+    def seconds(self) -> float:
+        """How long the rehearsal takes so far, without waiting for a person."""
+        return time.monotonic() - self._began
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A block in which nothing is rehearsed: its time does not count."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._began += time.monotonic() - began
+
     @contextmanager
     def watching(self, denied: Callable[[], Sequence[Denied]]) -> Iterator[None]:
         """Ask `denied` for refused calls while the block runs; what it says last is kept."""
@@ -188,7 +202,7 @@ class Journal:
     def result(self, error: RehearsalError | None = None) -> Result:
         return Result(
             succeeded=error is None,
-            seconds=time.monotonic() - self._began,
+            seconds=self.seconds,
             steps=tuple(self.steps),
             holdings=tuple(self.holdings),
             denied=tuple(self.denied()),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from buildspecs import environments
+from rehearsal import environment
+from rehearsal.emulator import port_fault
 from rehearsal.errors import PrerequisiteError
 
 MINIMUM_PYTHON: Final = (3, 11)
@@ -57,8 +58,8 @@ def problems(search_path: str, version: tuple[int, ...], tools: Path) -> list[st
 def check(search_path: str, port: int | None, tools: Path, standins: Path) -> Tools:
     """Raises PrerequisiteError with everything that is missing. `standins` is a folder to write to."""
     found = problems(search_path, sys.version_info[:3], tools)
-    if port is not None and (busy := _busy(port)):
-        found.append(busy)
+    if port is not None and (fault := port_fault(port)):
+        found.append(fault)
     if found:
         raise PrerequisiteError(found[0], *found[1:])
     notes = []
@@ -69,24 +70,12 @@ def check(search_path: str, port: int | None, tools: Path, standins: Path) -> To
         notes.append("zip is not installed: the README's zip command is carried out by a stand-in")
     if shutil.which("cfn_nag_scan", path=search_path) is None:
         notes.append("cfn-nag is not installed (it comes from RubyGems): its commands are left out")
-    if not os.environ.get(environments.VARIABLE):
+    if not environment.given(environments.VARIABLE):
         notes.append(
             "checkov has an environment of its own: its gate is left out, `make lint` runs it "
             f"({environments.VARIABLE}=$PWD/{environments.FOLDER} takes it along)"
         )
     return Tools(path, tuple(notes))
-
-
-def _busy(port: int) -> str | None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            return (
-                f"port {port} of 127.0.0.1 is in use ({error.strerror}). Choose another, or leave out --port."
-            )
-    return None
 
 
 def _zip_standin(folder: Path) -> None:
@@ -103,11 +92,8 @@ def command_environment(tools: Tools, home: Path, emulated: Mapping[str, str]) -
     `make` is told that its virtual environment is the one that runs the rehearsal: it installs nothing.
     """
     return {
+        **environment.program(home),
         "PATH": tools.search_path,
-        "HOME": str(home),
-        "TMPDIR": str(home),
-        "LANG": "C.UTF-8",
         "MAKEFLAGS": f"installed={sys.executable} VENV={sys.prefix}",
-        "PYTHONDONTWRITEBYTECODE": "1",
         **emulated,
     }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal import (
     discretion,
+    environment,
     organization,
     policies,
     preflight,
@@ -19,6 +19,7 @@ from rehearsal import (
     restores,
     runbook,
     scenarios,
+    scratch,
     workspace,
 )
 from rehearsal.commands import PRINTED, Operator
@@ -49,8 +50,10 @@ class Options:
 def rehearse(options: Options, journal: Journal) -> None:
     """Carry everything out, writing the journal. Raises RehearsalError at the first thing that is wrong."""
     plan = options.plan
-    with _folder() as folder:
+    with scratch.folder() as folder:
         journal.section("Before anything starts")
+        for left in scratch.remove_left_behind():
+            journal.remark(f"Removed what a rehearsal that was killed had left: {left}")
         tools = _check_machine(options, journal, folder)
         clone, commands = _copy(options, journal, folder)
         with (
@@ -59,14 +62,14 @@ def rehearse(options: Options, journal: Journal) -> None:
             _interruptible(journal),
         ):
             created = _create_organization(emulator, options, journal, clone)
-            scratch = folder / "operator"
-            scratch.mkdir()
-            operator = Operator(emulator, created, tools, journal, clone, scratch)
+            desk = folder / "operator"
+            desk.mkdir()
+            operator = Operator(emulator, created, tools, journal, clone, desk)
             try:
                 laboratory = _carry_out(operator, commands, emulator, created, journal)
                 if options.scenarios:
                     scenarios.carry_out(
-                        options.scenarios, emulator, created, journal, clone, scratch, operator.executions
+                        options.scenarios, emulator, created, journal, clone, desk, operator.executions
                     )
                 else:
                     _check_outcomes(emulator, created, journal)
@@ -75,7 +78,8 @@ def rehearse(options: Options, journal: Journal) -> None:
             finally:
                 interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
                 if options.keep and not interrupted:
-                    options.keep(emulator, created)
+                    with journal.waiting():
+                        options.keep(emulator, created)
 
 
 @contextlib.contextmanager
@@ -142,17 +146,13 @@ def _check_what_was_said(emulator: Emulator, created: Organization, folder: Path
             )
 
 
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    """The one folder outside of the clone that anything is written to."""
-    with tempfile.TemporaryDirectory(prefix="rehearsal-", ignore_cleanup_errors=True) as name:
-        yield Path(name).resolve()
-
-
 def _check_machine(options: Options, journal: Journal, folder: Path) -> preflight.Tools:
     with journal.step("Python, programs and port"):
         tools = preflight.check(
-            os.environ.get("PATH", os.defpath), options.port, Path(sys.executable).parent, folder / "programs"
+            environment.given("PATH", os.defpath),
+            options.port,
+            Path(sys.executable).parent,
+            folder / "programs",
         )
     for note in tools.notes:
         journal.note(note, Status.NOT_RUN)

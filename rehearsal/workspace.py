@@ -14,6 +14,7 @@ from typing import Final
 
 from buildspecs import targets
 from buildspecs.errors import TargetsError as FileError
+from rehearsal import environment
 from rehearsal.errors import PrerequisiteError, TargetsError
 
 TARGETS: Final = targets.FILE.name
@@ -24,12 +25,13 @@ def copy_repository(repository: Path, folder: Path) -> int:
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=repository,
+        env=environment.of_the_person(),
         capture_output=True,
         check=False,
     )
     if listed.returncode:
         reason = listed.stderr.decode(errors="replace").strip()
-        raise PrerequisiteError(f"{repository} is not a git clone: {reason}")
+        raise PrerequisiteError(f"git does not list the files of {repository} (is it a clone?): {reason}")
     names = sorted({name for name in listed.stdout.decode().split("\0") if name})
     count = 0
     for name in names:
@@ -37,7 +39,9 @@ def copy_repository(repository: Path, folder: Path) -> int:
         if not source.is_file():
             continue  # deleted, but not yet committed
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, target)
+        shutil.copyfile(source, target)
+        # Git's two modes: the copy is written to, also where the clone cannot be.
+        target.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
         count += 1
     return count
 
@@ -66,7 +70,7 @@ def fill_targets(file: Path, values: Mapping[str, str]) -> list[str]:
 def use_targets(given: Path, file: Path) -> None:
     """Use a file of the operator's as it is: example values are faults too. Raises TargetsError."""
     _raise(targets.check(_read(given)), str(given))
-    shutil.copy(given, file)
+    shutil.copyfile(given, file)
 
 
 def _raise(faults: Sequence[str], name: str) -> None:

@@ -4,6 +4,6 @@ See README.md beside this file for what is emulated, what is lenient and what an
 """
 
 from rehearsal.emulator.errors import EmulatorError
-from rehearsal.emulator.process import Accounts, Denied, Emulator
+from rehearsal.emulator.process import Accounts, Denied, Emulator, port_fault
 
-__all__ = ["Accounts", "Denied", "Emulator", "EmulatorError"]
+__all__ = ["Accounts", "Denied", "Emulator", "EmulatorError", "port_fault"]

@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from rehearsal import environment
 from rehearsal.emulator.errors import StartError
 
 _AUTHORITY = """\
@@ -84,7 +85,9 @@ def make_certificate(folder: Path) -> Certificate:
 
 def _run(openssl: str, folder: Path, arguments: str, output: str) -> None:
     command = [openssl, *arguments.split(), output]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment.program(folder), capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise StartError(f"openssl {arguments.split()[0]} failed for {output}: {done.stderr.strip()}")
     (folder / output).chmod(0o600)

@@ -6,7 +6,6 @@ whole group, and the server watches the pipe that is its standard input, which t
 when the parent dies.
 """
 
-import functools
 import json
 import os
 import secrets
@@ -15,7 +14,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -25,18 +23,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
-from botocore.config import Config
-
+from rehearsal import environment
 from rehearsal.emulator.certificate import make_certificate
+from rehearsal.emulator.configuration import SECRET_ACCESS_KEY, root
 from rehearsal.emulator.errors import ControlError, StartError
+from rehearsal.environment import Caller
 
-SECRET_ACCESS_KEY = "test"  # noqa: S105 - the emulator's one fixed secret, worth nothing outside of it
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _LOG_TAIL_LINES = 25
-_ONE_AT_A_TIME = threading.Lock()  # a boto3 session makes one client at a time
 
 
 @dataclass(frozen=True)
@@ -66,23 +62,6 @@ class Denied:
     reason: str
 
 
-class Session:
-    """Clients of one account and region, made once each."""
-
-    def __init__(self, session: boto3.Session, settings: Mapping[str, Any]) -> None:
-        self._session = session
-        self._settings = settings
-        self._clients: dict[str, Any] = {}
-
-    def client(self, service: str) -> Any:
-        """The boto3 client of a service, acting as this account's root."""
-        with _ONE_AT_A_TIME:
-            if service not in self._clients:
-                make: Any = self._session.client  # typed by name, and the name is a variable
-                self._clients[service] = make(service, **self._settings)
-            return self._clients[service]
-
-
 class Emulator:
     """The running organization; use it as a context manager.
 
@@ -100,7 +79,7 @@ class Emulator:
         self.log = self.state / "server.log"
         self._token = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
-        self._sessions: dict[tuple[str, str], Session] = {}
+        self._sessions: dict[tuple[str, str], Caller] = {}
 
     def __enter__(self) -> Self:
         self.start()
@@ -118,7 +97,8 @@ class Emulator:
         """Start the server and wait until it answers."""
         for folder in (self.state, self.state / "tmp", self.state / "home"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_busy(self.port)
+        if fault := port_fault(self.port):
+            raise StartError(fault)
         certificate = make_certificate(self.state / "tls")
         configuration = {
             "accounts": self.accounts.ids_by_name(),
@@ -165,29 +145,16 @@ class Emulator:
         if process.stdin is not None:
             process.stdin.close()
 
-    def environment(self, account: str, region: str) -> dict[str, str]:
-        """The AWS_* variables with which an `aws` command or a boto3 process acts as root of `account`."""
-        credentials = {"AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY}
-        return {**credentials, **self._client_environment(region)}
-
-    def session(self, account: str, region: str) -> Session:
-        """Cached boto3 clients that act as root of `account`."""
+    def session(self, account: str, region: str) -> Caller:
+        """The root of `account`, for `aws` commands and with clients that are made once."""
         if (account, region) not in self._sessions:
-            settings = {
-                "region_name": region,
-                "aws_access_key_id": account,
-                "aws_secret_access_key": SECRET_ACCESS_KEY,
-                "endpoint_url": self.endpoint,
-                "verify": str(self.ca_bundle),
-                "config": Config(inject_host_prefix=False),
-            }
-            self._sessions[account, region] = Session(_shared_session(), settings)
+            self._sessions[account, region] = self._caller(root(account), region)
         return self._sessions[account, region]
 
     def service_credentials(
         self, role_arn: str, service: str, region: str | None = None, source_arn: str | None = None
-    ) -> dict[str, str]:
-        """The environment of a process that `service` (for example codebuild.amazonaws.com) runs with a role.
+    ) -> Caller:
+        """What `service` (for example codebuild.amazonaws.com) runs with a role.
 
         The role's trust policy is evaluated for the service principal (aws:SourceAccount is the role's
         account); ControlError names role and service if it refuses. The role's identity policies are enforced
@@ -199,7 +166,7 @@ class Emulator:
             "AWS_SECRET_ACCESS_KEY": answer["SecretAccessKey"],
             "AWS_SESSION_TOKEN": answer["SessionToken"],
         }
-        return {**credentials, **self._client_environment(region or self.home_region)}
+        return self._caller(credentials, region or self.home_region)
 
     def denied(self) -> list[Denied]:
         """Every refused request since the start, oldest first."""
@@ -227,28 +194,15 @@ class Emulator:
             with refused:
                 raise ControlError(refused.read().decode()) from None
 
-    def _client_environment(self, region: str) -> dict[str, str]:
-        return {
-            "AWS_DEFAULT_REGION": region,
-            "AWS_REGION": region,
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_CA_BUNDLE": str(self.ca_bundle),
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_PAGER": "",
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # an account id in front of 127.0.0.1 is no host
-            "NO_PROXY": "127.0.0.1",
-        }
+    def _caller(self, credentials: Mapping[str, str], region: str) -> Caller:
+        return Caller(self.endpoint, str(self.ca_bundle), region, credentials)
 
     def _server_environment(self) -> dict[str, str]:
         """All that the server, and so every Lambda function, sees: nothing of the developer's environment."""
         return {
+            **environment.program(self.state / "home"),
             "PATH": os.defpath,
-            "HOME": str(self.state / "home"),
             "TMPDIR": str(self.state / "tmp"),
-            "LANG": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
             "AUTH": "true",
             "BIND_HOST": "127.0.0.1",
@@ -262,7 +216,6 @@ class Emulator:
             "AWS_CA_BUNDLE": str(self.ca_bundle),
             "REQUESTS_CA_BUNDLE": str(self.ca_bundle),
             "SSL_CERT_FILE": str(self.ca_bundle),
-            "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",  # AWS waits one, then two minutes
             "IOT_MTLS_ENABLED": "0",
@@ -293,28 +246,29 @@ class Emulator:
         return "\n".join(lines[-_LOG_TAIL_LINES:])
 
 
-@functools.cache
-def _shared_session() -> boto3.Session:
-    """One for all: a session costs 10 MB and reads the descriptions of the services anew."""
-    return boto3.Session()
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _refuse_busy(port: int) -> None:
+def port_fault(port: int) -> str | None:
+    """Why the emulator cannot listen on a port and what to do instead; None where it can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError as busy:
-            raise StartError(
-                f"port {port} of 127.0.0.1 cannot be used ({busy.strerror}): "
-                "choose another port, or none for a free one"
-            ) from None
+        except PermissionError:
+            return (
+                f"port {port} of 127.0.0.1 is privileged: an ordinary user may not listen on it. "
+                "Choose one from 1024 to 65535, such as 8443, or leave out --port for a free one."
+            )
+        except OSError as error:
+            return (
+                f"port {port} of 127.0.0.1 is in use ({error.strerror}). "
+                "Choose another, or leave out --port for a free one."
+            )
+    return None
 
 
 def _kill_group(leader: int) -> None:

@@ -7,18 +7,26 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
-import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
+from rehearsal import environment
+
 HOME_REGION = "us-east-1"
 OTHER_REGION = "us-east-2"
 ACCOUNT = "123456789012"  # moto's
+
+_session = cache(environment.session)
+
+
+def client(service: str, region: str) -> Any:
+    """The account as somebody else sees it: these calls are neither named nor made to fail."""
+    return _session().client(service, region_name=region)
 
 
 @dataclass
@@ -39,9 +47,8 @@ class Aws:
     """A session in the home account. `calls` names every call; `fail` makes one of them raise instead."""
 
     def __init__(self) -> None:
-        core = botocore.session.Session()
-        core.register("before-call", self._before_call)
-        self.session = boto3.session.Session(botocore_session=core, region_name=HOME_REGION)
+        self.session = environment.session(HOME_REGION)
+        self.session.events.register("before-call", self._before_call)
         self.calls: list[str] = []
         self.stacks: dict[str, Stack] = {}
         self.owners: set[str] = set()
@@ -90,11 +97,11 @@ class Aws:
     def make_bucket(self, region: str) -> str:
         name = f"lambda-deployment-bucket-{ACCOUNT}-{region}"
         place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        boto3.client("s3", region_name=region).create_bucket(Bucket=name, **place)
+        client("s3", region).create_bucket(Bucket=name, **place)
         return name
 
     def objects(self, region: str) -> dict[str, bytes]:
-        s3 = boto3.client("s3", region_name=region)
+        s3 = client("s3", region)
         bucket = f"lambda-deployment-bucket-{ACCOUNT}-{region}"
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
         return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
@@ -111,7 +118,7 @@ class Aws:
 
     @staticmethod
     def _ssm() -> Any:
-        return boto3.client("ssm", region_name=HOME_REGION)
+        return client("ssm", HOME_REGION)
 
 
 @pytest.fixture

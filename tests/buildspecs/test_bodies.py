@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -14,7 +13,7 @@ from buildspecs import bodies
 from buildspecs.bodies import BODIES
 from buildspecs.recorded import RECORDED, TEMPLATE
 from buildspecs.targets import FILE
-from tests.buildspecs.conftest import HOME_REGION, Aws
+from tests.buildspecs.conftest import HOME_REGION, Aws, client
 
 MEMBER = "MEMBER_ACCOUNT_TEMPLATE_KEY"
 
@@ -102,7 +101,7 @@ def test_the_order_of_the_targets_does_not_count(run: Callable[[], int], templat
 
 
 def test_what_the_targets_stack_is_given_is_handed_on(run: Callable[[], int], templates: Path) -> None:
-    ssm = boto3.client("ssm", region_name=HOME_REGION)
+    ssm = client("ssm", HOME_REGION)
     for variable, each in RECORDED.items():
         ssm.put_parameter(Name=each.ssm_name, Value=f"value of {variable}", Overwrite=True)
     run()

@@ -6,7 +6,6 @@ tests alone, see tests/templates/test_checks.py.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 
 from buildspecs import environments, lint
 from buildspecs.archive import ROOT
+from rehearsal import environment
 from tests.templates.loading import BAD
 
 # gate, fixture, words of the message: resource and reason
@@ -51,7 +51,7 @@ def run(repository: Path, *arguments: str, gates: Path = ROOT / environments.FOL
     result = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-m", "buildspecs.lint", *arguments],
         cwd=repository,
-        env={**os.environ, environments.VARIABLE: str(gates)},
+        env={**environment.program(repository.parent), environments.VARIABLE: str(gates)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from buildspecs import packaging, variables
 from buildspecs.archive import TAG_ON_RESTORE, build
-from tests.buildspecs.conftest import ACCOUNT, HOME_REGION, OTHER_REGION, Aws
+from rehearsal import environment
+from tests.buildspecs.conftest import ACCOUNT, HOME_REGION, OTHER_REGION, Aws, client
 
 NAME = "/backup/lambda/aws-backup-tagonrestore/deployed-package"
 HASH = "/backup/lambda/aws-backup-tagonrestore/deployed-hash"
@@ -82,7 +82,7 @@ def test_the_pipeline_is_told_the_package_of_this_very_build(
 ) -> None:
     """Also when SSM was changed behind its back: another execution's targets stage may do so at any time."""
     assert publish() == 0
-    boto3.client("ssm", region_name=HOME_REGION).put_parameter(Name=NAME, Value="older", Overwrite=True)
+    client("ssm", HOME_REGION).put_parameter(Name=NAME, Value="older", Overwrite=True)
     key = build(TAG_ON_RESTORE, repository).key
     assert (repository / variables.FILE).read_text() == f"export PACKAGE={key}\n"
 
@@ -128,8 +128,14 @@ def test_s3_checks_the_content_and_keeps_its_hash(
 ) -> None:
     publish()
     archive = build(TAG_ON_RESTORE, repository)
-    head = boto3.client("s3", region_name=OTHER_REGION).head_object(
-        Bucket=f"lambda-deployment-bucket-{ACCOUNT}-{OTHER_REGION}", Key=archive.key, ChecksumMode="ENABLED"
+    head = (
+        environment.session(OTHER_REGION)
+        .client("s3")
+        .head_object(
+            Bucket=f"lambda-deployment-bucket-{ACCOUNT}-{OTHER_REGION}",
+            Key=archive.key,
+            ChecksumMode="ENABLED",
+        )
     )
     assert head["ChecksumSHA256"] == base64.b64encode(hashlib.sha256(archive.content).digest()).decode()
 
@@ -164,7 +170,7 @@ def test_a_package_deleted_from_one_bucket_is_put_back(
 ) -> None:
     publish()
     key = build(TAG_ON_RESTORE, repository).key
-    boto3.client("s3", region_name=OTHER_REGION).delete_object(
+    client("s3", OTHER_REGION).delete_object(
         Bucket=f"lambda-deployment-bucket-{ACCOUNT}-{OTHER_REGION}", Key=key
     )
     assert publish() == 0
@@ -179,7 +185,7 @@ def test_other_content_under_the_key_is_replaced(
     capsys: pytest.CaptureFixture[str],
     checksum: dict[str, Any],
 ) -> None:
-    boto3.client("s3", region_name=OTHER_REGION).put_object(
+    client("s3", OTHER_REGION).put_object(
         Bucket=f"lambda-deployment-bucket-{ACCOUNT}-{OTHER_REGION}",
         Key=build(TAG_ON_RESTORE, repository).key,
         Body=b"cut off",
@@ -284,7 +290,7 @@ def test_parameters_that_no_stack_made_stop_the_build_before_any_upload(
     aws: Aws, publish: Callable[[], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Made here, they would stand in the way of the stack that owns them."""
-    boto3.client("ssm", region_name=HOME_REGION).delete_parameters(Names=[NAME, HASH])
+    client("ssm", HOME_REGION).delete_parameters(Names=[NAME, HASH])
     assert publish() == 1
     err = capsys.readouterr().err
     assert f"SSM parameter {NAME} and {HASH} does not exist: deploy stack aws-backup-ssm-targets first" in err
@@ -309,7 +315,7 @@ def test_no_region_is_told(
     repository: Path, aws: Aws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    session = boto3.session.Session()
+    session = environment.session()
     assert packaging.main(["publish", "tag_on_restore"], session=session, root=repository) == 1
     assert "set AWS_DEFAULT_REGION to the home Region" in capsys.readouterr().err
 

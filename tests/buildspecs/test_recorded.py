@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from buildspecs import recorded
 from buildspecs.archive import ROOT
 from buildspecs.recorded import NOT_RECORDED, RECORDED, STACK, TEMPLATE
-from tests.buildspecs.conftest import HOME_REGION, Aws, Stack
+from tests.buildspecs.conftest import HOME_REGION, Aws, Stack, client
 
 BODY = (ROOT / TEMPLATE).read_text()
 TAGS = {"Application": "Backup", "Owner": "Platform"}
@@ -28,7 +27,7 @@ def home(aws: Aws) -> Aws:
     """The home account after a first rollout: the stack was given `none`, the builds have written SSM."""
     given = {each.stack_parameter: AT_FIRST[name] for name, each in RECORDED.items()}
     aws.stacks[STACK] = Stack(BODY, {"TargetRegions": "us-east-1", **given}, TAGS)
-    ssm = boto3.client("ssm", region_name=HOME_REGION)
+    ssm = client("ssm", HOME_REGION)
     for name, each in RECORDED.items():
         ssm.put_parameter(Name=each.ssm_name, Value=WRITTEN[name], Overwrite=True)
     return aws
@@ -41,7 +40,7 @@ def values(aws: Aws, body: str = BODY, tags: Mapping[str, str] | None = TAGS) ->
 
 def test_before_the_first_run_nothing_is_recorded(aws: Aws) -> None:
     names = [each.ssm_name for each in RECORDED.values()]
-    boto3.client("ssm", region_name=HOME_REGION).delete_parameters(Names=names)
+    client("ssm", HOME_REGION).delete_parameters(Names=names)
     assert values(aws) == AT_FIRST
 
 
@@ -82,7 +81,7 @@ def test_a_stack_without_the_parameters_gets_ssm_s_values(home: Aws) -> None:
 @pytest.mark.parametrize("lost", range(len(RECORDED)))
 def test_a_parameter_that_is_missing_in_ssm_is_none_and_the_others_keep_theirs(home: Aws, lost: int) -> None:
     name = list(RECORDED)[lost]
-    boto3.client("ssm", region_name=HOME_REGION).delete_parameter(Name=RECORDED[name].ssm_name)
+    client("ssm", HOME_REGION).delete_parameter(Name=RECORDED[name].ssm_name)
     assert values(home, tags={}) == {**WRITTEN, name: NOT_RECORDED}
 
 

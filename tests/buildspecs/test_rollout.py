@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
 import pytest
 from botocore.loaders import create_loader
 from botocore.model import ServiceModel
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspecs import rollout
+from rehearsal import environment
 from tests.templates.contract import STACKSETS
 
 VAULTS = "organizations-aws-backup-member-accounts"
@@ -164,9 +164,9 @@ def test_other_stack_sets_of_the_organization_are_left_alone() -> None:
 def test_no_stack_set_at_all_is_an_error_and_not_success(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session = boto3.session.Session("testing", "testing", region_name="us-east-1")
+    session = environment.session()
     client = session.client("cloudformation")
-    monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: client)
+    monkeypatch.setattr(session, "client", lambda *_, **__: client)
     with Stubber(client) as stub:
         for call_as in ("SELF", "DELEGATED_ADMIN"):
             stub.add_response("list_stack_sets", {"Summaries": []}, {"Status": "ACTIVE", "CallAs": call_as})
@@ -179,9 +179,9 @@ def test_no_stack_set_at_all_is_an_error_and_not_success(
 def test_a_refused_call_fails_the_report(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session = boto3.session.Session("testing", "testing", region_name="us-east-1")
+    session = environment.session()
     client = session.client("cloudformation")
-    monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: client)
+    monkeypatch.setattr(session, "client", lambda *_, **__: client)
     with Stubber(client) as stub:
         stub.add_client_error("list_stack_sets", "AccessDenied")
         assert rollout.main([], session=session) == 1

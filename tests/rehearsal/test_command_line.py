@@ -1,17 +1,28 @@
 """`python -m rehearsal` as a person starts it: what is wrong is said at once, and without a traceback."""
 
+import io
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from rehearsal import workspace
+from rehearsal import organization, workspace
+from rehearsal.command_line import keep
+from rehearsal.display import Display
+from rehearsal.emulator import Emulator
+from rehearsal.journal import Journal
+from rehearsal.organization import Organization
+from tests.rehearsal import traps
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -125,32 +136,137 @@ def test_a_wrong_argument_is_told(clone: Path, arguments: list[str], message: st
     assert message in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("number", "moment"),
-    [(signal.SIGINT, "create-stack"), (signal.SIGTERM, "Static_Analysis: install")],
-    ids=["between commands", "while a build runs"],
-)
-def test_an_interruption_leaves_nothing_behind(clone: Path, number: signal.Signals, moment: str) -> None:
-    temporary = clone.parent / "tmp"
-    temporary.mkdir()
-    output = clone.parent / "output"
-    with output.open("wb") as written:
-        process = subprocess.Popen(
+@contextmanager
+def carrying_out(
+    clone: Path, environment: Mapping[str, str], moment: str
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A rehearsal that has come to `moment`, and the file with what it prints."""
+    temporary, output = clone.parent / "tmp", clone.parent / "output"
+    temporary.mkdir(exist_ok=True)
+    with (
+        output.open("wb") as written,
+        subprocess.Popen(
             [sys.executable, "-m", "rehearsal"],
             cwd=clone,
-            env={"PATH": os.environ["PATH"], "TMPDIR": str(temporary)},
+            env={**environment, "TMPDIR": str(temporary)},
             stdout=written,
             stderr=subprocess.STDOUT,
-        )
-        deadline = time.monotonic() + 60
-        while moment not in output.read_text():
-            assert process.poll() is None, output.read_text()
-            assert time.monotonic() < deadline, output.read_text()
-            time.sleep(0.1)
+        ) as process,
+    ):
+        try:
+            deadline = time.monotonic() + 120
+            while moment not in output.read_text():
+                assert process.poll() is None, output.read_text()
+                assert time.monotonic() < deadline, output.read_text()
+                time.sleep(0.1)
+            yield process, output
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("number", "moment", "trap"),
+    [
+        (signal.SIGINT, "create-stack", traps.marking),
+        (signal.SIGTERM, "Static_Analysis: install", traps.unparsable),
+    ],
+    ids=["between commands", "while a build runs"],
+)
+def test_no_setting_of_a_persons_is_read_and_an_interruption_leaves_nothing_behind(
+    clone: Path, tmp_path: Path, number: signal.Signals, moment: str, trap: traps.Trap
+) -> None:
+    with (
+        traps.machine(tmp_path / "person", trap) as environment,
+        carrying_out(clone, environment, moment) as (process, output),
+    ):
         process.send_signal(number)
         assert process.wait(timeout=20) == 130
     assert output.read_text().splitlines()[-1].startswith("  Interrupted: everything")
     assert "Traceback" not in output.read_text()
-    assert list(temporary.iterdir()) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)  # noqa: S607
-    assert [line for line in running.stdout.splitlines() if str(temporary) in line] == []
+    assert [line for line in running.stdout.splitlines() if str(tmp_path / "tmp") in line] == []
+
+
+def test_what_a_killed_rehearsal_has_left_is_removed_by_the_next_one(clone: Path, tmp_path: Path) -> None:
+    with carrying_out(clone, {"PATH": os.environ["PATH"]}, "Emulated organization") as (process, _):
+        process.kill()
+    (left,) = (tmp_path / "tmp").iterdir()
+    assert (left / "clone" / "README.md").exists()
+    done = rehearse(clone, "--targets", "aws-backup-ssm-targets.json")
+    assert f"Removed what a rehearsal that was killed had left: {left}" in done.stdout
+
+
+def test_a_kept_organization_says_how_to_look_at_it_from_a_persons_terminal(
+    tmp_path: Path, openssl: None
+) -> None:
+    shown = io.StringIO()
+    plan = organization.DEFAULT
+    with Emulator(tmp_path / "state", plan.accounts, plan.home_region) as emulator:
+        journal = Journal(Display(Console(file=shown, width=200)))
+        created = Organization(plan, "o-abcdefghij", "r-abcd", "ou-abcd-11111111")
+        interrupt = (threading.main_thread().ident or 0, signal.SIGINT)
+        threading.Timer(1.5, signal.pthread_kill, interrupt).start()
+        with journal.waiting():
+            keep(Display(Console(file=shown, width=200)), journal, emulator, created)
+        assert journal.result().seconds < 1.5, "the waiting does not count"
+        lines = [line.strip() for line in shown.getvalue().splitlines()]
+        commands = [line for line in lines if line.startswith(("unset ", "export "))]
+        aws = f"{sys.executable} {Path(sys.executable).with_name('aws')}"
+        with traps.machine(tmp_path / "person", traps.marking) as environment:
+            answer = subprocess.run(  # noqa: S603 - what we have said ourselves
+                ["bash", "-c", "\n".join([*commands, f"{aws} sts get-caller-identity --query Account"])],  # noqa: S607
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+    assert (answer.stdout.strip(), answer.stderr) == (f'"{plan.accounts.home}"', "")
+    assert "That took 0 s. The organization stays up until Ctrl-C." in lines
+    assert lines[-1].startswith("Cleaning up")
+
+
+def test_make_says_what_it_cannot_write(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["make", "rehearse", "VENV=/dev/null/environment"],  # noqa: S607
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("/dev/null/environment cannot be written: copy the clone ")
+
+
+# A build and a function in an organization, an `aws` command, AWS beneath the code of functions and builds.
+SOME = (
+    "tests/rehearsal/test_pipeline.py::test_a_pipeline_is_carried_out_from_source_to_stack",
+    "tests/rehearsal/emulator/test_process.py::test_functions_see_nothing_of_the_developer_and_end_with_the_server",
+    "tests/rehearsal/emulator/test_process.py::test_the_aws_command_works_with_that_environment",
+    "tests/buildspecs/test_recorded.py::test_before_the_first_run_nothing_is_recorded",
+    "tests/lambdas/tag_on_restore/test_calls.py",
+)
+
+
+@pytest.mark.parametrize("trap", [traps.unparsable, traps.marking])
+def test_the_tests_read_no_setting_of_a_persons(tmp_path: Path, openssl: None, trap: traps.Trap) -> None:
+    with traps.machine(tmp_path / "person", trap) as environment:
+        done = subprocess.run(  # noqa: S603 - ourselves
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                f"--basetemp={tmp_path / 'tests'}",
+                *SOME,
+            ],
+            cwd=REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr

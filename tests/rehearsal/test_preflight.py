@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal import preflight
+from rehearsal.emulator import port_fault
+from rehearsal.environment import NOBODYS
 from rehearsal.errors import PrerequisiteError
 from rehearsal.preflight import Tools
 
@@ -60,6 +62,21 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
     preflight.check(search_path, port, BIN, tmp_path / "standins")
 
 
+def test_a_privileged_port_is_told_with_those_that_can_be_used() -> None:
+    setting = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    if setting.exists() and int(setting.read_text()) <= 443:
+        pytest.skip("every user may listen on every port of this machine")
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    try:
+        fault = port_fault(443)
+    finally:
+        os.seteuid(user)
+    assert fault is not None
+    assert fault.startswith("port 443 of 127.0.0.1 is privileged: an ordinary user may not listen on it.")
+    assert "from 1024 to 65535" in fault
+
+
 def test_zip_gets_a_standin_where_it_is_missing_and_that_is_said(tmp_path: Path) -> None:
     search_path = path_with(tmp_path / "bin", *PROGRAMS, "cfn_nag_scan")
     tools = preflight.check(search_path, None, BIN, tmp_path / "standins")
@@ -90,7 +107,7 @@ def test_commands_see_nothing_of_the_developers_environment(
     monkeypatch.setenv("SECRET_OF_THE_DEVELOPER", "x")
     environment = preflight.command_environment(Tools("/bin", ()), tmp_path, {"AWS_REGION": "x"})
     assert set(environment) == {
-        "AWS_REGION", "HOME", "LANG", "MAKEFLAGS", "PATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR",
+        "AWS_REGION", "HOME", "LANG", "MAKEFLAGS", "PATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR", *NOBODYS,
     }  # fmt: skip
 
 

@@ -48,9 +48,17 @@ def test_the_copy_has_what_git_knows_with_uncommitted_edits(clone: Path, tmp_pat
     assert (copy / "new" / "untracked.sh").stat().st_mode & 0o100
 
 
+def test_the_copy_of_what_is_read_only_can_be_written(clone: Path, tmp_path: Path) -> None:
+    for path in clone.iterdir():
+        path.chmod(0o500 if path.is_dir() else 0o444)
+    copy = tmp_path / "copy"
+    workspace.copy_repository(clone, copy)
+    assert {oct(path.stat().st_mode & 0o777) for path in copy.iterdir()} == {"0o644"}
+
+
 def test_a_folder_that_is_no_clone_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("no repository")
-    with pytest.raises(PrerequisiteError, match="is not a git clone"):
+    with pytest.raises(PrerequisiteError, match=r"git does not list the files of .*: fatal: "):
         workspace.copy_repository(tmp_path, tmp_path / "copy")
 
 

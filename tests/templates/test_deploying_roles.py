@@ -14,9 +14,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import botocore.session
 import pytest
 
+from rehearsal import environment
 from tests.templates.contract import SSM_VALUES
 from tests.templates.loading import ROOT, Template, load
 from tests.templates.permissions import (
@@ -533,12 +533,12 @@ def test_a_build_writes_into_no_folder_but_that_of_its_own_artifact() -> None:
 
 def test_the_builds_code_makes_no_call_that_the_table_does_not_have() -> None:
     """Methods of these services' clients in the builds' code; another one needs a permission first."""
-    session = botocore.session.get_session()
+    session = environment.session("us-east-1")
     known = set()
     for service in ("s3", "ssm", "sts", "codebuild", "kms", "logs", "cloudformation"):
         known |= {
             re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
-            for operation in session.get_service_model(service).operation_names
+            for operation in session.client(service).meta.service_model.operation_names
         }
     called = {
         node.attr

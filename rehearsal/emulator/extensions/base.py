@@ -1,17 +1,16 @@
 """What the extension modules share: answers in AWS's wire formats, request scope, clients to ourselves."""
 
+import functools
 import json
-import threading
 import types
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-import boto3
-
 from rehearsal.emulator import hooks
-from rehearsal.emulator.configuration import PARTITION, Configuration
+from rehearsal.emulator.configuration import PARTITION, Configuration, root
 from rehearsal.emulator.extensions.errors import ApiError
+from rehearsal.environment import Caller
 
 Answer = tuple[int, dict[str, str], bytes]
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
@@ -49,48 +48,25 @@ def arn(service: str, resource: str) -> str:
     return f"arn:{PARTITION}:{service}:{region()}:{account()}:{resource}"
 
 
-class Clients:
-    """boto3 clients that call this very server as an account's root: one session (each costs 10 MB), kept
-    clients.
-    """
-
-    def __init__(self, configuration: Configuration) -> None:
-        self._endpoint = configuration.endpoint
-        self._authority = configuration.authority
-        self._session = boto3.Session()
-        self._lock = threading.Lock()
-        self._clients: dict[tuple[str, str, str], Any] = {}
-
-    def get(self, service: str, account_id: str, region_name: str) -> Any:
-        """The client of a service in an account and region; only to be used on a worker thread."""
-        with self._lock:
-            key = (service, account_id, region_name)
-            if key not in self._clients:
-                make: Any = self._session.client  # typed by name, and the name is a variable
-                self._clients[key] = make(
-                    service,
-                    region_name=region_name,
-                    aws_access_key_id=account_id,
-                    aws_secret_access_key="test",  # noqa: S106 - the emulator's fixed secret
-                    endpoint_url=self._endpoint,
-                    verify=self._authority,
-                )
-            return self._clients[key]
-
-
-_clients: list[Clients] = []
+_configuration: list[Configuration] = []
 
 
 def configure(configuration: Configuration) -> None:
     """Called once at start, before any extension is installed."""
-    _clients[:] = [Clients(configuration)]
+    _configuration[:] = [configuration]
+
+
+@functools.cache
+def _root(account_id: str, region_name: str) -> Caller:
+    (ours,) = _configuration
+    return Caller(ours.endpoint, ours.authority, region_name, root(account_id))
 
 
 def client(service: str, account_id: str, region_name: str) -> Any:
     """A boto3 client to this server acting as root of an account; only on a worker thread, never on the event
     loop.
     """
-    return _clients[0].get(service, account_id, region_name)
+    return _root(account_id, region_name).client(service)
 
 
 def serve_json(name: str, target_prefix: str, operations: dict[str, Operation]) -> None:

@@ -16,12 +16,13 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError
 from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
+
+from rehearsal import environment
 
 POLICY_ID = r"p-[0-9a-zA-Z_]{8,128}"
 TARGET_ID = r"(r-[0-9a-z]{4,32})|([0-9]{12})|(ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})"
@@ -406,22 +407,21 @@ class FakeAws:
         return self.objects[bucket, key, version]
 
 
-class SessionWithKeptClients(boto3.Session):
+class SessionWithKeptClients:
     """Makes each client once: making one takes 5 ms, and the tests make thousands of requests."""
 
     def __init__(self) -> None:
-        super().__init__(
-            aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1"
-        )
+        self._session = environment.session("us-east-1")
         self.aws: FakeAws | None = None
         self.asked: dict[tuple[str, str | None], Any] = {}
         self._kept: dict[tuple[str, str | None], Any] = {}
-        self.events.register("before-send", lambda **given: self.aws and self.aws.send(**given))
+        self._session.events.register("before-send", lambda **given: self.aws and self.aws.send(**given))
 
     def client(self, service_name: str, *args: Any, **options: Any) -> Any:
         key = service_name, options.get("aws_access_key_id")
         if key not in self._kept:
-            self._kept[key] = super().client(service_name, *args, **options)
+            keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+            self._kept[key] = self._session.client(service_name, *args, **{**keys, **options})
         self.asked[key] = self._kept[key]
         return self._kept[key]
 

@@ -13,8 +13,9 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-import botocore.session
 from botocore.config import Config
+
+from rehearsal import environment
 
 REGION = "us-west-2"
 ACCOUNT = "444455556666"
@@ -172,15 +173,13 @@ def _happen(fault: Fault) -> None:
 _WIRE = SimpleNamespace(aws=None)
 
 
-@cache
-def _session() -> botocore.session.Session:
-    return botocore.session.Session()
+_session = cache(environment.session)
 
 
 def new_client(service: str, config: Config | None = None) -> Any:
     """A client of botocore as it is, without anything behind it."""
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    return _session().create_client(service, region_name=REGION, config=config, **keys)
+    return _session().client(service, region_name=REGION, config=config, **keys)
 
 
 @cache

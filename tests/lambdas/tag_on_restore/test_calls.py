@@ -1,8 +1,9 @@
 """Every call that the table of taggers makes is one of AWS's."""
 
-import botocore.session
 import pytest
 from tag_on_restore.taggers import TAGGERS, Describes, Tagger
+
+from tests.lambdas.tag_on_restore import fake_aws
 
 
 def name(operation: str) -> str:
@@ -12,7 +13,7 @@ def name(operation: str) -> str:
 
 @pytest.mark.parametrize("tagger", TAGGERS, ids=lambda tagger: f"{tagger.service} {tagger.resources[0]}")
 def test_every_call_of_the_table_exists_in_boto3(tagger: Tagger) -> None:
-    model = botocore.session.get_session().get_service_model(tagger.client)
+    model = fake_aws.new_client(tagger.client).meta.service_model
     operations = {name(tagger.reads.operation): tagger.reads}
     if tagger.adds:
         operations[name(tagger.adds.operation)] = tagger.adds

@@ -5,14 +5,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.environment import Caller
 from tests.rehearsal.emulator.templates import role, statement, template
-from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, Acting, World
+from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
 
 ACCOUNT = ACCOUNTS.members[0]
 CODEBUILD = {"Service": "codebuild.amazonaws.com"}
 
 
-def acting(world: World, name: str, *statements: dict[str, Any], account: str = ACCOUNT) -> Acting:
+def acting(world: World, name: str, *statements: dict[str, Any], account: str = ACCOUNT) -> Caller:
     """Make a role that may do what the statements say, and act with it."""
     made = world.create(f"role-{name}", template({"R": role(name, CODEBUILD, *statements)}), account)
     assert made.status == "CREATE_COMPLETE", made.reason

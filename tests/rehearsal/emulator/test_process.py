@@ -159,7 +159,7 @@ def test_its_files_are_private(emulator: Emulator) -> None:
 def test_the_environment_of_a_command_holds_all_it_needs_and_nothing_of_the_developers(
     emulator: Emulator,
 ) -> None:
-    environment = emulator.environment(ACCOUNTS.home, "eu-west-1")
+    environment = emulator.session(ACCOUNTS.home, "eu-west-1").environment
     assert environment["AWS_ACCESS_KEY_ID"] == ACCOUNTS.home
     assert environment["AWS_DEFAULT_REGION"] == environment["AWS_REGION"] == "eu-west-1"
     assert environment["AWS_ENDPOINT_URL"] == emulator.endpoint
@@ -179,7 +179,7 @@ def test_the_aws_command_works_with_that_environment(emulator: Emulator) -> None
             "--query",
             "Account",
         ],
-        env={"PATH": os.defpath, **emulator.environment(ACCOUNTS.central, HOME_REGION)},
+        env={"PATH": os.defpath, **emulator.session(ACCOUNTS.central, HOME_REGION).environment},
         capture_output=True,
         text=True,
         check=False,

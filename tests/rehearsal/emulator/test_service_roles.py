@@ -15,7 +15,7 @@ ROLE = f"arn:aws:iam::{ACCOUNTS.home}:role/"
 
 def test_a_service_gets_the_role_that_trusts_it(world: World) -> None:
     world.create("trusting", template({"R": role("trusting", {"Service": "codebuild.amazonaws.com"})}))
-    environment = world.emulator.service_credentials(f"{ROLE}trusting", "codebuild.amazonaws.com")
+    environment = world.emulator.service_credentials(f"{ROLE}trusting", "codebuild.amazonaws.com").environment
     assert environment["AWS_ACCESS_KEY_ID"].startswith("ASIA")
     assert environment["AWS_SESSION_TOKEN"]
     with pytest.raises(ControlError, match=r"role/trusting does not let codepipeline\.amazonaws\.com"):

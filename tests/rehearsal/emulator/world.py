@@ -5,10 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from rehearsal.emulator import Accounts, Emulator
+from rehearsal.environment import Caller
 
 ACCOUNTS = Accounts(
     management="111111111111",
@@ -19,7 +17,6 @@ ACCOUNTS = Accounts(
 HOME_REGION = "us-east-1"
 OTHER_REGION = "us-east-2"
 WAIT_SECONDS = 20.0
-SESSION: Any = boto3.Session()  # one for all: it reads each service's description once
 
 
 @dataclass(frozen=True)
@@ -29,25 +26,6 @@ class Stack:
     status: str
     outputs: dict[str, str]
     reason: str
-
-
-class Acting:
-    """Clients with a role's credentials."""
-
-    def __init__(self, emulator: Emulator, role: str, region: str) -> None:
-        environment = emulator.service_credentials(role, "codebuild.amazonaws.com")
-        self._settings = {
-            "region_name": region,
-            "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
-            "aws_session_token": environment["AWS_SESSION_TOKEN"],
-            "endpoint_url": emulator.endpoint,
-            "verify": str(emulator.ca_bundle),
-            "config": Config(inject_host_prefix=False),
-        }
-
-    def client(self, service: str) -> Any:
-        return SESSION.client(service, **self._settings)
 
 
 @dataclass(frozen=True)
@@ -62,9 +40,9 @@ class World:
     def client(self, service: str, account: str = ACCOUNTS.home, region: str = HOME_REGION) -> Any:
         return self.emulator.session(account, region).client(service)
 
-    def acting(self, role: str, region: str = HOME_REGION) -> Acting:
-        """Clients with the credentials that CodeBuild gets for a role."""
-        return Acting(self.emulator, role, region)
+    def acting(self, role: str, region: str = HOME_REGION) -> Caller:
+        """CodeBuild with a role."""
+        return self.emulator.service_credentials(role, "codebuild.amazonaws.com", region)
 
     def create(
         self, name: str, template: str, account: str = ACCOUNTS.home, region: str = HOME_REGION

@@ -1,0 +1,133 @@
+"""What `make rehearse` takes, says and answers."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from rehearsal.display import Display, console_for
+from rehearsal.emulator import Emulator, EmulatorError
+from rehearsal.emulator.errors import StartError, UnsupportedEmulatorError
+from rehearsal.errors import PrerequisiteError, RehearsalError, StepError
+from rehearsal.journal import Journal
+from rehearsal.organization import Organization
+from rehearsal.rehearse import Options, rehearse
+from rehearsal.scenarios import ALL, SCENARIOS, Scenario, named
+
+INTERRUPTED = 130
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port number from 1 to 65535")
+    return int(text)
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text} does not exist")
+    return Path(text).resolve()
+
+
+def _scenarios(text: str) -> Sequence[Scenario]:
+    try:
+        return named(text)
+    except RehearsalError as unknown:
+        raise argparse.ArgumentTypeError(str(unknown)) from None
+
+
+def _interrupt(*_: object) -> None:
+    """The first signal ends the rehearsal; a second one must not end the cleaning up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make rehearse ARGS=…",
+        description="Carries out the README on an emulated AWS Organization that listens on 127.0.0.1 only.",
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the organization up until Ctrl-C")
+    parser.add_argument("--port", type=_port, help="listen on this port (a free one by default)")
+    parser.add_argument(
+        "--targets",
+        type=_file,
+        metavar="FILE",
+        help="use this aws-backup-ssm-targets.json as it is, to see what the checks say of it",
+    )
+    parser.add_argument(
+        "--scenario",
+        type=_scenarios,
+        default=(),
+        metavar="NAME",
+        help=f"after the first rollout, carry out this scenario, or {ALL}",
+    )
+    parser.add_argument("--list", action="store_true", help="the scenarios, one sentence each")
+    parser.add_argument("--plain", action="store_true", help="plain lines, also on a terminal")
+    return parser.parse_args(given)
+
+
+def keep(display: Display, journal: Journal, emulator: Emulator, created: Organization) -> None:
+    """Leave the organization up, with what another terminal needs to look at it, until Ctrl-C."""
+    plan = created.plan
+    display.tree(journal.holdings)
+    display.remark(f"That took {journal.seconds:.0f} s. The organization stays up until Ctrl-C.")
+    display.remark("For your own aws commands, in another terminal:")
+    display.remark("unset $(env | cut -d= -f1 | grep -iE '^(AWS_|SSL)|_proxy$')")
+    for name, value in emulator.session(plan.accounts.home, plan.home_region).environment.items():
+        display.remark(f"export {name}={shlex.quote(value)}")
+    display.remark("An account number is that account's AWS_ACCESS_KEY_ID: put in another to look at it.")
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+    display.remark("Cleaning up: the organization ends and its folder is removed.")
+
+
+def main(given: Sequence[str]) -> int:
+    """0: everything passed; 1: a step failed; 2: nothing could be rehearsed; 130: interrupted."""
+    chosen = arguments(given)
+    if chosen.list:
+        width = max(len(scenario.name) for scenario in SCENARIOS)
+        for scenario in SCENARIOS:
+            print(f"{scenario.name:{width}}  {scenario.sentence}")  # noqa: T201 - the answer
+        return 0
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal that knows no ✓
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    with Display(console_for(force_plain=chosen.plain)) as display:
+        journal = Journal(display)
+        options = Options(
+            repository=Path(__file__).resolve().parents[1],
+            port=chosen.port,
+            targets=chosen.targets,
+            scenarios=chosen.scenario,
+            keep=(lambda emulator, created: keep(display, journal, emulator, created))
+            if chosen.keep
+            else None,
+        )
+        try:
+            rehearse(options, journal)
+        except RehearsalError as error:
+            display.failure(error)
+            return error.exit_code
+        except (StartError, UnsupportedEmulatorError) as error:
+            display.failure(PrerequisiteError(str(error)))
+            return PrerequisiteError.exit_code
+        except (EmulatorError, ClientError, BotoCoreError) as error:
+            display.failure(StepError(f"{type(error).__name__}: {error}"))
+            return StepError.exit_code
+        except KeyboardInterrupt:
+            display.remark("Interrupted: everything that was started has been ended.")
+            return INTERRUPTED
+        if not chosen.keep:
+            display.tree(journal.holdings)
+        display.end(journal.result())
+        return 0

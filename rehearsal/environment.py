@@ -1,0 +1,115 @@
+"""The one place that makes environments and AWS sessions, so that no setting of a person's gets into either.
+
+Whoever tries this has AWS profiles, credentials, a proxy or certificates of an organization on the machine.
+`seclude` takes them from this process and so from everything that it starts and imports afterwards; `program`
+is what the rehearsal's own programs see, `Caller` is somebody who calls the emulated AWS.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import boto3
+
+# What AWS SDKs, TLS and clients of HTTP read, in whatever case.
+PERSONAL: Final = re.compile(r"AWS_|_?X_AMZN|BOTO|SSL|OPENSSL_|\w*_PROXY$|\w*_CA_BUNDLE$", re.IGNORECASE)
+# What AWS SDKs and commands find in place of a person's files, an instance's role and a proxy.
+NOBODYS: Final = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": "127.0.0.1",
+}
+_HOME: Final = "HOME_OF_THE_PERSON"
+_ONE_AT_A_TIME: Final = threading.Lock()  # a boto3 session makes one client at a time
+
+
+def seclude(**instead: str) -> None:
+    """Take a person's settings from this process, before botocore, which looks into HOME, is imported.
+
+    `instead` are variables to set in their place. Does nothing the second time.
+    """
+    if _HOME in os.environ:
+        return
+    for name in filter(PERSONAL.match, list(os.environ)):
+        del os.environ[name]
+    person = {_HOME: os.environ.get("HOME", os.devnull)}
+    os.environ.update(person, HOME=os.devnull, **NOBODYS, **instead)
+
+
+def of_the_person() -> dict[str, str]:
+    """For git alone, which reads somebody else's clone only where the person's settings allow it."""
+    return {**os.environ, "HOME": os.environ.get(_HOME, os.devnull)}
+
+
+def given(name: str, default: str = "") -> str:
+    """A variable that the person means for the rehearsal, such as PATH."""
+    return os.environ.get(name) or default
+
+
+def program(home: Path) -> dict[str, str]:
+    """All that a program sees: nothing of the person's but the search path."""
+    return {
+        "PATH": given("PATH", os.defpath),
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **NOBODYS,
+    }
+
+
+def session(region: str | None = None) -> boto3.Session:
+    """A new AWS session (10 MB, and it reads the descriptions of the services anew)."""
+    import boto3
+
+    return boto3.Session(region_name=region)
+
+
+_shared_session = functools.cache(session)
+
+
+class Caller:
+    """Somebody who calls the emulated AWS; safe to use from several threads.
+
+    `environment` holds the AWS_* variables of an `aws` command or a boto3 process of theirs.
+    """
+
+    def __init__(self, endpoint: str, authority: str, region: str, credentials: Mapping[str, str]) -> None:
+        self.environment = {
+            **credentials,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_REGION": region,
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_CA_BUNDLE": authority,
+            "AWS_PAGER": "",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # an account id in front of 127.0.0.1 is no host
+            **NOBODYS,
+        }
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service, made once."""
+        from botocore.config import Config
+
+        with _ONE_AT_A_TIME:
+            if service not in self._clients:
+                make: Any = _shared_session().client  # typed by name, and the name is a variable
+                self._clients[service] = make(
+                    service,
+                    region_name=self.environment["AWS_REGION"],
+                    aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+                    aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+                    aws_session_token=self.environment.get("AWS_SESSION_TOKEN"),
+                    endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+                    verify=self.environment["AWS_CA_BUNDLE"],
+                    config=Config(inject_host_prefix=False),
+                )
+            return self._clients[service]

@@ -1,0 +1,120 @@
+"""Environments and AWS sessions have one home, and nothing of a person's gets into it."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+
+from rehearsal import environment
+from tests.rehearsal import traps
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / "rehearsal" / "environment.py"
+OURS = ("rehearsal", "tests", "benchmarks")
+MAKERS = {
+    f"{package}.{name}"
+    for package in ("boto3", "boto3.session", "botocore.session")
+    for name in ("Session", "client", "resource", "get_session", "setup_default_session")
+}
+PROGRAMS = {f"subprocess.{name}" for name in ("Popen", "run", "call", "check_call", "check_output")}
+
+
+def faults(code: str, *, runs_tests: bool) -> Iterator[str]:
+    """What only the module `environment` may do, and programs that the rehearsal gives its own environment.
+
+    A test's own programs may have that of the tests, which `tests/conftest.py` has made.
+    """
+    tree = ast.parse(code)
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(tree):
+        made = [node.func] if isinstance(node, ast.Call) else getattr(node, "bases", [])
+        for name in map(ast.unparse, made):
+            if name in MAKERS:
+                yield f"line {node.lineno}: {name}"
+            if name in PROGRAMS and not runs_tests and "env" not in {each.arg for each in node.keywords}:
+                yield f"line {node.lineno}: {name} without env"
+        if (
+            isinstance(node, ast.ImportFrom)
+            and {f"{node.module}.{each.name}" for each in node.names} & MAKERS
+        ):
+            yield f"line {node.lineno}: {ast.unparse(node)}"
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ":
+            use = ast.unparse(parents[node])
+            if not runs_tests or use != "os.environ['PATH']":
+                yield f"line {node.lineno}: {use}"
+
+
+@pytest.mark.parametrize("folder", OURS)
+def test_environments_and_sessions_are_made_in_one_place(folder: str) -> None:
+    found = [
+        f"{file.relative_to(ROOT)}, {fault}"
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        if file != HOME
+        for fault in faults(file.read_text(), runs_tests=folder != "rehearsal")
+    ]
+    assert found == [], "let rehearsal/environment.py make it"
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("boto3.client('s3')", "boto3.client"),
+        ("botocore.session.get_session()", "botocore.session.get_session"),
+        ("class Mine(boto3.Session): ...", "boto3.Session"),
+        ("from boto3 import Session", "from boto3 import Session"),
+        ("{**os.environ}", "{**os.environ}"),
+        ("os.environ.copy()", "os.environ.copy"),
+        ("subprocess.run(['git'])", "subprocess.run without env"),
+    ],
+)
+def test_another_place_is_named(code: str, found: str) -> None:
+    assert list(faults(code, runs_tests=False)) == [f"line 1: {found}"]
+
+
+def test_every_variable_that_botocore_reads_is_a_persons() -> None:
+    names = [name for _, name, *_ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values() if name]
+    assert len(names) > 20
+    for name in names:
+        for each in [name] if isinstance(name, str) else name:
+            assert environment.PERSONAL.match(each), each
+
+
+# Prints what is left of a person's settings, and what a session finds.
+SECLUDED = """
+from rehearsal import environment
+environment.seclude()
+import os
+left = {name for name in os.environ if environment.PERSONAL.match(name)} - set(environment.NOBODYS)
+session = environment.session()
+print(left, session.profile_name, session.available_profiles, session.get_credentials(), session.region_name)
+"""
+
+
+@pytest.mark.parametrize("trap", [traps.unparsable, traps.marking])
+def test_a_secluded_process_has_nothing_of_a_persons(tmp_path: Path, trap: traps.Trap) -> None:
+    with traps.machine(tmp_path / "person", trap) as person:
+        done = subprocess.run(  # noqa: S603 - our own script
+            [sys.executable, "-c", SECLUDED],
+            cwd=ROOT,
+            env=person,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stdout == "set() default [] None None\n"
+
+
+def test_git_alone_gets_the_persons_home() -> None:
+    script = (
+        "from rehearsal import environment; environment.seclude(); import os; "
+        "print(environment.of_the_person()['HOME'], os.environ['HOME'])"
+    )
+    home = {"HOME": "/home/somebody"}
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", script], cwd=ROOT, env=home, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout == "/home/somebody /dev/null\n"
