@@ -14,6 +14,7 @@ from rehearsal.emulator.extensions import (
     organizations,
     pipeline_executions,
     pipeline_jobs,
+    rules,
     service_roles,
     services,
     stackset_api,
@@ -35,6 +36,7 @@ def install(configuration: Configuration) -> None:
     pipeline_jobs.install()
     functions.install()
     events.install()
+    rules.install()
     backup.install()
     services.install()
     stacksets.install()

@@ -1,0 +1,71 @@
+"""EventBridge's rules of an account, through the public APIs: what starts what, and what has been sent on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rehearsal.emulator import Emulator
+from rehearsal.emulator.errors import ControlError
+from rehearsal.errors import OutcomeError
+
+
+@dataclass(frozen=True)
+class Started:
+    """A rule with one of its targets, and how many events it has sent on so far."""
+
+    rule: Mapping[str, Any]
+    target: Mapping[str, Any]
+    sent: int
+
+    @property
+    def name(self) -> str:
+        return str(self.rule["Name"])
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.rule["State"] == "ENABLED")
+
+    @property
+    def schedule(self) -> str:
+        return str(self.rule.get("ScheduleExpression", ""))
+
+    def __str__(self) -> str:
+        waits = f"runs at {self.schedule}" if self.schedule else f"waits for {self.rule.get('EventPattern')}"
+        return f"rule {self.name} ({self.rule['State']}) {waits}; it has sent on {self.sent or 'nothing'}"
+
+
+def starting(emulator: Emulator, account: str, region: str, target: str) -> list[Started]:
+    """The rules with a target whose ARN ends with `target`."""
+    return list(_starting(emulator, account, region, target))
+
+
+def _starting(emulator: Emulator, account: str, region: str, target: str) -> Iterator[Started]:
+    events = emulator.session(account, region).client("events")
+    sent = emulator.control("rule-events", account=account, region=region)
+    for page in events.get_paginator("list_rules").paginate():
+        for rule in page["Rules"]:
+            for each in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
+                if each["Arn"].endswith(target):
+                    yield Started(rule, each, sent.get(rule["Name"], 0))
+
+
+def run(emulator: Emulator, account: str, region: str, rule: str) -> timedelta:
+    """A rule's next time has come. Returns the longest pause that its schedule makes; raises OutcomeError."""
+    try:
+        seconds = emulator.control("run-schedule", account=account, region=region, rule=rule)
+    except ControlError as refused:
+        raise OutcomeError(str(refused)) from None
+    return timedelta(seconds=seconds)
+
+
+def why_not_started(emulator: Emulator, account: str, region: str, target: str) -> list[str]:
+    """Why EventBridge has not started something, as far as its rules tell: a sentence, a line for each."""
+    found = starting(emulator, account, region, target)
+    if not found:
+        return [f"no rule has it as target (in account {account}, {region})"]
+    matched = any(each.sent for each in found)
+    sentence = "a rule has sent it an event" if matched else "no rule matched an event for it"
+    return [f"{sentence} (in account {account}, {region}):", *map(str, found)]
