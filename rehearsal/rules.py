@@ -37,19 +37,29 @@ class Started:
         return f"rule {self.name} ({self.rule['State']}) {waits}; it has sent on {self.sent or 'nothing'}"
 
 
-def starting(emulator: Emulator, account: str, region: str, target: str) -> list[Started]:
-    """The rules with a target whose ARN ends with `target`."""
-    return list(_starting(emulator, account, region, target))
+def starting(
+    emulator: Emulator, account: str, region: str, target: str, before: Mapping[str, int] | None = None
+) -> list[Started]:
+    """The rules with a target whose ARN ends with `target`; `before` is what `sent_on` said at first."""
+    return list(_starting(emulator, account, region, target, before or {}))
 
 
-def _starting(emulator: Emulator, account: str, region: str, target: str) -> Iterator[Started]:
+def _starting(
+    emulator: Emulator, account: str, region: str, target: str, before: Mapping[str, int]
+) -> Iterator[Started]:
     events = emulator.session(account, region).client("events")
-    sent = emulator.control("rule-events", account=account, region=region)
+    sent = sent_on(emulator, account, region)
     for page in events.get_paginator("list_rules").paginate():
         for rule in page["Rules"]:
-            for each in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
+            name = rule["Name"]
+            for each in events.list_targets_by_rule(Rule=name)["Targets"]:
                 if each["Arn"].endswith(target):
-                    yield Started(rule, each, sent.get(rule["Name"], 0))
+                    yield Started(rule, each, sent.get(name, 0) - before.get(name, 0))
+
+
+def sent_on(emulator: Emulator, account: str, region: str) -> dict[str, int]:
+    """How many events each rule has sent on; a rule that has matched none is missing."""
+    return dict(emulator.control("rule-events", account=account, region=region))
 
 
 def run(emulator: Emulator, account: str, region: str, rule: str) -> timedelta:
@@ -61,9 +71,11 @@ def run(emulator: Emulator, account: str, region: str, rule: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def why_not_started(emulator: Emulator, account: str, region: str, target: str) -> list[str]:
+def why_not_started(
+    emulator: Emulator, account: str, region: str, target: str, before: Mapping[str, int] | None = None
+) -> list[str]:
     """Why EventBridge has not started something, as far as its rules tell: a sentence, a line for each."""
-    found = starting(emulator, account, region, target)
+    found = starting(emulator, account, region, target, before)
     if not found:
         return [f"no rule has it as target (in account {account}, {region})"]
     matched = any(each.sent for each in found)

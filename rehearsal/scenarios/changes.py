@@ -43,9 +43,21 @@ def same_commit(rollout: Rollout) -> None:
 
 def readme_only(rollout: Rollout) -> None:
     with rollout.unchanged("no stack, no StackSet operation, no package, no parameter has changed"):
-        rollout.files.write("README.md", rollout.files.read("README.md") + "\nOne more sentence.\n")
-        rollout.commit("A sentence in the README")
+        _commit_a_sentence(rollout)
         rollout.run()
+
+
+def begin_with_a_commit(rollout: Rollout) -> None:
+    """The pipeline's creation has started it once: only a commit shows that its rule does. No further than
+    the source: scenario readme-only carries such an execution out.
+    """
+    _commit_a_sentence(rollout)
+    rollout.begin()
+
+
+def _commit_a_sentence(rollout: Rollout) -> None:
+    rollout.files.write("README.md", rollout.files.read("README.md") + "\nOne more sentence.\n")
+    rollout.commit("A sentence in the README")
 
 
 def member_template(rollout: Rollout) -> None:
