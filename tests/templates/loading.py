@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode import decode
+from cfnlint.decode import decode, decode_str
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = ROOT / "tests" / "templates" / "bad"
@@ -58,6 +58,17 @@ def load(path: Path) -> Template:
     if body is None or faults:
         raise AssertionError(f"{path}: {faults[0].message if faults else 'is not a template'}")
     return Template(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"), plain(body))
+
+
+def changed(template: Template, old: str, new: str) -> Template:
+    """The template with a fault planted: a text that it holds once is another one."""
+    if template.text.count(old) != 1:
+        raise AssertionError(f"{template.path} holds {template.text.count(old)} times instead of once: {old}")
+    text = template.text.replace(old, new)
+    body, faults = decode_str(text)
+    if body is None or faults:
+        raise AssertionError(f"{template.path} with {new}: {faults[0].message if faults else 'no template'}")
+    return Template(template.path, text, plain(body))
 
 
 def repository_templates() -> list[Template]:
