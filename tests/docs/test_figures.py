@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.templates.contract import BACKUP_POLICIES, HAND_MADE, HOME, MEMBER, STACKSETS
-from tests.templates.loading import ROOT, load, repository_templates
+from tests.templates.loading import ROOT, load, one, repository_templates
 from tests.templates.resolving import Resolver
 from tests.templates.test_contract import actions, policy_properties
 
@@ -64,9 +64,7 @@ def pending_deletion() -> str:
 
 def member(resource: str) -> Any:
     """Properties of a resource of TagOnRestore's template."""
-    template = load(ROOT / f"{MEMBER}/aws-backup-tagonrestore.yaml")
-    assert resource in template.resources, f"{template.path} has no {resource}"
-    return Resolver(template).properties(resource)
+    return Resolver(load(ROOT / f"{MEMBER}/aws-backup-tagonrestore.yaml")).properties(resource)
 
 
 def sweep_period() -> str:
@@ -82,7 +80,7 @@ def sweep_looks_back() -> str:
 
 def kept_undelivered() -> str:
     template = load(ROOT / f"{HOME}/aws-backup-codepipeline.yaml")
-    (queue,) = [properties for _, properties in template.of_type("AWS::SQS::Queue")]
+    queue = template.resources[template.only("AWS::SQS::Queue")]["Properties"]
     return str(queue["MessageRetentionPeriod"] // 86400)
 
 
@@ -228,7 +226,10 @@ ALL = {name for stage in dict.fromkeys(stage for stage, _ in actions()) for name
 
 @pytest.mark.parametrize("stage", dict.fromkeys(stage for stage, _ in actions()))
 def test_a_row_of_the_stages_names_what_its_stage_deploys_and_runs(stage: str) -> None:
-    (row,) = re.findall(rf"^\| {stage} \| ([^|]+) \|$", text(README), re.M)
+    row = one(
+        re.findall(rf"^\| {stage} \| ([^|]+) \|$", text(README), re.M),
+        f"row of the stage {stage} in {README}",
+    )
     named = {name for name in ALL if re.search(rf"(?<![\w-]){name}(?![\w-]|\.json)", row)}
     assert named <= stage_names(stage), f"{sorted(named - stage_names(stage))} belong to another stage"
     # A wrapper's stack is named by its StackSet, a function's stacks by "the functions".

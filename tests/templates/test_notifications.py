@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.templates.contract import HOME, PIPELINE
-from tests.templates.loading import ROOT, load
+from tests.templates.loading import ROOT, load, one
 from tests.templates.resolving import Resolver
 
 TEMPLATE = load(ROOT / f"{HOME}/aws-backup-codepipeline.yaml")
@@ -95,5 +95,4 @@ def test_a_value_that_tells_nobody_is_refused(parameter: str, value: str, accept
 
 def statement(sid: str) -> Any:
     policy = Resolver(KEY).properties("Key")["KeyPolicy"]
-    (found,) = [each for each in policy["Statement"] if each.get("Sid") == sid]
-    return found
+    return one((each for each in policy["Statement"] if each.get("Sid") == sid), f"Sid {sid} in {KEY.path}")

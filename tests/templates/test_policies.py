@@ -39,8 +39,7 @@ def resolved(path: str, account: str, kind: str, key: str, **given: str) -> Any:
         "AWS::Region": "us-east-1",
         "AWS::URLSuffix": "amazonaws.com",
     }
-    ((name, _),) = template.of_type(kind)
-    return Resolver(template, given, pseudo).properties(name)[key]
+    return Resolver(template, given, pseudo).properties(template.only(kind))[key]
 
 
 def central_key(**given: str) -> Any:

@@ -22,7 +22,7 @@ def wrapper(stack_set: StackSet) -> tuple[Template, dict[str, Any]]:
     """The wrapper and its StackSet's properties, with what the pipeline overrides."""
     template = load(ROOT / stack_set.wrapper)
     resolver = Resolver(template, {"TemplateKey": KEY, "PackageRegions": ",".join(PACKAGE_REGIONS)})
-    ((name, _),) = template.of_type("AWS::CloudFormation::StackSet")
+    name = template.only("AWS::CloudFormation::StackSet")
     return template, resolver.properties(name)
 
 
