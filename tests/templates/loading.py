@@ -106,9 +106,13 @@ def repository_templates() -> list[Template]:
 
 
 def plain(value: Any, where: str) -> Any:
-    """The same data without cfn-lint's position-keeping subclasses; `where` names it."""
+    """The same data without cfn-lint's position-keeping subclasses; `where` names it.
+
+    A key without a value is left out: CloudFormation takes none.
+    """
     if isinstance(value, dict):
-        return Part(where, {str(key): plain(item, f"{where}: {key}") for key, item in value.items()})
+        kept = {str(key): item for key, item in value.items() if item is not None}
+        return Part(where, {key: plain(item, f"{where}: {key}") for key, item in kept.items()})
     if isinstance(value, list):
         return [plain(item, where) for item in value]
     return str(value) if isinstance(value, str) else value
