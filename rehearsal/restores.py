@@ -137,7 +137,7 @@ def exclude(emulator: Emulator, organization: Organization, changed: Callable[[s
     """Change which tags the home account's stack leaves out everywhere; returns what it was before."""
     plan = organization.plan
     cloudformation = emulator.session(plan.accounts.home, plan.home_region).client("cloudformation")
-    before = stacks.parameters(cloudformation, EXCLUSION_STACK)[EXCLUSION_PARAMETER]
+    before = stacks.parameters(cloudformation, EXCLUSION_STACK).get(EXCLUSION_PARAMETER, "")
     stacks.change(
         cloudformation,
         EXCLUSION_STACK,

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from rehearsal.errors import OutcomeError
+from rehearsal.errors import OutcomeError, UnsupportedError
 from rehearsal.outcomes import PACKAGES, TAG_FUNCTION
 from rehearsal.pipeline import Execution, Progress
 from rehearsal.scenarios import names
@@ -77,8 +77,12 @@ def edit_member_template(rollout: Rollout) -> str:
     """Change a property of the member vaults' keys; returns what their descriptions begin with then."""
     marker = f"Edit {next(_edits)}."
     text = rollout.files.read(MEMBER_TEMPLATE)
-    (line,) = (line for line in text.splitlines() if _KEY_DESCRIPTION in line)
-    rollout.files.edit(MEMBER_TEMPLATE, line, f"      Description: {marker} {_KEY_DESCRIPTION} in the vault.")
+    lines = [line for line in text.splitlines() if _KEY_DESCRIPTION in line]
+    if len(lines) != 1:
+        raise UnsupportedError(f"{MEMBER_TEMPLATE} has {len(lines)} lines with {_KEY_DESCRIPTION!r}, not one")
+    rollout.files.edit(
+        MEMBER_TEMPLATE, lines[0], f"      Description: {marker} {_KEY_DESCRIPTION} in the vault."
+    )
     return marker
 
 

@@ -152,8 +152,8 @@ class Rollout:
                 f"the commit {commit} to main did not start the pipeline {self.pipeline}",
                 lambda: rules.why_not_started(*home, f":{self.pipeline}", sent),
             )
-            trigger = started[0]["trigger"]
-            if len(started) > 1 or trigger["triggerType"] != "CloudWatchEvent":
+            trigger = started[0].get("trigger", {})
+            if len(started) > 1 or trigger.get("triggerType") != "CloudWatchEvent":
                 raise OutcomeError(
                     f"the commit {commit} to main started {started}, not one execution by a rule"
                 )

@@ -55,14 +55,16 @@ class Template:
     @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         """Logical id → resource."""
-        resources: Mapping[str, Mapping[str, Any]] = self.body.get("Resources", {})
-        return resources
+        return self._section("Resources")
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
         """Parameter name → definition."""
-        parameters: Mapping[str, Mapping[str, Any]] = self.body.get("Parameters", {})
-        return parameters
+        return self._section("Parameters")
+
+    def _section(self, name: str) -> Mapping[str, Mapping[str, Any]]:
+        section: Mapping[str, Mapping[str, Any]] = self.body.get(name, Part(f"{self.path}: {name}", {}))
+        return section
 
     def of_type(self, *types: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """(logical id, Properties) of each resource of one of the types."""

@@ -33,7 +33,7 @@ from tests.templates.contract import (
     Name,
     Stack,
 )
-from tests.templates.loading import ROOT, load, one, repository_templates
+from tests.templates.loading import ROOT, Part, load, one, repository_templates
 from tests.templates.resolving import Resolver
 
 TARGETS = json.loads((ROOT / TARGETS_FILE).read_text(encoding="utf-8"))
@@ -304,7 +304,7 @@ def policy_properties(name: str) -> dict[str, Any]:
     for variable in properties.get("Variables", []):
         for token, value in variable.items():
             text = text.replace(token, value)
-    return {**properties, "PolicyContent": assigned(json.loads(text))}
+    return Part(name, {**properties, "PolicyContent": assigned(json.loads(text))})
 
 
 def test_there_are_exactly_the_two_published_policies() -> None:
