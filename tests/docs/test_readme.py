@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from buildspecs.targets import DELEGATION_REGIONS
 from rehearsal import runbook
 from tests.templates import contract
 
@@ -72,6 +73,12 @@ def test_every_placeholder_is_explained_in_the_table() -> None:
     explained = set(re.findall(r"`<([a-z-]+)>`", README))
 
     assert {name for command in COMMANDS for name in command.placeholders} <= explained
+
+
+def test_the_home_region_may_be_named_as_the_check_has_it() -> None:
+    (sentence,) = re.findall(r"^The home Region has to be one .*$", README, re.MULTILINE)
+
+    assert set(re.findall(r"\b[a-z]{2}(?:-[a-z]+)+-\d\b", sentence)) == set(DELEGATION_REGIONS)
 
 
 def test_every_key_of_the_targets_file_is_explained() -> None:

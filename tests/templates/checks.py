@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,17 @@ UPPER_BOOLEAN = re.compile(r"""[:-]\s+['"]?(True|TRUE|False|FALSE|Yes|YES|No|NO|
 SOLUTION_NAME = re.compile(
     r"\b(AWSBackupSolution\w*|AWSBackup-\w+|AWSCloudFormationStackSet\w+|BackupOrgPolicyManager\w*|TagOnRestore\w*)"
 )
+# The one role that may do everything of a service: (template, action) → on which resource alone, and AWS's
+# page that asks for it ("Your target account always needs full AWS CloudFormation permissions").
+WHOLE_SERVICE: Mapping[tuple[str, str], tuple[Any, str]] = {
+    ("templates/home-account/aws-cloudformation-stackset-execution-role.yaml", "cloudformation:*"): (
+        {
+            "Fn::Sub": "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}"
+            ":stack/StackSet-account-aws-backup-lambda-s3-bucket-*/*"
+        },
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-prereqs-self-managed.html",
+    )
+}
 # Parameters that are one per function by contract: the attribute that may differ between templates.
 PER_FUNCTION = {"DeployedPackage": {"Default"}}
 
@@ -259,6 +271,15 @@ def spelling(template: Template) -> Iterator[Finding]:
             yield Finding(template.path, f"line {number}", "a boolean is written true or false")
 
 
+def ascii_only(template: Template) -> Iterator[Finding]:
+    """CloudFormation keeps ? for any other character, so its copy of the template is never the file."""
+    for number, line in enumerate(template.text.splitlines(), start=1):
+        for character in dict.fromkeys(character for character in line if not character.isascii()):
+            name = f"U+{ord(character):04X} ({unicodedata.name(character, 'without a name')})"
+            reason = f"{name}: write it in ASCII, since CloudFormation's GetTemplate returns ? for it"
+            yield Finding(template.path, f"line {number}", reason)
+
+
 def partition(template: Template) -> Iterator[Finding]:
     """Nothing is bound to one partition: no arn:aws:, no amazonaws.com but in service principals."""
     for number, line in _lines(template):
@@ -311,7 +332,9 @@ def wildcards(template: Template) -> Iterator[Finding]:
         if "NotAction" in statement:
             yield Finding(template.path, name, "allows NotAction: name the actions")
         for action in _actions(statement):
-            if action == "*" or action.endswith(":*"):
+            resource, _ = WHOLE_SERVICE.get((template.path, action), (None, ""))
+            whole = action == "*" or action.endswith(":*")
+            if whole and (resource is None or statement.get("Resource") != resource):
                 yield Finding(template.path, name, f"allows {action}: name the actions")
 
 
@@ -562,6 +585,7 @@ CHECKS: tuple[Check, ...] = (
     description,
     parameters,
     spelling,
+    ascii_only,
     partition,
     retention,
     organization,

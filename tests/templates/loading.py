@@ -107,6 +107,11 @@ def repository_templates() -> list[Template]:
     ]
 
 
+def documents() -> list[Template]:
+    """What is handed to AWS beside the templates: service control policies and stack tags."""
+    return [load(path) for path in sorted((ROOT / "templates").rglob("*.json"))]
+
+
 def plain(value: Any, where: str) -> Any:
     """The same data without cfn-lint's position-keeping subclasses; `where` names it.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.templates import checks
 from tests.templates.__main__ import main
-from tests.templates.checks import CHECKS, SET_CHECKS, Finding, findings
-from tests.templates.loading import BAD, load
+from tests.templates.checks import CHECKS, SET_CHECKS, WHOLE_SERVICE, Finding, findings
+from tests.templates.loading import BAD, ROOT, Template, load
 
 # fixture (below bad/, without -account and .yaml), the check that finds it, the resource, words of the reason
 FAULTS = [
@@ -25,6 +27,7 @@ FAULTS = [
     ("home/spelling-boolean", checks.spelling, "line 8", "true or false"),
     ("home/spelling-commented-out", checks.spelling, "line 8", "commented-out YAML"),
     ("home/spelling-long-line", checks.spelling, "line 8", "110 at most"),
+    ("home/ascii-only-dash", checks.ascii_only, "line 2", "U+2013 (EN DASH): write it in ASCII"),
     ("home/partition-arn", checks.partition, "line 8", "${AWS::Partition}"),
     ("home/partition-url", checks.partition, "line 8", "${AWS::URLSuffix}"),
     ("home/retention-deletion", checks.retention, "Key", "DeletionPolicy has to be Retain"),
@@ -127,6 +130,18 @@ def test_every_planted_fault_is_in_the_table() -> None:
     files = {path.relative_to(BAD).as_posix() for path in BAD.glob("*-account/*.yaml")}
     assert files == {name.replace("/", "-account/") + ".yaml" for name, *_ in FAULTS}
     assert {path.name for path in (BAD / "sets").iterdir()} == {name for name, *_ in SET_FAULTS}
+
+
+@pytest.mark.parametrize("place", WHOLE_SERVICE, ids=lambda place: place[1])
+def test_everything_of_a_service_is_for_one_resource_alone(place: tuple[str, str]) -> None:
+    template = load(ROOT / place[0])
+    assert list(checks.wildcards(template)) == []
+    body = json.loads(
+        json.dumps(template.body).replace("/StackSet-account-aws-backup-lambda-s3-bucket-*", "/*")
+    )
+    (found,) = checks.wildcards(Template(template.path, "", body))
+    assert str(found) == f"{place[0]}: Role: allows {place[1]}: name the actions"
+    assert list(checks.wildcards(Template("templates/home-account/another.yaml", "", template.body)))
 
 
 def test_the_command_names_the_fault_and_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,6 +59,10 @@ def stack_set(name: str) -> str:
     return f"arn:aws:cloudformation:us-east-1:{MANAGEMENT_ID}:stackset/{name}:0a1b"
 
 
+def stack(name: str) -> str:
+    return f"arn:aws:cloudformation:us-east-2:{HOME_ID}:stack/{name}/0a1b"
+
+
 def passed_to(service: str) -> dict[str, str]:
     return {"iam:PassedToService": f"{service}.amazonaws.com"}
 
@@ -162,6 +166,9 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
     ],
     (f"{HOME}/aws-cloudformation-stackset-admin-role.yaml", "Role", "trust"): [
         ("cloudformation.amazonaws.com", ASSUME, "*", source(STACK_SETS), "Allow"),
+        # In a Region that is disabled by default StackSets comes as that Region's principal.
+        ("cloudformation.eu-south-2.amazonaws.com", ASSUME, "*", source(STACK_SETS), "Allow"),
+        ("cloudformation.eu-south-2.amazonaws.com", ASSUME, "*", source(STACK_SETS, STRANGER), ""),
         ("cloudformation.amazonaws.com", ASSUME, "*", source(STACK_SETS, STRANGER), ""),
         (
             "cloudformation.amazonaws.com",
@@ -186,6 +193,24 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         ("cloudformation.amazonaws.com", ASSUME, "*", OURS, ""),
     ],
     (f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", "Role", "permissions"): [
+        (
+            SELF,
+            "cloudformation:UpdateStack",
+            stack("StackSet-account-aws-backup-lambda-s3-bucket-1"),
+            {},
+            "Allow",
+        ),
+        (
+            SELF,
+            "cloudformation:SetStackPolicy",
+            stack("StackSet-account-aws-backup-lambda-s3-bucket-1"),
+            {},
+            "Allow",
+        ),
+        (SELF, "cloudformation:UpdateStack", stack("StackSet-account-application-1"), {}, ""),
+        (SELF, "cloudformation:DeleteStack", stack("aws-backup-codepipeline"), {}, ""),
+        (SELF, "cloudformation:CreateStackSet", "*", {}, ""),
+        (SELF, "cloudformation:DeleteStackSet", STACK_SETS, {}, ""),
         (SELF, "s3:PutBucketPolicy", PACKAGES, {}, "Allow"),
         (SELF, "s3:PutBucketPolicy", "arn:aws:s3:::application", {}, ""),
         (SELF, "s3:PutObject", f"{PACKAGES}/{TAG}-0123456789abcdef.zip", {}, ""),
@@ -224,17 +249,21 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         "Role",
         "permissions",
     ): [
-        (
-            SELF,
-            "organizations:CreatePolicy",
-            organizations("policy/o-1/backup_policy/p-1"),
-            {"organizations:PolicyType": "BACKUP_POLICY"},
-            "Allow",
+        # The editions of the reference differ: a policy, or no resource.
+        *(
+            (
+                SELF,
+                "organizations:CreatePolicy",
+                resource,
+                {"organizations:PolicyType": "BACKUP_POLICY"},
+                "Allow",
+            )
+            for resource in ("*", organizations("policy/o-1/backup_policy/p-1"))
         ),
         (
             SELF,
             "organizations:CreatePolicy",
-            organizations("policy/o-1/service_control_policy/p-1"),
+            "*",
             {"organizations:PolicyType": "SERVICE_CONTROL_POLICY"},
             "",
         ),
@@ -262,7 +291,8 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE), "Allow"),
         ("codepipeline.amazonaws.com", ASSUME, "*", {}, "Allow"),
         ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE, STRANGER), ""),
-        ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE + "-2"), ""),
+        ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE + "/Stage/Action"), "Allow"),
+        ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE.replace(":backup", ":my-backup")), ""),
         (role(HOME_ID), ASSUME, "*", OURS, ""),
     ],
     (CODEPIPELINE, "CodePipelineManageStepsRole", "permissions"): [
@@ -301,6 +331,8 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         ),
         (SELF, "s3:PutObject", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, "Allow"),
         (SELF, "s3:DeleteObject", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, ""),
+        (SELF, "s3:PutObjectTagging", f"{BUCKET}/backup-recovery-with/Source/1", {}, "Allow"),
+        (SELF, "s3:PutObjectTagging", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, ""),
         (SELF, "s3:GetObject", "arn:aws:s3:::application/x", {}, ""),
         (SELF, "ssm:PutParameter", f"{SSM}/backup/bucket", {}, ""),
         (SELF, "codecommit:GitPush", "${ImportValue:aws-backup-codecommit-arn}", {}, ""),

@@ -7,15 +7,18 @@ not in them fails, and so does a line of theirs that no role has any more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
 import pytest
 
-from tests.templates.contract import CENTRAL, MEMBER
+from buildspecs.targets import opt_in_regions
+from tests.templates.contract import CENTRAL, HOME, MEMBER
 from tests.templates.loading import ROOT, load, repository_templates
 from tests.templates.permissions import Deployed, Need, matches, statements
+from tests.templates.resolving import Resolver
 from tests.templates.test_deploying_roles import (
     BUCKET,
     PARAMETERS,
@@ -165,7 +168,12 @@ TRUST: Mapping[str, Mapping[str, Any]] = {
         "Condition": {"StringEqualsIfExists": {"aws:SourceAccount": HOME_ID}},
     },
     "StackSetAdministrationRole": {
-        "Principal": {"Service": "cloudformation.amazonaws.com"},
+        "Principal": {
+            "Service": [
+                "cloudformation.amazonaws.com",
+                *(f"cloudformation.{region}.amazonaws.com" for region in sorted(opt_in_regions())),
+            ]
+        },
         "Condition": {
             "StringEquals": {"aws:SourceAccount": HOME_ID},
             "ArnLike": {"aws:SourceArn": f"{CFN}:*:{HOME_ID}:stackset/*"},
@@ -181,8 +189,8 @@ TRUST: Mapping[str, Mapping[str, Any]] = {
         "Principal": {"Service": "codepipeline.amazonaws.com"},
         "Condition": {
             "StringEqualsIfExists": {"aws:SourceAccount": HOME_ID},
-            "ArnEqualsIfExists": {
-                "aws:SourceArn": f"arn:aws:codepipeline:us-east-1:{HOME_ID}:backup-recovery-with-aws-backup"
+            "ArnLikeIfExists": {
+                "aws:SourceArn": f"arn:aws:codepipeline:us-east-1:{HOME_ID}:backup-recovery-with-aws-backup*"
             },
         },
     },
@@ -297,6 +305,21 @@ def _listed(value: Any) -> list[Any]:
 def test_nobody_else_may_assume_a_role(name: str) -> None:
     (statement,) = properties(name)["AssumeRolePolicyDocument"]["Statement"]
     assert statement == {"Effect": "Allow", "Action": "sts:AssumeRole", **{**TRUST, **TRUST_ELSEWHERE}[name]}
+
+
+@pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
+def test_no_region_is_disabled_by_default_in_another_partition(partition: str) -> None:
+    """IAM refuses a service principal that it does not know."""
+    role = template(f"{HOME}/aws-cloudformation-stackset-admin-role.yaml")
+    resolved = Resolver(role, pseudo={"AWS::Partition": partition}).properties("Role")
+    (statement,) = resolved["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "cloudformation.amazonaws.com"}
+
+
+@pytest.mark.parametrize("name", [*ROLES, *ELSEWHERE])
+def test_a_trust_policy_fits_into_iams_quota(name: str) -> None:
+    """2,048 characters without white space, unless the account has asked for more."""
+    assert len(json.dumps(properties(name)["AssumeRolePolicyDocument"], separators=(",", ":"))) <= 2_048
 
 
 @pytest.mark.parametrize("name", ["CentralBackupRole", "MemberBackupRole"])

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tag_on_restore.taggers import TAGGERS, Describes, Tagger
+from tag_on_restore.taggers import TAGGERS, Tagger
 
 from tests.templates.loading import Part, plain
+from tests.templates.service_authorization import named
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "member-account"
 # Actions beside the table: jobs and recovery points, the function's log and its failures.
@@ -43,6 +44,12 @@ def action(tagger: Tagger, operation: str) -> str:
     return f"{tagger.service}:{''.join(part.capitalize() for part in operation.split('_'))}"
 
 
+def takes_a_resource(tagger: Tagger) -> bool:
+    """Whether IAM knows a resource for the call that reads."""
+    (facts,) = named(action(tagger, tagger.reads.operation)).values()
+    return not facts.takes_no_resource
+
+
 def arns(tagger: Tagger) -> set[str]:
     """The resources of a row as ARNs with wildcards, less those that a wider one of the row covers."""
     place = "" if tagger.service == "s3" else "*:${AWS::AccountId}"
@@ -56,7 +63,7 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def test_reads_are_exactly_those_of_the_table() -> None:
-    listing = [tagger for tagger in TAGGERS if not isinstance(tagger.reads, Describes)]
+    listing = list(filter(takes_a_resource, TAGGERS))
     statement = statements()["ReadTags"]
     assert as_set(statement["Action"]) == {action(tagger, tagger.reads.operation) for tagger in listing}
     assert as_set(statement["Resource"]) == set().union(*map(arns, listing))
@@ -70,9 +77,7 @@ def test_writes_are_exactly_those_of_the_table() -> None:
 
 
 def test_what_iam_cannot_scope_is_exactly_what_the_table_needs() -> None:
-    described = {
-        action(tagger, tagger.reads.operation) for tagger in TAGGERS if isinstance(tagger.reads, Describes)
-    }
+    described = {action(tagger, tagger.reads.operation) for tagger in TAGGERS if not takes_a_resource(tagger)}
     extra = {name for tagger in TAGGERS for name in tagger.also_needs}
     assert as_set(statements()["Describe"]["Action"]) == described | extra
 
