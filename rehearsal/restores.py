@@ -322,7 +322,7 @@ def scheduled_sweep(place: Place, expected: Mapping[str, int]) -> str:
         )
     rule, sent = schedules[0], str(schedules[0].target.get("Input", "{}"))
     before = len(_metrics(place))
-    _covered(rule, sent, rules.run(place.emulator, place.account, place.region, rule.name))
+    _covered(rule, sent, rules.run(*where, rule.name))
     found = _eventually(
         lambda: _metrics(place)[before:],
         lambda: OutcomeError(
