@@ -490,7 +490,10 @@ def _functions(path: Path) -> set[str]:
 
 
 def dead_letters(template: Template) -> Iterator[Finding]:
-    """What a rule cannot hand over, or a function that it invokes fails on, is kept, and somebody is told."""
+    """What a rule cannot hand over, or a function that it invokes fails on, is kept, and somebody is told.
+
+    CloudFormation invokes a custom resource's function asynchronously, too, but gets every failure as answer.
+    """
     targets = [
         (name, target)
         for name, properties in template.of_type("AWS::Events::Rule")
