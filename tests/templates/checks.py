@@ -7,12 +7,14 @@ they find in the repository.
 
 from __future__ import annotations
 
+import ast
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -473,6 +475,79 @@ def log_groups(template: Template) -> Iterator[Finding]:
             yield Finding(template.path, name, "a log group needs RetentionInDays")
 
 
+def handlers(template: Template) -> Iterator[Finding]:
+    """A function's handler is in lambdas/: Lambda takes any text, and every invocation fails."""
+    for name, properties in template.of_type("AWS::Lambda::Function"):
+        module, _, function = str(properties.get("Handler")).rpartition(".")
+        path = f"lambdas/{module.replace('.', '/')}.py"
+        if not (ROOT / path).is_file():
+            yield Finding(template.path, name, f"Handler: there is no module {module or 'at all'} ({path})")
+        elif function not in _functions(ROOT / path):
+            yield Finding(template.path, name, f"Handler: there is no function {function} in {path}")
+
+
+def _functions(path: Path) -> set[str]:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return {item.name for item in body if isinstance(item, ast.FunctionDef)}
+
+
+def dead_letters(template: Template) -> Iterator[Finding]:
+    """What a rule cannot hand over, or a function that it invokes fails on, is kept, and somebody is told.
+
+    CloudFormation invokes a custom resource's function asynchronously, too, but gets every failure as answer.
+    """
+    targets = [
+        (name, target)
+        for name, properties in template.of_type("AWS::Events::Rule")
+        for variant in variants(properties.get("Targets", []))
+        for target in variant
+    ]
+    for name, target in targets:
+        reason = f"target {target.get('Id')} needs a DeadLetterConfig"
+        yield from _kept(template, name, reason, (target.get("DeadLetterConfig") or {}).get("Arn"), rule=name)
+    invoked = {_referred(target.get("Arn"), "Arn") for _, target in targets}
+    for function, properties in template.of_type("AWS::Lambda::Function"):
+        if function in invoked:
+            failures = [(properties.get("DeadLetterConfig") or {}).get("TargetArn")] + [
+                ((config.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
+                for _, config in template.of_type("AWS::Lambda::EventInvokeConfig")
+                if config.get("FunctionName") == {"Ref": function}
+            ]
+            reason = "is invoked asynchronously: needs an EventInvokeConfig with OnFailure"
+            yield from _kept(template, function, reason, next(filter(None, failures), None))
+
+
+def _kept(template: Template, name: str, reason: str, arn: Any, rule: str = "") -> Iterator[Finding]:
+    """Whether a queue of the template takes the failures, lets the rule in, and has an alarm."""
+    queue = _referred(arn, "Arn")
+    if queue not in dict(template.of_type("AWS::SQS::Queue")):
+        yield Finding(template.path, name, f"{reason} that is the Arn of an AWS::SQS::Queue of this template")
+        return
+    watched = [
+        _referred(each.get("Value"), "QueueName")
+        for _, alarm in template.of_type("AWS::CloudWatch::Alarm")
+        for each in alarm.get("Dimensions", [])
+    ]
+    if queue not in watched:
+        yield Finding(template.path, queue, "keeps failures of which nobody is told: it needs an alarm")
+    senders = [
+        statement
+        for _, statement in statements(template)
+        if "sqs:SendMessage" in _actions(statement)
+        and statement.get("Resource") == {"Fn::GetAtt": [queue, "Arn"]}
+    ]
+    if rule and not any({"Fn::GetAtt": [rule, "Arn"]} in _walk(statement) for statement in senders):
+        yield Finding(
+            template.path, queue, f"its policy does not let {rule} send: name its Arn in aws:SourceArn"
+        )
+
+
+def _referred(value: Any, attribute: str) -> str:
+    """The logical id whose attribute a value is; empty if it is none."""
+    found = value.get("Fn::GetAtt") if isinstance(value, dict) else None
+    return str(found[0]) if found and found[1:] == [attribute] else ""
+
+
 def member_alone(template: Template) -> Iterator[Finding]:
     """A member template can be created in an account that has nothing yet."""
     if template.account != "member":
@@ -543,6 +618,8 @@ CHECKS: tuple[Check, ...] = (
     buckets,
     vaults,
     log_groups,
+    handlers,
+    dead_letters,
     member_alone,
     builds_in_turn,
     suppressions,

@@ -127,8 +127,8 @@ class Deployed(Resolver):
 
     def _getatt(self, argument: Any) -> str:
         name, attribute = argument.split(".") if isinstance(argument, str) else argument
-        assert attribute == "Arn", f"{self.template.path}: no rule for {name}.{attribute}"
-        return self.arn(name)
+        assert attribute in ("Arn", "QueueName"), f"{self.template.path}: no rule for {name}.{attribute}"
+        return self.arn(name) if attribute == "Arn" else self.name(name)
 
     def _importvalue(self, argument: Any) -> str:
         return self.site.imports[self.resolve(argument)]
@@ -199,6 +199,8 @@ def _called_on(action: str, kind: str, properties: Mapping[str, Any]) -> list[st
         return _passed_roles(kind, properties, action) or [NOTHING]
     if action.startswith("s3:") and kind == "AWS::Lambda::Function":
         return [f"arn:aws:s3:::{properties['Code']['S3Bucket']}/{properties['Code']['S3Key']}"]
+    if kind == "AWS::SQS::QueuePolicy":  # its Queues are URLs, which end with the name
+        return [f"arn:aws:sqs:us-east-1:222222222222:{queue}" for queue in properties["Queues"]]
     return list(properties["Topics"]) if kind == "AWS::SNS::TopicPolicy" else []
 
 

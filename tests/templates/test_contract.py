@@ -34,7 +34,7 @@ from tests.templates.contract import (
     Name,
     Stack,
 )
-from tests.templates.loading import ROOT, load, repository_templates
+from tests.templates.loading import ROOT, Part, load, one, repository_templates
 from tests.templates.resolving import Resolver
 
 TARGETS = json.loads((ROOT / TARGETS_FILE).read_text(encoding="utf-8"))
@@ -78,8 +78,8 @@ def test_a_physical_name_is_the_published_one(name: Name) -> None:
 
 
 def test_cloudformation_names_the_deployment_bucket() -> None:
-    ((_, properties),) = load(ROOT / f"{HOME}/aws-backup-s3-bucket.yaml").of_type("AWS::S3::Bucket")
-    assert "BucketName" not in properties
+    template = load(ROOT / f"{HOME}/aws-backup-s3-bucket.yaml")
+    assert "BucketName" not in template.resources[template.only("AWS::S3::Bucket")]["Properties"]
 
 
 def test_exports_are_the_published_ones_and_the_two_of_stack_sets() -> None:
@@ -149,8 +149,7 @@ def test_blanks_after_commas_do_not_reach_the_lists() -> None:
 def pipeline() -> Any:
     """The resolved properties of the pipeline."""
     template = load(ROOT / f"{HOME}/aws-backup-codepipeline.yaml")
-    ((name, _),) = template.of_type("AWS::CodePipeline::Pipeline")
-    return Resolver(template).properties(name)
+    return Resolver(template).properties(template.only("AWS::CodePipeline::Pipeline"))
 
 
 def actions() -> list[tuple[str, dict[str, Any]]]:
@@ -283,7 +282,10 @@ def test_roles_come_before_packages_and_packages_before_functions(earlier: str, 
 )
 def test_a_function_gets_the_package_that_its_own_execution_has_tested(stack: str, project: str) -> None:
     """Not what SSM holds by then: an execution behind it may have put an older value back."""
-    (build,) = [action for _, action in actions() if action["Configuration"].get("ProjectName") == project]
+    build = one(
+        (action for _, action in actions() if action["Configuration"].get("ProjectName") == project),
+        f"action of the pipeline with ProjectName {project}",
+    )
     _, action = deployed()[stack]
     overrides = json.loads(action["Configuration"]["ParameterOverrides"])
     assert overrides["TestedPackage"] == f"#{{{build['Namespace']}.PACKAGE}}"
@@ -296,7 +298,7 @@ def test_without_a_tested_package_the_recorded_one_is_deployed(
 ) -> None:
     template = load(ROOT / f"{HOME}/{stack}.yaml")
     resolver = Resolver(template, {"TestedPackage": tested, "TemplateKey": "key"})
-    ((name, _),) = template.of_type("AWS::Lambda::Function", "AWS::CloudFormation::StackSet")
+    name = template.only("AWS::Lambda::Function", "AWS::CloudFormation::StackSet")
     properties = resolver.properties(name)
     given = {item["ParameterKey"]: item["ParameterValue"] for item in properties.get("Parameters", [])}
     key = given["DeployedPackage"] if given else properties["Code"]["S3Key"]
@@ -336,13 +338,15 @@ def policy_properties(name: str) -> dict[str, Any]:
     template = load(ROOT / ORG_POLICY)
     resolver = Resolver(template)
     found = [resolver.properties(logical) for logical, _ in template.of_type("Custom::OrgPolicy")]
-    (properties,) = [item for item in found if item["PolicyName"] == name]
+    properties = one(
+        (item for item in found if item["PolicyName"] == name), f"PolicyName {name} in {ORG_POLICY}"
+    )
     content = properties["PolicyContent"]
     text = content if isinstance(content, str) else json.dumps(content)
     for variable in properties.get("Variables", []):
         for token, value in variable.items():
             text = text.replace(token, value)
-    return {**properties, "PolicyContent": assigned(json.loads(text))}
+    return Part(name, {**properties, "PolicyContent": assigned(json.loads(text))})
 
 
 def test_there_are_exactly_the_two_published_policies() -> None:

@@ -33,8 +33,7 @@ def service_linked(account: str) -> str:
 def resolved(path: str, account: str, kind: str, key: str, **given: str) -> Any:
     """The policy document of the template's only resource of that type, as it is in that account."""
     template = load(ROOT / path)
-    ((name, _),) = template.of_type(kind)
-    return Resolver(template, given, pseudo(account)).properties(name)[key]
+    return Resolver(template, given, pseudo(account)).properties(template.only(kind))[key]
 
 
 def pseudo(account: str) -> dict[str, str]:

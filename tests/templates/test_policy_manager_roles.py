@@ -8,6 +8,8 @@ import pytest
 import yaml
 from backup_org_policy_manager.request import read_properties
 
+from tests.templates.loading import plain
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "lambdas/backup_org_policy_manager"
 TEMPLATES = ROOT / "templates"
@@ -36,7 +38,7 @@ Loader.add_multi_constructor("!", _plain)
 
 
 def template(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.load(path.read_text(), Loader)  # noqa: S506  # a SafeLoader
+    loaded: dict[str, Any] = plain(yaml.load(path.read_text(), Loader), path.name)  # noqa: S506  # a SafeLoader
     return loaded
 
 

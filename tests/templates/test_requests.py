@@ -43,6 +43,7 @@ BUCKET = "${ImportValue:aws-backup-s3-bucket-arn}"
 PACKAGES = f"arn:aws:s3:::lambda-deployment-bucket-{HOME_ID}-us-east-2"
 SSM = f"arn:aws:ssm:us-east-1:{HOME_ID}:parameter"
 CODEPIPELINE = f"{HOME}/aws-backup-codepipeline.yaml"
+UNDELIVERED = "${UndeliveredQueue.Arn}"
 
 
 def source(arn: str, account: str = HOME_ID) -> dict[str, str]:
@@ -407,8 +408,20 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         ("events.amazonaws.com", "sns:Publish", "${FailureTopic}", {}, "Allow"),
         ("events.amazonaws.com", "sns:Publish", "${FailureTopic}", THEIRS, ""),
         ("events.amazonaws.com", "sns:Subscribe", "${FailureTopic}", OURS, ""),
+        ("cloudwatch.amazonaws.com", "sns:Publish", "${FailureTopic}", OURS, "Allow"),
+        ("cloudwatch.amazonaws.com", "sns:Publish", "${FailureTopic}", THEIRS, ""),
         (role(STRANGER), "sns:Publish", "${FailureTopic}", {}, ""),
         (role(STRANGER), "sns:Subscribe", "${FailureTopic}", {}, ""),
+    ],
+    (CODEPIPELINE, "UndeliveredQueuePolicy", "policy"): [
+        ("events.amazonaws.com", "sqs:SendMessage", UNDELIVERED, TLS | source("${StartRule.Arn}"), "Allow"),
+        ("events.amazonaws.com", "sqs:SendMessage", UNDELIVERED, TLS | source("${FailureRule.Arn}"), "Allow"),
+        ("events.amazonaws.com", "sqs:SendMessage", UNDELIVERED, NO_TLS | source("${StartRule.Arn}"), "Deny"),
+        ("events.amazonaws.com", "sqs:SendMessage", UNDELIVERED, TLS | source("${OtherRule.Arn}"), ""),
+        ("events.amazonaws.com", "sqs:SendMessage", UNDELIVERED, TLS, ""),
+        ("events.amazonaws.com", "sqs:ReceiveMessage", UNDELIVERED, TLS | source("${StartRule.Arn}"), ""),
+        (role(STRANGER), "sqs:SendMessage", UNDELIVERED, TLS, ""),
+        (role(HOME_ID), "sqs:ReceiveMessage", UNDELIVERED, NO_TLS, "Deny"),
     ],
     (VALIDATE, "Role", "trust"): build("ValidateTemplates"),
     (VALIDATE, "Role", "permissions"): [

@@ -71,6 +71,10 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "PipelineRules": {f"arn:aws:events:us-east-1:{HOME_ID}:rule/aws-backup-codepipeline-*": DRAWN},
         "FailureTopic": {f"arn:aws:sns:us-east-1:{HOME_ID}:aws-backup-codepipeline-*": DRAWN},
         "Parameters": {f"{PARAMETERS}/backup/*": MANY},
+        "UndeliveredQueue": {f"arn:aws:sqs:us-east-1:{HOME_ID}:aws-backup-codepipeline-*": DRAWN},
+        "UndeliveredAlarm": {
+            f"arn:aws:cloudwatch:us-east-1:{HOME_ID}:alarm:aws-backup-codepipeline-*": DRAWN
+        },
         "StackSets": {
             f"{HERE}:stackset/account-aws-backup-*": "StackSets draws the end of the id",
             f"{CFN}:*:{HOME_ID}:stackset-target/account-aws-backup-*": "the guide writes any region",

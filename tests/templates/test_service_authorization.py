@@ -55,10 +55,13 @@ EXCEPTIONS: Mapping[tuple[str, str, str], tuple[str, str]] = {
         INERT,
         f"{DOCS}/AmazonS3/latest/userguide/security-best-practices.html",
     ),
-    (f"{MEMBER}/aws-backup-tagonrestore.yaml", "TlsOnly", "sqs:*"): (
-        INERT,
-        f"{DOCS}/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-security-best-practices.html",
-    ),
+    **{
+        (template, "TlsOnly", "sqs:*"): (
+            INERT,
+            f"{DOCS}/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-security-best-practices.html",
+        )
+        for template in (f"{MEMBER}/aws-backup-tagonrestore.yaml", f"{HOME}/aws-backup-codepipeline.yaml")
+    },
     (TAGS_ROLE, "ReadTags", "arn:aws:redshift-serverless:*:222222222222:snapshot?*"): (
         "the call takes the ARN of any resource; the reference names snapshots for TagResource only",
         f"{DOCS}/redshift-serverless/latest/APIReference/API_ListTagsForResource.html",

@@ -31,7 +31,7 @@ def wrapper(stack_set: StackSet) -> tuple[Template, dict[str, Any]]:
         "RoleStackSetArn": ROLE_STACK_SET,
     }
     resolver = Resolver(template, given)
-    ((name, _),) = template.of_type("AWS::CloudFormation::StackSet")
+    name = template.only("AWS::CloudFormation::StackSet")
     return template, resolver.properties(name)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 from tag_on_restore.taggers import TAGGERS, Tagger
 
+from tests.templates.loading import Part, plain
 from tests.templates.service_authorization import named
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "member-account"
@@ -28,9 +29,10 @@ Loader.add_multi_constructor("!", lambda loader, _suffix, node: node.value)
 
 
 def statements() -> dict[str, dict[str, Any]]:
-    template = yaml.load((TEMPLATES / "aws-backup-tagonrestore-role.yaml").read_text(), Loader)  # noqa: S506
+    name = "aws-backup-tagonrestore-role.yaml"
+    template = plain(yaml.load((TEMPLATES / name).read_text(), Loader), name)  # noqa: S506
     (policy,) = template["Resources"]["Role"]["Properties"]["Policies"]
-    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+    return Part(f"{name}: Role", {each["Sid"]: each for each in policy["PolicyDocument"]["Statement"]})
 
 
 def as_set(value: str | list[str]) -> set[str]:

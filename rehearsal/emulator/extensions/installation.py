@@ -15,6 +15,7 @@ from rehearsal.emulator.extensions import (
     organizations,
     pipeline_executions,
     pipeline_jobs,
+    rules,
     service_roles,
     services,
     stackset_api,
@@ -37,6 +38,7 @@ def install(configuration: Configuration) -> None:
     pipeline_jobs.install()
     functions.install()
     events.install()
+    rules.install()
     backup.install()
     services.install()
     stacksets.install()
