@@ -136,7 +136,7 @@ class Function:
     def _new_process(self, faults: tuple[fakes.Fault, ...]) -> None:
         clock = self.aws.clock
         clock.now, clock.slept[:] = 0.0, []
-        self.aws.start(faults)
+        self.aws.start(*faults)
 
 
 def _received(sent: dict[str, Any]) -> dict[str, Any]:

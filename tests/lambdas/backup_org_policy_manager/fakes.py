@@ -311,7 +311,7 @@ class FakeAws:
     job_results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     _stuck: dict[str, str] = field(default_factory=dict)
 
-    def start(self, faults: tuple[Fault, ...]) -> None:
+    def start(self, *faults: Fault) -> None:
         """A new invocation begins: the clock is at 0 again, nothing has been called."""
         self.calls.clear()
         self.errors.clear()
