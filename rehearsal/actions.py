@@ -128,7 +128,7 @@ def _started(context: Context, project: str) -> Iterator[str]:
         )
 
 
-def _carry_out(context: Context, project: Project, role: Role, identifier: str) -> Done:
+def _carry_out(context: Context, project: Project, role: Caller, identifier: str) -> Done:
     action, configuration = context.action, context.configuration
     name = configuration.get("PrimarySource", action.inputs[0])
     folder = context.store.get(role.client("s3"), name, context.scratch / "src")

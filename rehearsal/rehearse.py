@@ -75,7 +75,7 @@ def rehearse(options: Options, journal: Journal) -> None:
                     _check_outcomes(emulator, created, journal)
                     journal.section("Change: a commit")
                     scenarios.begin_with_a_commit(
-                        emulator, created, journal, clone, scratch, operator.executions
+                        emulator, created, journal, clone, desk, operator.executions
                     )
                     _tell_stories(operator, emulator, created, laboratory, journal)
                 _check_what_was_said(emulator, created, folder, journal)
