@@ -393,17 +393,13 @@ def _remove_leftover(
     not fail it.
     """
     account, name = account_of(request.old_properties), request.old_properties.get("PolicyName")
-    elsewhere = account != wanted.management_account
-    if (
-        account is None
-        or not isinstance(name, str)
-        or elsewhere == made_anew
-        or (account, name)
-        == (
-            wanted.management_account,
-            wanted.name,
-        )
-    ):
+    if account is None or not isinstance(name, str):
+        return
+    if made_anew:
+        may_be_left = account == wanted.management_account and name != wanted.name
+    else:
+        may_be_left = account != wanted.management_account
+    if not may_be_left:
         return
     try:
         organization = other(account)
