@@ -148,6 +148,10 @@ def sample(calls: int, offset: int, number: int) -> Iterator[tuple[Fault, Fault]
         yield Fault(first, at), Fault(second, then)
 
 
+def offset(name: str) -> int:
+    return 63 + 11 * list(OPERATIONS).index(name)
+
+
 def _step(length: int) -> int:
     """A good third of the length that has no factor in common with it."""
     return next(step for step in range(length // 3 + 1, length + 2) if gcd(step, length) == 1)
@@ -155,16 +159,15 @@ def _step(length: int) -> int:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_two_faults_in_one_request(function: Function, name: str) -> None:
-    """10 pairs for each operation, 50 in `make test`."""
+    """20 pairs for each operation, 100 in `make test`; among them one that once left a policy behind."""
     story = Story(function, OPERATIONS[name])
-    offset = 11 * list(OPERATIONS).index(name)
-    pairs = sample(story.calls(), offset, examples(thorough=500).max_examples // 10)
+    pairs = sample(story.calls(), offset(name), examples(thorough=500).max_examples // 5)
     both_struck = [story.run(*pair) for pair in pairs]
     assert sum(both_struck) > len(both_struck) / 4
 
 
 def test_the_sample_comes_by_every_pair_of_calls_and_of_kinds() -> None:
-    samples = [list(sample(8, 11 * index, 50)) for index in range(len(OPERATIONS))]
+    samples = [list(sample(8, offset(name), 100)) for name in OPERATIONS]
     for pairs in samples:
         assert {(first.at, second.at) for first, second in pairs} == {
             (at, at + gap) for at in range(8) for gap in GAPS
