@@ -91,11 +91,11 @@ def update(
     owner = request.owner
 
     def may_continue(policy_id: str, tags: dict[str, str]) -> bool:
-        # No policy is behind the physical id here. So one that this resource made is a leftover of an
+        # No policy was found behind the physical id. So one that this resource made is a leftover of an
         # interrupted Update, and one without tags is ours if the policy behind that id took its place.
         if Owner.TAG_STACK in tags:
             return owner.is_resource_of(tags)
-        return policy_id == _predecessor(request, wanted, other)
+        return policy_id == request.policy_id or policy_id == _predecessor(request, wanted, other)
 
     with _all_or_nothing() as journal:
         existing = _existing(request, organization)
@@ -393,17 +393,13 @@ def _remove_leftover(
     not fail it.
     """
     account, name = account_of(request.old_properties), request.old_properties.get("PolicyName")
-    elsewhere = account != wanted.management_account
-    if (
-        account is None
-        or not isinstance(name, str)
-        or elsewhere == made_anew
-        or (account, name)
-        == (
-            wanted.management_account,
-            wanted.name,
-        )
-    ):
+    if account is None or not isinstance(name, str):
+        return
+    if made_anew:
+        may_be_left = account == wanted.management_account and name != wanted.name
+    else:
+        may_be_left = account != wanted.management_account
+    if not may_be_left:
         return
     try:
         organization = other(account)

@@ -10,6 +10,7 @@ e  the same request again, or CloudFormation's rollback, ends in the right state
 
 import copy
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
 from typing import Any
@@ -98,7 +99,6 @@ OPERATIONS = {
     "rename": Operation(properties(), properties(PolicyName="nightly")),
     "move to another organization": Operation(properties(), MOVED),
     "move an untagged policy": Operation(properties(), MOVED, untagged=True),
-    "roll back a move": Operation(MOVED, properties(), is_rollback=True),
     "roll back the move of an untagged policy": Operation(
         MOVED, properties(), is_rollback=True, untagged=True
     ),
@@ -133,42 +133,47 @@ PAIRS_OF_KINDS = [
 ]
 
 
-def pairs(calls: int, offset: int, number: int) -> list[tuple[Fault, Fault]]:
-    """A sample of all pairs: case by case the next two calls together with the next two kinds.
+def sample(calls: int, offset: int, number: int) -> Iterator[tuple[Fault, Fault]]:
+    """So many of all pairs of faults in a run of so many calls, always the same ones.
 
-    The numbers of pairs of calls and of kinds have nothing in common, so that new combinations come up until
-    every pair of calls has met every pair of kinds. The offset begins each operation at other kinds.
+    Case by case the next pair of calls meets the next pair of kinds, each list in steps that come by all of
+    it before they come by anything twice. The offset makes each operation begin at other kinds.
     """
     places = [(at, at + gap) for at in range(calls) for gap in GAPS]
-    step = 1 + len(PAIRS_OF_KINDS) // 2
-    while gcd(step, len(PAIRS_OF_KINDS)) > 1:
-        step += 1
-    sample = []
     for case in range(number):
-        at, then = places[case % len(places)]
-        first, second = PAIRS_OF_KINDS[(offset + case * step + case // len(places)) % len(PAIRS_OF_KINDS)]
-        sample.append((Fault(first, at), Fault(second, then)))
-    return sample
+        at, then = places[case * _step(len(places)) % len(places)]
+        # One kind further after each round of the places: all combinations come up in the end.
+        kinds = offset + case * _step(len(PAIRS_OF_KINDS)) + case // len(places)
+        first, second = PAIRS_OF_KINDS[kinds % len(PAIRS_OF_KINDS)]
+        yield Fault(first, at), Fault(second, then)
+
+
+def offset(name: str) -> int:
+    return 63 + 11 * list(OPERATIONS).index(name)
+
+
+def _step(length: int) -> int:
+    """A good third of the length that has no factor in common with it."""
+    return next(step for step in range(length // 3 + 1, length + 2) if gcd(step, length) == 1)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_two_faults_in_one_request(function: Function, name: str) -> None:
+    """20 pairs for each operation, 100 in `make test`; among them one that once left a policy behind."""
     story = Story(function, OPERATIONS[name])
-    offset = 7 * list(OPERATIONS).index(name)
-    sample = pairs(story.calls(), offset, examples(thorough=400).max_examples // 4)
-    both_struck = [story.run(*faults) for faults in sample]
-    assert sum(both_struck) > len(sample) / 3
+    pairs = sample(story.calls(), offset(name), examples(thorough=500).max_examples // 5)
+    both_struck = [story.run(*pair) for pair in pairs]
+    assert sum(both_struck) > len(both_struck) / 4
 
 
-def test_the_sample_has_every_pair_of_calls_and_of_kinds() -> None:
-    samples = [pairs(7, 7 * index, 100) for index in range(len(OPERATIONS))]
-    for sample in samples:
-        assert {(first.at, second.at) for first, second in sample} == {
-            (at, at + gap) for at in range(7) for gap in GAPS
+def test_the_sample_comes_by_every_pair_of_calls_and_of_kinds() -> None:
+    samples = [list(sample(8, offset(name), 100)) for name in OPERATIONS]
+    for pairs in samples:
+        assert {(first.at, second.at) for first, second in pairs} == {
+            (at, at + gap) for at in range(8) for gap in GAPS
         }
-    assert {(first.kind, second.kind) for sample in samples for first, second in sample} == set(
-        PAIRS_OF_KINDS
-    )
+    kinds = {(first.kind, second.kind) for pairs in samples for first, second in pairs}
+    assert kinds == set(PAIRS_OF_KINDS)
 
 
 class Story:
