@@ -23,8 +23,8 @@ coverage: $(installed) ## which lines of the functions and the builds the tests 
 lint: $(installed) ## formatting, types, templates
 	@$(run) ruff check . && $(run) ruff format --check . && $(run) mypy && $(run) buildspecs.lint
 check: lint test coverage rehearse ## what CI runs
-targets: $(installed) ## is aws-backup-ssm-targets.json complete and well-formed?
-	@$(run) buildspecs.targets $(ARGS)
+targets: $(installed) ## is aws-backup-ssm-targets.json complete and well-formed, and no file empty?
+	@$(run) buildspecs.repository && $(run) buildspecs.targets $(ARGS)
 bench: $(installed) ## API calls, cold starts, scale: counts and ratios
 	@for file in benchmarks/*.py; do $(VENV)/bin/python "$$file"; done
 package: $(installed) ## both function packages, into .build/packages

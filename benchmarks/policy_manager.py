@@ -63,8 +63,8 @@ def _update(**changed: Any) -> Callable[[str], dict[str, Any]]:
 
 
 OPERATIONS: list[tuple[str, Callable[[str], dict[str, Any]], int]] = [
-    ("create, 2 targets", lambda _: event("Create", properties()), 6),
-    ("change the content", _update(PolicyContent=plan(days="30")), 4),
+    ("create, 2 targets", lambda _: event("Create", properties()), 4),
+    ("change the content", _update(PolicyContent=plan(days="30")), 5),
     ("targets +1 -1", _update(PolicyTargets=[OU_2, OU_3]), 6),
     ("nothing changed", _update(), 3),
     ("delete, 2 targets", lambda policy_id: event("Delete", properties(), PhysicalResourceId=policy_id), 6),

@@ -5,6 +5,8 @@ BuildError
 ├── PackagingError   a package cannot be made from its folder and its requirements.txt
 ├── PublishError     a bucket or a parameter in AWS did not take a package
 ├── LintError        there is nothing to lint
+├── OutdatedError    a stack that a person updates is older than the commit
+├── StackSetError    a StackSet's ARN cannot be had
 └── RolloutError     there is no StackSet to look at
 """
 
@@ -32,6 +34,14 @@ class PublishError(BuildError):
 
 class LintError(BuildError):
     """No template was found, which must never pass for "no finding"."""
+
+
+class OutdatedError(BuildError):
+    """A project or a permission is missing in a stack that only a person updates."""
+
+
+class StackSetError(BuildError):
+    """DescribeStackSet did not answer for a StackSet that another one has to wait for."""
 
 
 class RolloutError(BuildError):

@@ -1,13 +1,13 @@
 """The gates of `make lint`, `make check` and the validation build over every template, by one command.
 
 `python -m buildspecs.lint [GATE …] [--home-region REGION]` runs the named gates, or all: cfn-lint, checkov,
-cfripper and the tests of our own. `python -m buildspecs.lint --suppressions` prints what the templates
-suppress of them and of cfn-nag, and why. Files and options have their one home here: a dotfile such as
-.cfnlintrc is left out of the zip that becomes the repository, so none may matter.
+cfripper, the tests of our own and the search for empty files. `python -m buildspecs.lint --suppressions`
+prints what the templates suppress of them and of cfn-nag, and why. Files and options have their one home
+here: a dotfile such as .cfnlintrc is left out of the zip that becomes the repository, so none may matter.
 
 A gate is a row of GATES: a name, and a function from the templates to commands. A tool whose dependencies do
 not go with the builds' is started from its own environment, see environments.py. cfn-nag is a RubyGem and has
-a line of its own in the buildspec.
+a build of its own.
 """
 
 import argparse
@@ -96,11 +96,17 @@ def template_tests(_: Templates) -> list[list[str]]:
     return [[sys.executable, "-m", "tests.templates"]]
 
 
+def repository(_: Templates) -> list[list[str]]:
+    """Whether CodeCommit takes the folder: it refuses an archive with an empty file."""
+    return [[sys.executable, "-m", "buildspecs.repository"]]
+
+
 GATES: Mapping[str, Gate] = {
     "cfn-lint": cfn_lint,
     "checkov": checkov,
     "cfripper": cfripper,
     "template-tests": template_tests,
+    "repository": repository,
 }
 OWN_ENVIRONMENT = frozenset({"checkov"})
 

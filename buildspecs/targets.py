@@ -1,13 +1,16 @@
 """Check of aws-backup-ssm-targets.json, the one file that an operator edits.
 
-`python -m buildspecs.targets [FILE] [--account ID]` lists every fault at once and exits with 1. The
-validation build, `make targets` and the tests call the same functions. Needs nothing but Python and botocore,
-whose list of partitions says which Regions exist.
+`python -m buildspecs.targets [FILE] [--account ID] [--home-region REGION]` lists every fault at once and
+exits with 1; of a right file it names the Regions that have to be enabled first. The validation build,
+`make targets` and the tests call the same functions. Needs nothing but Python and botocore, whose list of
+partitions says which Regions exist.
 
 Forms come from the API references: ids of accounts, roots, organizational units and organizations from AWS
 Organizations; that a root id may stand among the targets from the DeploymentTargets of a StackSet; vault
 names from AWS Backup's CreateBackupVault; tags from CloudFormation's Tag; the length of a list from SSM's
-standard parameters.
+standard parameters. From which Regions a delegated administrator for StackSets can be registered comes from
+the CloudFormation User Guide, "Register a delegated administrator member account"
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-delegated-admin.html).
 """
 
 import argparse
@@ -41,6 +44,18 @@ EXAMPLES: Mapping[str, str] = {
     "OrganizationId": "o-exampleorgid",
 }
 
+# The template of stack 3, whose trust policy has the one list of the Regions that are disabled by default.
+ADMINISTRATION_ROLE = (
+    Path(__file__).parents[1] / "templates/home-account/aws-cloudformation-stackset-admin-role.yaml"
+)
+# Where the home Region may lie, in the partitions that the page tells of.
+DELEGATION_PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
+DELEGATION_REGIONS = (
+    *("ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1"),
+    *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "sa-east-1"),
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1"),
+)
+
 MOST_TAGS = 50
 MOST_LIST_CHARACTERS = 4096  # an SSM standard parameter, and the value of a CloudFormation parameter
 ACCOUNT = re.compile(r"[0-9]{12}")
@@ -69,6 +84,13 @@ def partitions() -> Mapping[str, str]:
     }
 
 
+@functools.cache
+def opt_in_regions() -> frozenset[str]:
+    """The Regions that are disabled by default: those that the administration role of StackSets trusts."""
+    trusted = ADMINISTRATION_ROLE.read_text(encoding="utf-8")
+    return frozenset(re.findall(r"\bcloudformation\.([a-z0-9-]+)\.amazonaws\.com\b", trusted))
+
+
 def read(path: Path) -> object:
     """The parsed file. TargetsError: it cannot be read, is not plain JSON, or repeats a key."""
     try:
@@ -91,10 +113,17 @@ def read(path: Path) -> object:
         raise TargetsError(f"{path}: {error}") from error
 
 
-def check(document: object, *, account: str | None = None, examples_allowed: bool = False) -> list[str]:
+def check(
+    document: object,
+    *,
+    account: str | None = None,
+    home_region: str | None = None,
+    examples_allowed: bool = False,
+) -> list[str]:
     """All faults of the parsed file, each with its key, what it holds and what it needs; none: it is right.
 
-    account: the account that the build runs in, which has to be the home account; None where nobody knows it.
+    account, home_region: those that the build runs in, which have to be the home account and a Region that
+    it can be; None where nobody knows them.
     examples_allowed: the values of EXAMPLES are no faults, and say nothing about the other values.
     """
     if not isinstance(document, dict):
@@ -116,6 +145,7 @@ def check(document: object, *, account: str | None = None, examples_allowed: boo
         *faults,
         *_form_faults(parameters, examples_allowed),
         *_home_account_faults(strings, account),
+        *_home_region_faults(home_region),
         *_partition_faults(strings),
         *_root_faults(strings),
         *_tag_faults(document.get("Tags", {})),
@@ -128,6 +158,15 @@ def target_regions(document: object) -> list[str]:
         case {"Parameters": {"TargetRegions": str(value)}}:
             return split(value)
     raise TargetsError(f"{FILE}: Parameters has no list TargetRegions")
+
+
+def disabled_by_default(document: object, home_region: str | None) -> list[str]:
+    """Those of the Regions of a right file, and of the home Region, that accounts have to enable first."""
+    match document:
+        case {"Parameters": {"TargetGlobalRegion": str(global_region)}}:
+            named = {*target_regions(document), global_region, home_region}
+            return sorted(opt_in_regions() & named)
+    return []
 
 
 def stack_tags(document: object) -> dict[str, str] | None:
@@ -246,6 +285,18 @@ def _home_account_faults(parameters: Mapping[str, str], account: str | None) -> 
         )
 
 
+def _home_region_faults(region: str | None) -> Iterator[str]:
+    if region is None:
+        return
+    if region not in partitions():
+        yield from (f"home Region: {fault}" for fault in _region(region))
+    elif partitions()[region] in DELEGATION_PARTITIONS and region not in DELEGATION_REGIONS:
+        yield (
+            f"home Region: the pipeline runs in {region}, in which no delegated administrator for StackSets"
+            f" can be registered; it needs one of {', '.join(DELEGATION_REGIONS)}"
+        )
+
+
 def _partition_faults(parameters: Mapping[str, str]) -> Iterator[str]:
     """No service here reaches from one partition into another."""
     regions = [*split(parameters.get("TargetRegions", "")), parameters.get("TargetGlobalRegion", "")]
@@ -320,15 +371,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("file", nargs="?", type=Path, default=FILE, help="default: %(default)s")
     parser.add_argument("--account", type=_account_argument, help="the account that the pipeline runs in")
+    parser.add_argument("--home-region", metavar="REGION", help="the Region that the pipeline runs in")
     options = parser.parse_args(arguments)
 
     def command() -> int:
         document = read(options.file)
-        faults = check(document, account=options.account)
+        faults = check(document, account=options.account, home_region=options.home_region)
         for fault in faults:
             print(f"{options.file}: {fault}", file=sys.stderr)
         if not faults:
             print(f"{options.file}: right, for {', '.join(target_regions(document))}")
+            if opt_in := disabled_by_default(document, options.home_region):
+                print(
+                    f"{options.file}: disabled by default: {', '.join(opt_in)}; enable them in the management"
+                    " account, the home account and every member account first"
+                )
         return 1 if faults else 0
 
     return exit_code(command)

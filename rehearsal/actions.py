@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ from rehearsal import artifacts, codebuild, stacks
 from rehearsal.acting import Roles
 from rehearsal.artifacts import ArtifactStore
 from rehearsal.build_shell import AS_ON_AWS, BuildCommand, Differences
+from rehearsal.codebuild import Project
 from rehearsal.definition import Action
 from rehearsal.emulator import Emulator
 from rehearsal.environment import Caller
@@ -91,14 +93,43 @@ def build(context: Context) -> Done:
     A build that hands nothing on runs for what it prints, so that is shown.
     """
     _only(context, "ProjectName", "PrimarySource", "EnvironmentVariables")
-    action, configuration = context.action, context.configuration
+    configuration = context.configuration
     owner = context.emulator.session(context.account, context.region)
-    project = codebuild.Project.read(owner.client("codebuild"), configuration["ProjectName"])
+    project = Project.read(owner.client("codebuild"), configuration["ProjectName"])
     role = context.roles.assume(project.role_arn, CODEBUILD, context.region, project.arn)
-    # What CodePipeline asks of CodeBuild; the emulator records the build, the work is done below.
-    starter = context.role.client("codebuild")
-    identifier = starter.start_build(projectName=project.name)["build"]["id"]
-    starter.batch_get_builds(ids=[identifier])
+    with _started(context, project.name) as identifier:
+        return _carry_out(context, project, role, identifier)
+
+
+@contextmanager
+def _started(context: Context, project: str) -> Iterator[str]:
+    """What CodePipeline asks of CodeBuild: the emulator records the build, the block does the work."""
+    client = context.role.client("codebuild")
+    try:
+        identifier = client.start_build(projectName=project)["build"]["id"]
+    except client.exceptions.AccountLimitExceededException as error:
+        raise ActionError(
+            f"Error calling startBuild: {error}",
+            "The account has the quota of a new one (AWS CodeBuild, L-9D07B6EF, Concurrently running builds "
+            "for Linux/Small environment): give each build of the stage a run order of its own.",
+        ) from error
+    status = "FAILED"
+    try:
+        client.batch_get_builds(ids=[identifier])
+        yield identifier
+        status = "SUCCEEDED"
+    finally:
+        context.emulator.control(
+            "build-ended",
+            account=context.account,
+            region=context.region,
+            identifier=identifier,
+            status=status,
+        )
+
+
+def _carry_out(context: Context, project: Project, role: Caller, identifier: str) -> Done:
+    action, configuration = context.action, context.configuration
     name = configuration.get("PrimarySource", action.inputs[0])
     folder = context.store.get(role.client("s3"), name, context.scratch / "src")
 

@@ -25,6 +25,8 @@ TAG_FUNCTION: Final = "TagOnRestore"
 TAG_ROLE: Final = "TagOnRestoreFunctionForAWSBackup"
 POLICY_FUNCTION: Final = "BackupOrgPolicyManager"
 POLICY_STACK: Final = "aws-backup-org-policy"
+COPYING_ROLE: Final = "AWSServiceRoleForBackup"
+COPYING_ROLE_COMMAND: Final = "aws iam create-service-linked-role --aws-service-name backup.amazonaws.com"
 # Function → the part of its SSM parameters' path that names it.
 PACKAGES: Final = {
     TAG_FUNCTION: "aws-backup-tagonrestore",
@@ -73,7 +75,7 @@ class Outcomes:
         return {
             "management account: role and backup policies": self.policies,
             "home account: function and packages": self.home,
-            "central account: vault, key and role": self.central,
+            "central account: vault, key and roles": self.central,
             **{
                 f"{name} account: vault, key, roles and function in every region": (
                     lambda name=name: self.member(name)  # type: ignore[misc] # default
@@ -105,10 +107,11 @@ class Outcomes:
         return _unless(faults, found)
 
     def packages_are_recorded(self) -> bool:
-        """Whether SSM names a package already; before the first packaging build it does not."""
+        """Whether SSM names every package already; before the last packaging build it does not."""
         ssm = self._client(self._accounts.home, self._home_region, "ssm")
         names = [f"/backup/lambda/{name}/deployed-package" for name in PACKAGES.values()]
-        return any(entry["Value"] != "none" for entry in ssm.get_parameters(Names=names)["Parameters"])
+        held = [entry["Value"] for entry in ssm.get_parameters(Names=names)["Parameters"]]
+        return len(held) == len(names) and "none" not in held
 
     def _exists(self, region: str, bucket: str, key: str) -> bool:
         try:
@@ -130,8 +133,10 @@ class Outcomes:
         return found + self.packages()
 
     def central(self) -> Found:
+        """AWS Backup copies into the vault with its service-linked role, which no stack makes."""
         return [
             self._role("central", "AWSBackupSolutionCentralAccountRole"),
+            self._role("central", COPYING_ROLE, made_by=COPYING_ROLE_COMMAND),
             *self._vault("central", self._home_region, CENTRAL_VAULT, "alias/AWSBackupSolutionCentralKey"),
         ]
 
@@ -144,9 +149,9 @@ class Outcomes:
             found.append(self._rule(name, region, TAG_FUNCTION))
         return found
 
-    def _role(self, name: str, role: str) -> Holding:
+    def _role(self, name: str, role: str, made_by: str = "") -> Holding:
         iam = self._client(self._id(name), self._home_region, "iam")
-        with _missing(f"role {role}", name):
+        with _missing(f"role {role}{f', which `{made_by}` makes,' if made_by else ''}", name):
             iam.get_role(RoleName=role)
         return self._holding(name, "", "role", role)
 

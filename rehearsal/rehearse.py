@@ -73,6 +73,10 @@ def rehearse(options: Options, journal: Journal) -> None:
                     )
                 else:
                     _check_outcomes(emulator, created, journal)
+                    journal.section("Change: a commit")
+                    scenarios.begin_with_a_commit(
+                        emulator, created, journal, clone, desk, operator.executions
+                    )
                     _tell_stories(operator, emulator, created, laboratory, journal)
                 _check_what_was_said(emulator, created, folder, journal)
             finally:

@@ -6,13 +6,15 @@ And if it may not: does the account hear of it, and does the sweep mend it?
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
-from rehearsal import logs, stacks
+from rehearsal import logs, rules, stacks
 from rehearsal.emulator import Denied, Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.journal import Holding, Journal, describe
@@ -35,6 +37,7 @@ EXCLUSION_STACK: Final = "stackset-aws-backup-tagonrestore"
 EXCLUSION_PARAMETER: Final = "pTagsToExcludeInCopy"
 FAILURE_QUEUE: Final = "TagOnRestoreFailures"
 FAILURE_ALARM: Final = "TagOnRestoreFailures"
+SWEEP_ALARM: Final = "TagOnRestoreSweep"
 SWEEP: Final = {"RefreshTagItems": "true"}
 DENIED_ACTION: Final = "dynamodb:TagResource"
 _DENIAL: Final = "denied-by-the-accounts-administrator"
@@ -42,6 +45,8 @@ _NAME: Final = "payroll-restored"
 _WAIT_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.05
 _LOG_LINES: Final = 15
+# One lost run must do no harm: docs/decisions/024-sweep.md.
+_RUNS_IN_LOOK_BACK: Final = 2
 
 
 @dataclass(frozen=True)
@@ -106,10 +111,14 @@ def _denial_and_repair(place: Place, backup: Backup, right: int, journal: Journa
         step.say(f"in {FAILURE_QUEUE}: {reason}")
         step.say(alarm(place))
         step.summary = "kept in the dead-letter queue, with the reason"
-    with journal.step(f"sweep in {place}, the permission being back") as step:
-        step.summary = sweep(place, {"tagged": 1, "unchanged": right, "skipped": 1})
+    with journal.step(f"daily sweep in {place}, the permission being back") as step:
+        counts = {"Tagged": 1, "Unchanged": right, "Skipped": 1}
+        step.say(scheduled_sweep(place, {_metric(TAG_FUNCTION, name, ()): n for name, n in counts.items()}))
         wait_for_tags(place, backup.restore, created)
         purge(place)
+        step.summary = f"{_short(created)} has the tags back"
+    with journal.step(f"sweep by hand in {place}") as step:
+        step.summary = sweep(place, {"unchanged": right + 1, "skipped": 1})
 
 
 @contextmanager
@@ -128,7 +137,7 @@ def exclude(emulator: Emulator, organization: Organization, changed: Callable[[s
     """Change which tags the home account's stack leaves out everywhere; returns what it was before."""
     plan = organization.plan
     cloudformation = emulator.session(plan.accounts.home, plan.home_region).client("cloudformation")
-    before = stacks.parameters(cloudformation, EXCLUSION_STACK)[EXCLUSION_PARAMETER]
+    before = stacks.parameters(cloudformation, EXCLUSION_STACK).get(EXCLUSION_PARAMETER, "")
     stacks.change(
         cloudformation,
         EXCLUSION_STACK,
@@ -297,6 +306,85 @@ def alarm(place: Place) -> str:
     return f"{waiting} in {FAILURE_QUEUE}: above the {watched[0]['Threshold']:.0f} of alarm {FAILURE_ALARM}"
 
 
+def scheduled_sweep(place: Place, expected: Mapping[str, int]) -> str:
+    """It is time for the schedule that starts the function: its rule sends what it holds. Tells what it did.
+
+    Raises OutcomeError unless the sweep writes the metrics that are expected (all others 0), and among them
+    the one that its alarm watches.
+    """
+    where = (place.emulator, place.account, place.region)
+    started = rules.starting(*where, f":function:{TAG_FUNCTION}")
+    schedules = [each for each in started if each.schedule and each.enabled]
+    if len(schedules) != 1:
+        raise OutcomeError(
+            f"{len(schedules)} enabled schedules start {TAG_FUNCTION} in {place}, instead of one.",
+            *map(str, started),
+        )
+    rule, sent = schedules[0], str(schedules[0].target.get("Input", "{}"))
+    before = len(_metrics(place))
+    _covered(rule, sent, rules.run(*where, rule.name))
+    found = _eventually(
+        lambda: _metrics(place)[before:],
+        lambda: OutcomeError(
+            f"{TAG_FUNCTION} has not swept: rule {rule.name}, {rule.schedule}, sent it {sent}",
+            *_end_of_log(place),
+        ),
+    )[0]
+    if (watched := _watched(place)) not in found:
+        raise OutcomeError(
+            f"alarm {SWEEP_ALARM} in {place} watches {watched}, but a sweep writes {', '.join(found)}."
+        )
+    if {name: count for name, count in found.items() if count} != expected:
+        raise OutcomeError(
+            f"the sweep in {place} counted {found} instead of {dict(expected)}.", *_end_of_log(place)
+        )
+    return f"rule {rule.name}, {rule.schedule}, sent {sent}"
+
+
+def _covered(rule: rules.Started, sent: str, pause: timedelta) -> None:
+    """Raises OutcomeError unless a sweep reaches back over a lost run."""
+    back = looks_back(sent)
+    if back is not None and pause * _RUNS_IN_LOOK_BACK > back:
+        raise OutcomeError(
+            f"rule {rule.name}, {rule.schedule}, runs every {pause}, and each sweep looks back {back}: "
+            f"it has to look back over {_RUNS_IN_LOOK_BACK} runs, so that a lost one does no harm."
+        )
+
+
+def looks_back(sent: str) -> timedelta | None:
+    """The period before now that a sweep's input names; None: all that AWS Backup remembers. Pure."""
+    since = re.fullmatch(r"P(?:(\d+)D)?(?:T(\d+)H)?", json.loads(sent).get("since", ""))
+    return timedelta(days=int(since[1] or 0), hours=int(since[2] or 0)) if since else None
+
+
+def _watched(place: Place) -> str:
+    """The metric that the alarm of the sweep watches."""
+    alarms = place.client("cloudwatch").describe_alarms(AlarmNames=[SWEEP_ALARM])["MetricAlarms"]
+    if not alarms:
+        raise OutcomeError(f"there is no alarm {SWEEP_ALARM} in {place}.")
+    names = [dimension["Name"] for dimension in alarms[0]["Dimensions"]]
+    return _metric(alarms[0]["Namespace"], alarms[0]["MetricName"], names)
+
+
+def _metrics(place: Place) -> list[dict[str, int]]:
+    """What CloudWatch reads from the function's log, a line in the embedded metric format each."""
+    log = logs.of_function(place.emulator, place.account, place.region, TAG_FUNCTION)
+    documents = [json.loads(line) for line in log if '"CloudWatchMetrics"' in line]
+    return [
+        {
+            _metric(directive["Namespace"], metric["Name"], dimensions): document[metric["Name"]]
+            for directive in document["_aws"]["CloudWatchMetrics"]
+            for metric in directive["Metrics"]
+            for dimensions in directive["Dimensions"]
+        }
+        for document in documents
+    ]
+
+
+def _metric(namespace: str, name: str, dimensions: Iterable[str]) -> str:
+    return " ".join([namespace, name, *(f"by {dimension}" for dimension in sorted(dimensions))])
+
+
 def sweep(place: Place, expected: Mapping[str, int]) -> str:
     """Have the function look at all restore jobs again; returns its counts in words.
 
@@ -330,11 +418,11 @@ def _eventually(look: Callable[[], Any], failed: Callable[[], OutcomeError]) -> 
 
 
 def _end_of_log(place: Place) -> list[str]:
-    log = logs.of_function(place.emulator, place.account, place.region, TAG_FUNCTION)
-    return [
-        f"the end of the log of {TAG_FUNCTION} in {place}:",
-        *(log[-_LOG_LINES:] or ["(nothing: the function was not started)"]),
-    ]
+    if log := logs.of_function(place.emulator, place.account, place.region, TAG_FUNCTION):
+        return [f"the end of the log of {TAG_FUNCTION} in {place}:", *log[-_LOG_LINES:]]
+    target = f":function:{TAG_FUNCTION}"
+    why, *started = rules.why_not_started(place.emulator, place.account, place.region, target)
+    return [f"the function {TAG_FUNCTION} was not started: {why}", *started]
 
 
 def _short(arn: str) -> str:

@@ -137,6 +137,9 @@ def parameters(cloudformation: Any, name: str) -> dict[str, str]:
 def change(cloudformation: Any, name: str, changed: Mapping[str, str], where: str) -> None:
     """Update some parameters of a stack; everything else of it stays. Raises StackError."""
     known = parameters(cloudformation, name)
+    if missing := changed.keys() - known.keys():
+        has = f"it has {', '.join(known) or 'none'}"
+        raise StackError(f"stack {name} in {where} has no parameter {', '.join(sorted(missing))}; {has}.")
     cloudformation.update_stack(
         StackName=name,
         UsePreviousTemplate=True,

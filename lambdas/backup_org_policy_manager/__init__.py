@@ -2,7 +2,8 @@
 
 handler        answers CloudFormation
 request        resource properties → frozen dataclasses, every fault collected (pure)
-policy         the backup policy's text: variables, checks, regions, compact JSON (pure)
+policy         the backup policy's text: variables, regions, compact JSON (pure)
+elements       what AWS requires and limits in it (pure)
 changes        Create, Update and Delete, each all or nothing
 verification   asks Organizations whether the resulting effective policies are valid
 organizations  the Organizations calls, each safe to repeat (AWS edge)

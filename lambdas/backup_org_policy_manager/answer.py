@@ -18,8 +18,10 @@ from .request import POLICY_TYPE, Request, Wanted
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-customresource.html
 MAX_RESPONSE_BYTES = 4_096
 
-# The physical id of a Create that left nothing. It is no policy id, so the Delete that follows does nothing.
+# The physical id of a Create that left nothing: the Delete that follows does nothing.
 NOTHING_CREATED = "policy-not-created"
+# Of one whose CreatePolicy had no clear answer and whose look-up failed, too: the Delete looks again.
+PERHAPS_CREATED = "policy-perhaps-created"
 
 # crhelper sets the level before it knows whom to answer: an unknown one would leave CloudFormation waiting.
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")

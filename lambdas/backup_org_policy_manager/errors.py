@@ -4,7 +4,7 @@
     ├── NotARequestError      the event did not come from CloudFormation: there is nobody to answer
     ├── InvalidRequestError   the properties or the policy's text are wrong; nothing was written
     ├── CallFailedError       AWS refused a call and repeating it cannot help
-    ├── NameTakenError        another policy of the organization has this name
+    ├── NameTakenError        a policy that this request may not touch has this name
     ├── OutOfTimeError        the Lambda's time is nearly used up
     └── RevertedError         a change failed on the way; says what was put back
 
@@ -64,15 +64,15 @@ class InvalidRequestError(PolicyManagerError):
         if len(str(self)) <= REASON_LIMIT:
             return str(self)
         for shown in range(len(self.faults) - 1, 0, -1):
-            text = self._summary(shown)
+            text = "; ".join(str(fault) for fault in self.faults[:shown]) + self._others(shown)
             if len(text) <= REASON_LIMIT:
                 return text
-        return shorten(self._summary(1))
+        others = shorten(self._others(1), REASON_LIMIT // 2)
+        return _shorten_within(str(self.faults[0]), REASON_LIMIT - len(others)) + others
 
-    def _summary(self, shown: int) -> str:
-        others = list(dict.fromkeys(fault.property_name for fault in self.faults[shown:]))
-        first = "; ".join(str(fault) for fault in self.faults[:shown])
-        return f"{first}; {len(self.faults) - shown} more in the log ({', '.join(others)})"
+    def _others(self, shown: int) -> str:
+        names = dict.fromkeys(fault.property_name for fault in self.faults[shown:])
+        return f"; {len(self.faults) - shown} more in the log ({', '.join(names)})" if names else ""
 
 
 class CallFailedError(PolicyManagerError):
@@ -87,13 +87,14 @@ class CallFailedError(PolicyManagerError):
 
 
 class NameTakenError(PolicyManagerError):
-    """The organization has a policy of the requested name that this request did not create."""
+    """The requested name is that of a policy that this request may not touch; says whose it is."""
+
+    maybe_done = False  # who has the name is known: it is not a policy of this request
 
     def __init__(self, name: str, policy_id: str, owner: str) -> None:
         self.policy_id = policy_id
         super().__init__(
-            f"PolicyName: {name} is the name of policy {policy_id}, which {owner}. "
-            f"Choose another name, or delete policy {policy_id}."
+            f"PolicyName: {name} is the name of policy {policy_id}, which {owner}. Choose another name."
         )
 
 
@@ -115,6 +116,7 @@ class RevertedError(PolicyManagerError):
         self, cause: Exception, made: int, planned: int, left: Sequence[str], policy_id: str | None
     ) -> None:
         self.policy_id = policy_id
+        self.left = tuple(left)
         done = f"{made} of {planned} changes made"
         if not left:
             self._state = f"({done}, all put back)" if made else "(nothing was changed)"
@@ -132,3 +134,10 @@ class RevertedError(PolicyManagerError):
 def shorten(text: str, limit: int = REASON_LIMIT) -> str:
     """The text, or its beginning and an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _shorten_within(text: str, limit: int) -> str:
+    """The text, or its two ends: a fault's path begins with the property and ends with what is wrong."""
+    if len(text) <= limit:
+        return text
+    return text[: limit // 3] + "…" + text[len(text) - limit + limit // 3 + 1 :]

@@ -47,9 +47,9 @@ def manage(event: dict[str, Any], context: Any) -> str:
         given = delete(request, aws) if request.kind == "Delete" else put(request, aws)
     except PolicyManagerError as error:
         log.warning("action=%s resource=%s failed: %s", request.kind, request.owner.resource, error)
-        if request.kind == "Create" and isinstance(error, RevertedError) and error.policy_id:
-            # What could not be removed is named, so that the Delete that follows removes it.
-            _helper().PhysicalResourceId = error.policy_id
+        if request.kind == "Create" and isinstance(error, RevertedError) and error.left:
+            # The Delete that follows removes what could not be removed, or looks whether there is something.
+            _helper().PhysicalResourceId = error.policy_id or answer.PERHAPS_CREATED
         raise PolicyManagerError(error.reason()) from error
     _helper().Data.update(given.data)
     return given.physical_id
@@ -70,10 +70,12 @@ def put(request: Request, aws: Aws) -> Answer:
 
 def delete(request: Request, aws: Aws) -> Answer:
     """Success without a call if there is nothing of ours; no Delete is refused for its properties."""
-    account = account_of(request.properties)
+    account, name = account_of(request.properties), request.properties.get("PolicyName")
     is_ours = request.properties.get("PolicyType", POLICY_TYPE) == POLICY_TYPE
-    if request.policy_id and account and is_ours:
-        changes.delete(request, request.policy_id, aws.organization(account))
-    else:
+    if not account or not is_ours or request.physical_id == answer.NOTHING_CREATED:
         log.info("action=Delete physical_id=%s result=nothing-to-delete", request.physical_id)
+    elif request.policy_id:
+        changes.delete(request, request.policy_id, aws.organization(account))
+    elif isinstance(name, str):
+        changes.delete_leftover(request, name, lambda: aws.organization(account))
     return Answer(request.physical_id, {})

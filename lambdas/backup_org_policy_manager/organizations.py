@@ -16,7 +16,7 @@ from .request import POLICY_TYPE, Wanted
 
 log = logging.getLogger(__name__)
 
-WRITES = ("Create", "Update", "Attach", "Detach", "Delete")
+WRITES = ("Create", "Update", "Attach", "Detach", "Delete", "Tag")
 
 
 class Policy(NamedTuple):
@@ -63,7 +63,7 @@ class Organization:
             Description=wanted.description,
             Content=wanted.content,
             Type=POLICY_TYPE,
-            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+            Tags=_tag_list(tags),
         )
         return None if answer is None else str(answer["Policy"]["PolicySummary"]["Id"])
 
@@ -122,6 +122,9 @@ class Organization:
         pages = list(self._pages("ListTagsForResource", policy_id, gone, ResourceId=policy_id))
         return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]} if pages else None
 
+    def tag(self, policy_id: str, tags: Mapping[str, str]) -> None:
+        self.call("TagResource", policy_id, ResourceId=policy_id, Tags=_tag_list(tags))
+
     def find(self, name: str) -> str | None:
         """The id of the backup policy with exactly this name."""
         for page in self._pages("ListPolicies", name, set(), Filter=POLICY_TYPE):
@@ -166,6 +169,10 @@ class Organization:
             if not page.get("NextToken"):
                 return
             parameters["NextToken"] = page["NextToken"]
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _method(operation: str) -> str:

@@ -1,26 +1,18 @@
-"""The text of a backup policy: variables, checks, Regions, compact JSON. Pure: no AWS call, no clock.
+"""The text of a backup policy: variables, Regions, compact JSON. Pure: no AWS call, no clock.
 
-The rules are those of AWS Organizations "Backup policy syntax and examples" and of the quotas of AWS Backup
-and Organizations. Elements that are not known here pass through untouched; Organizations has the last word
-on them.
+What its elements may be is in elements.py.
 """
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+from .elements import ASSIGN, CONTROL, PLAN, as_object, missing, named, unknown_operators, wrong
 from .errors import Fault
 
 MAX_CHARACTERS = 10_000
-MAX_RULES = 10
-MAX_COPY_ACTIONS = 5
-MIN_START_WINDOW_MINUTES = 60
-MIN_DAYS_IN_COLD_STORAGE = 90
-MAX_CONTINUOUS_DAYS = 35
-
-ASSIGN = "@@assign"
 WHERE = "PolicyContent"
 
 Json = Any
@@ -30,22 +22,41 @@ class _RejectedError(ValueError):
     """The text is no JSON object that Organizations would take."""
 
 
-def compose(text: str, variables: Mapping[str, str], regions: Sequence[str]) -> tuple[str, list[Fault]]:
+def compose(
+    text: str, variables: Mapping[str, str], regions: Sequence[str], *, child: bool = False
+) -> tuple[str, list[Fault]]:
     """The compact policy text with every plan in `regions`, and all that is wrong with it.
 
-    The text is only of use if there are no faults.
+    The text is only of use if there are no faults. A child policy may lack whatever a parent can supply.
     """
     try:
         content = parse(substitute(text, variables))
+        faults = [*_unused(text, variables), *_faults(content, child)]
     except _RejectedError as error:
         return "", [Fault(WHERE, str(error))]
-    faults = list(_faults(content))
+    except RecursionError:
+        return "", [Fault(WHERE, "nested too deeply")]
     if faults:
         return "", faults
     compact = compact_json(with_regions(content, regions))
     if len(compact) > MAX_CHARACTERS:
         faults.append(Fault(WHERE, f"{len(compact):,} characters without blanks, at most {MAX_CHARACTERS:,}"))
     return compact, faults
+
+
+def _faults(content: dict[str, Json], child: bool) -> Iterator[Fault]:
+    yield from unknown_operators(WHERE, content)
+    plans = dict(named(content.get("plans")))
+    if not plans:
+        yield Fault(f"{WHERE}.plans", "no plan")
+    incomplete: list[Fault] = []
+    for name, plan in plans.items():
+        where = f"{WHERE}.plans.{name}"
+        yield from wrong(where, plan, PLAN)
+        incomplete += missing(where, plan) if isinstance(plan, dict) and not child else ()
+    yield from incomplete
+    if incomplete:
+        yield Fault("ChildPolicy", "must be true if a parent policy supplies what is missing")
 
 
 def compact_json(content: Json) -> str:
@@ -62,20 +73,40 @@ def same(one: str, other: str) -> bool:
 
 
 def substitute(text: str, variables: Mapping[str, str]) -> str:
-    """Replace every token by its value, written as it must be inside a JSON string.
+    """Replace every token by its value: in a string by what the string means, however it is escaped.
 
     One pass over the text, longest token first: a token that begins with another one is never torn apart,
     and a value that contains a token is not replaced again.
     """
     if not variables:
         return text
-    values = {_escaped(token): _escaped(value) for token, value in variables.items()}
-    tokens = "|".join(re.escape(token) for token in sorted(values, key=len, reverse=True))
-    return re.sub(tokens, lambda match: values[match.group()], text)
+    tokens = re.compile("|".join(re.escape(token) for token in sorted(variables, key=len, reverse=True)))
+
+    def replaced(piece: str, meaning: str | None) -> str:
+        if meaning is None:  # a bare number or boolean, not in quotes
+            return tokens.sub(
+                lambda match: json.dumps(variables[match.group()], ensure_ascii=False)[1:-1], piece
+            )
+        changed = tokens.sub(lambda match: variables[match.group()], meaning)
+        return piece if changed == meaning else json.dumps(changed, ensure_ascii=False)
+
+    return "".join(replaced(piece, meaning) for piece, meaning in _pieces(text))
 
 
-def _escaped(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]
+def _unused(text: str, variables: Mapping[str, str]) -> Iterator[Fault]:
+    pieces = [piece if meaning is None else meaning for piece, meaning in _pieces(text)]
+    for token in variables:
+        if not any(token in piece for piece in pieces):
+            yield Fault(f"Variables.{token}", f"occurs nowhere in {WHERE}")
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
+    """The text's JSON strings, each with its meaning, and what is between them, without one."""
+    for index, piece in enumerate(re.split(r'("(?:[^"\\]|\\.)*")', text, flags=re.DOTALL)):
+        try:
+            yield piece, json.loads(piece) if index % 2 else None
+        except ValueError:
+            yield piece, None
 
 
 def parse(text: str) -> dict[str, Json]:
@@ -129,118 +160,6 @@ def with_regions(content: dict[str, Json], regions: Sequence[str]) -> dict[str, 
     """
     plans = dict(content["plans"])
     for name, plan in named(plans):
-        kept = {key: value for key, value in _object(plan.get("regions")).items() if _controls_children(key)}
-        plans[name] = {**plan, "regions": {**kept, ASSIGN: list(regions)}}
+        control = {key: value for key, value in as_object(plan.get("regions")).items() if key == CONTROL}
+        plans[name] = {**plan, "regions": {**control, ASSIGN: list(regions)}}
     return {**content, "plans": plans}
-
-
-def named(node: Json) -> Iterator[tuple[str, Json]]:
-    """The members that a person named; the inheritance operators beside them are left out."""
-    return ((key, value) for key, value in _object(node).items() if not key.startswith("@@"))
-
-
-def _controls_children(key: str) -> bool:
-    return key.startswith("@@operators_allowed_for_child_policies")
-
-
-def _object(node: Json) -> dict[str, Json]:
-    return node if isinstance(node, dict) else {}
-
-
-def _faults(content: dict[str, Json]) -> Iterator[Fault]:
-    plans = list(named(content.get("plans")))
-    if not plans:
-        yield Fault(f"{WHERE}.plans", "no plan")
-    for name, plan in plans:
-        where = f"{WHERE}.plans.{name}"
-        if not isinstance(plan, dict):
-            yield Fault(where, "must be an object")
-            continue
-        yield from _rule_faults(where, plan)
-        yield from _selection_faults(where, plan)
-
-
-def _rule_faults(where: str, plan: dict[str, Json]) -> Iterator[Fault]:
-    rules = list(named(plan.get("rules")))
-    if not rules:
-        yield Fault(f"{where}.rules", "no rule")
-    if len(rules) > MAX_RULES:
-        yield Fault(f"{where}.rules", f"{len(rules)} rules, at most {MAX_RULES}")
-    for name, rule in rules:
-        place = f"{where}.rules.{name}"
-        if not isinstance(rule, dict):
-            yield Fault(place, "must be an object")
-            continue
-        yield from _window_faults(place, rule)
-        yield from _lifecycle_faults(place, rule)
-        copies = list(named(rule.get("copy_actions")))
-        if len(copies) > MAX_COPY_ACTIONS:
-            yield Fault(f"{place}.copy_actions", f"{len(copies)} copy actions, at most {MAX_COPY_ACTIONS}")
-        for vault, copy in copies:
-            yield from _lifecycle_faults(f"{place}.copy_actions.{vault}", _object(copy))
-
-
-def _window_faults(where: str, rule: dict[str, Json]) -> Iterator[Fault]:
-    def too_short(minutes: int) -> str | None:
-        return (
-            None if minutes >= MIN_START_WINDOW_MINUTES else f"{minutes}, at least {MIN_START_WINDOW_MINUTES}"
-        )
-
-    yield from _number_faults(where, rule, "start_backup_window_minutes", too_short)
-    yield from _number_faults(where, rule, "complete_backup_window_minutes", lambda minutes: None)
-
-
-def _lifecycle_faults(where: str, rule: dict[str, Json]) -> Iterator[Fault]:
-    lifecycle = _object(rule.get("lifecycle"))
-    cold = number(lifecycle.get("move_to_cold_storage_after_days"))
-    continuous = str(value_of(rule.get("enable_continuous_backup"))).lower() == "true"
-
-    def too_early(days: int) -> str | None:
-        if cold is not None and cold >= 0 and 0 <= days < cold + MIN_DAYS_IN_COLD_STORAGE:
-            return f"{days}, at least {cold + MIN_DAYS_IN_COLD_STORAGE} (cold storage after {cold}, then 90)"
-        if continuous and days > MAX_CONTINUOUS_DAYS:
-            return f"{days}, at most {MAX_CONTINUOUS_DAYS} for a continuous backup"
-        return None
-
-    place = f"{where}.lifecycle"
-    yield from _number_faults(place, lifecycle, "move_to_cold_storage_after_days", lambda days: None)
-    yield from _number_faults(place, lifecycle, "delete_after_days", too_early)
-
-
-def _number_faults(
-    where: str, node: dict[str, Json], key: str, problem: Callable[[int], str | None]
-) -> Iterator[Fault]:
-    if value_of(node.get(key)) is None:
-        return
-    value = number(node[key])
-    what = "must be a whole number" if value is None else problem(value)
-    if what:
-        yield Fault(f"{where}.{key}", what)
-
-
-def _selection_faults(where: str, plan: dict[str, Json]) -> Iterator[Fault]:
-    selections = dict(named(plan.get("selections")))
-    where = f"{where}.selections"
-    if not any(_object(kind) for kind in selections.values()):
-        yield Fault(where, "no selection")
-    if "tags" in selections and "resources" in selections:
-        yield Fault(where, "either tags or resources, not both")
-    for kind in ("tags", "resources"):
-        for name, selection in named(selections.get(kind)):
-            if not value_of(_object(selection).get("iam_role_arn")):
-                yield Fault(f"{where}.{kind}.{name}", "no iam_role_arn")
-
-
-def value_of(node: Json) -> Json:
-    """The value that a policy element assigns, None if it assigns none."""
-    return node.get(ASSIGN) if isinstance(node, dict) else node
-
-
-def number(node: Json) -> int | None:
-    """A whole number, also when CloudFormation turned it into a string; None for anything else."""
-    value = value_of(node)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value.strip()):
-        return int(value)
-    return None

@@ -13,6 +13,20 @@ from .errors import Fault, NotARequestError
 POLICY_TYPE = "BACKUP_POLICY"
 MAX_NAME = 128
 MAX_DESCRIPTION = 512
+PROPERTIES = (
+    "PolicyName",
+    "PolicyDescription",
+    "PolicyType",
+    "PolicyTargets",
+    "PolicyRegions",
+    "OrgManagementAccount",
+    "PolicyContent",
+    "Variables",
+    "ChildPolicy",
+    "VerifyEffectivePolicy",
+)
+# CloudFormation's own properties of every custom resource.
+CLOUDFORMATION_PROPERTIES = ("ServiceToken", "ServiceTimeout")
 REQUEST_FIELDS = ("RequestType", "ResponseURL", "StackId", "RequestId", "LogicalResourceId")
 
 # Compiled at their first use, not in every cold start.
@@ -33,6 +47,8 @@ class Owner:
     TAG_STACK = "backup-org-policy-manager:stack"
     TAG_RESOURCE = "backup-org-policy-manager:resource"
     TAG_REQUEST = "backup-org-policy-manager:request"
+    # The policy that this one took the place of. A rollback finds an untagged one by it.
+    TAG_PREVIOUS = "backup-org-policy-manager:previous"
 
     def tags(self) -> dict[str, str]:
         return {self.TAG_STACK: self.stack, self.TAG_RESOURCE: self.resource, self.TAG_REQUEST: self.request}
@@ -86,6 +102,7 @@ class Wanted:
     management_account: str
     content: str
     verify: bool = True
+    child: bool = False
 
 
 def read_event(event: Mapping[str, Any]) -> Request:
@@ -113,14 +130,19 @@ def read_properties(
 
     `read_object` gives an S3 object's text, or raises ValueError with the reason why it cannot be read.
     """
-    faults: list[Fault] = []
+    faults = [
+        Fault(name, "no property of Custom::OrgPolicy")
+        for name in properties
+        if name not in PROPERTIES + CLOUDFORMATION_PROPERTIES
+    ]
     wanted = Wanted(
         name=_text(properties, "PolicyName", faults, least=1, most=MAX_NAME),
         description=_text(properties, "PolicyDescription", faults, least=0, most=MAX_DESCRIPTION),
         targets=_list(properties, "PolicyTargets", faults, _target_fault),
         management_account=_account(properties, faults),
         content="",
-        verify=_flag(properties, "VerifyEffectivePolicy", faults),
+        verify=_flag(properties, "VerifyEffectivePolicy", faults, default=True),
+        child=_flag(properties, "ChildPolicy", faults, default=False),
     )
     regions = _list(properties, "PolicyRegions", faults, lambda region: _region_fault(region, known_regions))
     policy_type = _text(properties, "PolicyType", faults, least=1, most=MAX_NAME)
@@ -130,7 +152,7 @@ def read_properties(
     text = _content_text(properties.get("PolicyContent"), faults, read_object)
     if text is None:
         return wanted, faults
-    content, content_faults = policy.compose(text, variables, regions)
+    content, content_faults = policy.compose(text, variables, regions, child=wanted.child)
     return replace(wanted, content=content), faults + content_faults
 
 
@@ -172,8 +194,8 @@ def _account(properties: Mapping[str, Any], faults: list[Fault]) -> str:
     return account
 
 
-def _flag(properties: Mapping[str, Any], name: str, faults: list[Fault]) -> bool:
-    value = str(properties.get(name, "true")).lower()
+def _flag(properties: Mapping[str, Any], name: str, faults: list[Fault], *, default: bool) -> bool:
+    value = str(properties.get(name, default)).lower()
     if value not in {"true", "false"}:
         faults.append(Fault(name, "must be true or false"))
     return value == "true"

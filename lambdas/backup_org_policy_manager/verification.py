@@ -10,11 +10,13 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from . import policy as policies
+from .elements import as_object, missing, named
 from .errors import CallFailedError, PolicyManagerError, shorten
 from .organizations import Organization
 from .patience import WORK_RESERVE
+from .policy import parse
 from .request import ACCOUNT_ID, POLICY_TYPE, Wanted
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,11 @@ def verify(policy_id: str, wanted: Wanted, organization: Organization) -> str:
 
 
 def _ask(policy_id: str, wanted: Wanted, organization: Organization) -> tuple[list[str], str | None]:
-    """The problems found, and why more may be unknown (None if nothing is)."""
+    """The problems found, and why more may be unknown (None if nothing is).
+
+    AWS's own list of invalid policies does not promise to name a plan that lacks something, so a child
+    policy's effective plans are read as well.
+    """
     problems: list[str] = []
     try:
         for problem in _invalid_accounts(policy_id, wanted.targets, organization):
@@ -60,7 +66,9 @@ def _ask(policy_id: str, wanted: Wanted, organization: Organization) -> tuple[li
     except PolicyManagerError as error:
         log.info("action=verify policy=%s call failed: %s", policy_id, error)
         return (problems, str(error)) if problems else _from_effective_policies(wanted, organization)
-    return problems, None
+    return (
+        _from_effective_policies(wanted, organization) if wanted.child and not problems else (problems, None)
+    )
 
 
 def _invalid_accounts(policy_id: str, targets: Sequence[str], organization: Organization) -> Iterator[str]:
@@ -91,21 +99,32 @@ def _errors_of(
 
 
 def _from_effective_policies(wanted: Wanted, organization: Organization) -> tuple[list[str], str | None]:
-    """The second way, for an SDK or role without the first: the effective policy of an account per target."""
-    plans = {name.lower() for name, _ in policies.named(policies.parse(wanted.content)["plans"])}
+    """The second way: the plans in the effective policy of an account of each target."""
     problems, unknown = [], None
     for target in wanted.targets[:MAX_ACCOUNTS]:
         try:
             account = _an_account_of(target, organization)
-            missing = plans - _effective_plans(account, organization) if account else set()
+            problems += _plan_problems(account, wanted, organization) if account else []
         except PolicyManagerError as error:
             unknown = str(error)
             break
         if account is None:
             unknown = f"no account is directly in {target}"
-        elif missing:
-            problems.append(f"account {account} at plans: no effective plan {', '.join(sorted(missing))} yet")
     return problems, unknown
+
+
+def _plan_problems(account: str, wanted: Wanted, organization: Organization) -> list[str]:
+    """The plans that the account does not have, and what those lack for which a parent supplies the rest."""
+    plans = {name.lower() for name, _ in named(parse(wanted.content)["plans"])}
+    effective = _effective_plans(account, organization)
+    problems = [
+        f"account {account} at {fault.where}: {fault.what}"
+        for name in sorted(plans & effective.keys() if wanted.child else ())
+        for fault in missing(f"plans.{name}", effective[name])
+    ]
+    if absent := plans - effective.keys():
+        problems.append(f"account {account} at plans: no effective plan {', '.join(sorted(absent))} yet")
+    return problems
 
 
 def _an_account_of(target: str, organization: Organization) -> str | None:
@@ -115,17 +134,17 @@ def _an_account_of(target: str, organization: Organization) -> str | None:
     return next((account["Id"] for page in pages for account in page["Accounts"]), None)
 
 
-def _effective_plans(account: str, organization: Organization) -> set[str]:
+def _effective_plans(account: str, organization: Organization) -> dict[str, dict[str, Any]]:
     operation = "DescribeEffectivePolicy"
     try:
         answer = organization.call(operation, account, PolicyType=POLICY_TYPE, TargetId=account)
     except CallFailedError as error:
         if error.code == "EffectivePolicyNotFoundException":
-            return set()
+            return {}
         raise
     # Effective policies are shown with keys in small letters.
     plans = json.loads(answer["EffectivePolicy"]["PolicyContent"]).get("plans", {})
-    return {name.lower() for name in plans}
+    return {name.lower(): as_object(plan) for name, plan in plans.items()}
 
 
 def _require(operation: str, organization: Organization) -> None:

@@ -119,12 +119,7 @@ def carry_out(
 
     `executions` are the pipelines that the first rollout has started.
     """
-    plan = organization.plan
-    codecommit = emulator.session(plan.accounts.home, plan.home_region).client("codecommit")
-    (pipeline,) = executions
-    rollout = Rollout(
-        emulator, organization, journal, pipeline, WorkingCopy(clone, codecommit, REPOSITORY), scratch
-    )
+    rollout = _rollout(emulator, organization, journal, clone, scratch, executions)
     journal.section("Scenarios")
     settings = " ".join(f"{name}={value!r}" for name, value in FEWER_TESTS.environment.items())
     journal.note(
@@ -138,3 +133,31 @@ def carry_out(
         with journal.step(f"scenario {scenario.name}"):
             if refused := journal.unexpected():
                 raise OutcomeError(f"{len(refused)} calls were refused", *map(describe, refused))
+
+
+def begin_with_a_commit(
+    emulator: Emulator,
+    organization: Organization,
+    journal: Journal,
+    clone: Path,
+    scratch: Path,
+    executions: Mapping[str, object],
+) -> None:
+    """A commit to main starts the pipeline that was created before. Raises RehearsalError."""
+    changes.begin_with_a_commit(_rollout(emulator, organization, journal, clone, scratch, executions))
+
+
+def _rollout(
+    emulator: Emulator,
+    organization: Organization,
+    journal: Journal,
+    clone: Path,
+    scratch: Path,
+    executions: Mapping[str, object],
+) -> Rollout:
+    plan = organization.plan
+    codecommit = emulator.session(plan.accounts.home, plan.home_region).client("codecommit")
+    (pipeline,) = executions
+    return Rollout(
+        emulator, organization, journal, pipeline, WorkingCopy(clone, codecommit, REPOSITORY), scratch
+    )

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from rehearsal.errors import OutcomeError
+from rehearsal.errors import OutcomeError, UnsupportedError
 from rehearsal.outcomes import PACKAGES, TAG_FUNCTION
 from rehearsal.pipeline import Execution, Progress
 from rehearsal.scenarios import names
@@ -26,7 +26,7 @@ _FUNCTION_SOURCE: Final = "lambdas/tag_on_restore/__init__.py"
 _PACKAGE: Final = PACKAGES[TAG_FUNCTION]
 _ANALYSIS: Final = "TestBackupRecoveryWithAWSBackup"
 _FUNCTIONS: Final = "DeployLambdaFunctions"
-_PACKAGED: Final = 2  # the run order of its packaging builds
+_PACKAGED: Final = 3  # the run order of the last of its packaging builds
 _edits = itertools.count(1)
 
 
@@ -43,9 +43,21 @@ def same_commit(rollout: Rollout) -> None:
 
 def readme_only(rollout: Rollout) -> None:
     with rollout.unchanged("no stack, no StackSet operation, no package, no parameter has changed"):
-        rollout.files.write("README.md", rollout.files.read("README.md") + "\nOne more sentence.\n")
-        rollout.commit("A sentence in the README")
+        _commit_a_sentence(rollout)
         rollout.run()
+
+
+def begin_with_a_commit(rollout: Rollout) -> None:
+    """The pipeline's creation has started it once: only a commit shows that its rule does. No further than
+    the source: scenario readme-only carries such an execution out.
+    """
+    _commit_a_sentence(rollout)
+    rollout.begin()
+
+
+def _commit_a_sentence(rollout: Rollout) -> None:
+    rollout.files.write("README.md", rollout.files.read("README.md") + "\nOne more sentence.\n")
+    rollout.commit("A sentence in the README")
 
 
 def member_template(rollout: Rollout) -> None:
@@ -65,8 +77,12 @@ def edit_member_template(rollout: Rollout) -> str:
     """Change a property of the member vaults' keys; returns what their descriptions begin with then."""
     marker = f"Edit {next(_edits)}."
     text = rollout.files.read(MEMBER_TEMPLATE)
-    (line,) = (line for line in text.splitlines() if _KEY_DESCRIPTION in line)
-    rollout.files.edit(MEMBER_TEMPLATE, line, f"      Description: {marker} {_KEY_DESCRIPTION} in the vault.")
+    lines = [line for line in text.splitlines() if _KEY_DESCRIPTION in line]
+    if len(lines) != 1:
+        raise UnsupportedError(f"{MEMBER_TEMPLATE} has {len(lines)} lines with {_KEY_DESCRIPTION!r}, not one")
+    rollout.files.edit(
+        MEMBER_TEMPLATE, lines[0], f"      Description: {marker} {_KEY_DESCRIPTION} in the vault."
+    )
     return marker
 
 

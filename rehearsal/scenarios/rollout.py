@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from rehearsal import rules
 from rehearsal.build_shell import Differences
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
-from rehearsal.journal import Journal
+from rehearsal.journal import Journal, Status
 from rehearsal.organization import Organization
 from rehearsal.outcomes import Outcomes
 from rehearsal.pipeline import Execution, ExpectedFailure, Place
@@ -142,13 +143,21 @@ class Rollout:
 
     def commit(self, message: str) -> None:
         """Commit the working copy; EventBridge has to start the pipeline."""
-        waiting = len(self._waiting())
+        home = (self.emulator, self.home.account, self.home.region)
+        before, sent = len(self.executions()), rules.sent_on(*home)
         with self.journal.step(f"commit: {message}") as step:
-            step.summary = self.files.commit(message)[:8]
-            self.eventually(
-                lambda: len(self._waiting()) == waiting + 1,
-                "the rule of the pipeline's stack did not start the pipeline after a commit to main",
+            commit = self.files.commit(message)[:8]
+            started = self.eventually(
+                lambda: self.executions()[before:],
+                f"the commit {commit} to main did not start the pipeline {self.pipeline}",
+                lambda: rules.why_not_started(*home, f":{self.pipeline}", sent),
             )
+            trigger = started[0].get("trigger", {})
+            if len(started) > 1 or trigger.get("triggerType") != "CloudWatchEvent":
+                raise OutcomeError(
+                    f"the commit {commit} to main started {started}, not one execution by a rule"
+                )
+            step.summary = f"{commit} has started it through {trigger['triggerDetail'].rpartition(':')[2]}"
 
     def start_again(self) -> None:
         """Release the last commit again."""
@@ -165,6 +174,13 @@ class Rollout:
         execution.run(expected)
         self._carried_out.add(execution.identifier)  # another one if the pipeline has updated itself
         return execution
+
+    def begin(self) -> None:
+        """Carry out the first action of the oldest execution that was started, and stop there."""
+        next(self.take().steps())
+        self.journal.note(
+            "the other actions of this execution", Status.NOT_RUN, "SCENARIO=readme-only runs them"
+        )
 
     def take(self, *, analysed: bool = False) -> Execution:
         """The oldest execution that was started and not taken yet, to be carried out by the caller."""
@@ -252,12 +268,14 @@ class Rollout:
         )
         return [each["StackSetName"] for page in pages for each in page["Summaries"]]
 
-    def eventually(self, look: Callable[[], T], otherwise: str) -> T:
+    def eventually(
+        self, look: Callable[[], T], otherwise: str, details: Callable[[], Sequence[str]] = tuple
+    ) -> T:
         """What `look` finds, as soon as it finds something. Raises OutcomeError with `otherwise`."""
         deadline = time.monotonic() + _WAIT_SECONDS
         while not (found := look()):
             if time.monotonic() > deadline:
-                raise OutcomeError(otherwise)
+                raise OutcomeError(otherwise, *details())
             time.sleep(_POLL_SECONDS)
         return found
 

@@ -14,17 +14,21 @@ from typing import Any
 import pytest
 import yaml
 
+from buildspecs import stack_sets
 from buildspecs.archive import PACKAGES, ROOT
 from buildspecs.bodies import BODIES
 from buildspecs.recorded import RECORDED
 
 VALIDATE = "validate-templates.yml"
+SCAN = "scan-templates.yml"
+FIND = "find-role-stack-set.yml"
 PACKAGING = {
     "test-package-tagonrestore.yml": "tag_on_restore",
     "test-package-orgpolicymanager.yml": "backup_org_policy_manager",
 }
 REPORT = "report-rollout.yml"
-BUILDSPECS = [VALIDATE, *PACKAGING, REPORT]
+BUILDSPECS = [VALIDATE, SCAN, *PACKAGING, FIND, REPORT]
+TAG_ON_RESTORE = "test-package-tagonrestore.yml"
 
 
 def loaded(name: str) -> dict[str, Any]:
@@ -77,21 +81,49 @@ def test_packaging_builds_read_regions_and_prefix_from_ssm_and_hand_on_the_packa
             "TARGET_REGIONS": "/backup/target/regions",
             "PACKAGE_BUCKET_PREFIX": "/backup/lambda/bucket-prefix",
         },
-        "exported-variables": ["PACKAGE"],
+        "exported-variables": ["PACKAGE", *([stack_sets.VARIABLE] if name == TAG_ON_RESTORE else [])],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "stack_set"),
+    [
+        (TAG_ON_RESTORE, "organizations-aws-backup-tagonrestore-role"),
+        (FIND, "organizations-aws-backup-member-accounts-role"),
+    ],
+)
+def test_the_arn_of_a_role_s_stack_set_is_handed_on(name: str, stack_set: str) -> None:
+    last = commands(name, "build")[-1]
+    assert last == f"python -m buildspecs.stack_sets {stack_set} && . .build/pipeline-variables.sh"
+    assert stack_set in stack_sets.ROLE_STACK_SETS
+    assert stack_sets.VARIABLE in loaded(name)["env"]["exported-variables"]
 
 
 @pytest.mark.parametrize(("name", "package"), PACKAGING.items())
 def test_a_package_is_tested_before_it_is_published(name: str, package: str) -> None:
-    assert commands(name, "build") == [
+    assert commands(name, "build")[:2] == [
         f"python -m pytest --quiet tests/lambdas/{package}",
         f"python -m buildspecs.packaging publish {package} && . .build/pipeline-variables.sh",
     ]
 
 
-def test_the_report_hands_nothing_on() -> None:
+@pytest.mark.parametrize("name", [REPORT, SCAN])
+def test_what_only_passes_or_fails_hands_nothing_on(name: str) -> None:
+    assert set(loaded(name)) == {"version", "phases"}
+
+
+def test_the_report_is_one_command() -> None:
     assert commands(REPORT, "build") == ["python -m buildspecs.rollout"]
-    assert set(loaded(REPORT)) == {"version", "phases"}
+
+
+def test_the_first_build_looks_for_the_others_before_anything_else() -> None:
+    assert commands(VALIDATE, "build")[0] == "python -m buildspecs.projects"
+
+
+def test_rubygems_is_used_by_the_build_that_can_write_nothing_and_by_no_other() -> None:
+    """Which versions a gem brings with it is not pinned."""
+    assert [name for name in BUILDSPECS if "gem install" in " ".join(commands(name, "install"))] == [SCAN]
+    assert commands(SCAN, "install") == ["gem install cfn-nag --version 0.8.10 --no-document"]
 
 
 def test_every_package_has_a_build() -> None:
@@ -132,7 +164,7 @@ def test_the_functions_are_tested_before_anything_is_deployed() -> None:
 
 
 def test_cfn_nag_scans_every_template_and_warnings_fail() -> None:
-    scans = [shlex.split(line) for line in commands(VALIDATE, "build") if line.startswith("cfn_nag_scan")]
+    scans = [shlex.split(line) for line in commands(SCAN, "build")]
     assert [scan[scan.index("--input-path") + 1] for scan in scans] == ["templates", "codebuild"]
     for scan in scans:
         assert "--fail-on-warnings" in scan

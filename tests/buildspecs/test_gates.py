@@ -29,6 +29,7 @@ FAULTS = [
     ("cfripper", "cfripper-idle-suppression", "Topic: cfripper SNSTopicPolicyNotPrincipalRule is suppressed"),
     ("template-tests", "template-tests-retention", "LogGroup: DeletionPolicy has to be Retain"),
 ]
+EMPTY = "lambdas/tag_on_restore/empty.py"
 COPIED = ("buildspecs", "codebuild", "lambdas", "requirements", "templates", "tests/templates")
 
 
@@ -66,6 +67,7 @@ def said(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     shutil.copytree(repository, copy)
     for _, name, _ in FAULTS:
         plant(copy, name)
+    (copy / EMPTY).touch()
     code, output = run(copy)
     assert code == 1
     parts: dict[str, str] = {}
@@ -83,7 +85,7 @@ def needs(gate: str) -> None:
 
 
 def test_every_gate_has_a_planted_fault() -> None:
-    assert {gate for gate, _, _ in FAULTS} == set(lint.GATES)
+    assert {gate for gate, _, _ in FAULTS} | {"repository"} == set(lint.GATES)
 
 
 def test_every_planted_fault_is_in_the_table() -> None:
@@ -99,6 +101,11 @@ def test_the_command_fails_and_names_gate_file_resource_and_reason(
     assert f"templates/home-account/{name}.yaml" in said[gate]
     assert words in said[gate]
     assert gate in said["failed"]
+
+
+def test_an_empty_file_fails_the_command(said: dict[str, str]) -> None:
+    assert f"{EMPTY}: is empty, and CodeCommit refuses" in said["repository"]
+    assert "repository" in said["failed"]
 
 
 @pytest.mark.parametrize("gate", lint.GATES)

@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 
 from buildspecs.archive import ROOT
 from buildspecs.errors import TargetsError
-from buildspecs.targets import EXAMPLES, FILE, check, main, partitions, read, split, target_regions
+from buildspecs.targets import (
+    DELEGATION_REGIONS,
+    EXAMPLES,
+    FILE,
+    check,
+    main,
+    opt_in_regions,
+    partitions,
+    read,
+    split,
+    target_regions,
+)
 
 VAULT = "arn:aws:backup:us-east-1:333333333333:backup-vault:AWSBackupSolutionCentralVault"
 RIGHT = {
@@ -187,6 +198,45 @@ def test_the_home_account_must_be_the_one_that_the_build_runs_in() -> None:
     )
 
 
+@pytest.mark.parametrize("region", [*DELEGATION_REGIONS, "eusc-de-east-1", None])
+def test_the_home_region_is_one_that_stacksets_can_be_delegated_in(region: str | None) -> None:
+    assert check(document(), home_region=region) == []
+
+
+@pytest.mark.parametrize(
+    ("region", "told"),
+    [
+        (
+            "eu-south-1",
+            "the pipeline runs in eu-south-1, in which no delegated administrator for StackSets can",
+        ),
+        ("ap-northeast-3", "can be registered; it needs one of ap-northeast-1, ap-northeast-2, ap-south-1, "),
+        ("cn-north-1", "runs in cn-north-1"),
+        ("us-est-1", '"us-est-1" is no Region'),
+        ("", '"" is no Region'),
+    ],
+)
+def test_another_home_region_is_told(region: str, told: str) -> None:
+    fault = only_fault(check(document(), home_region=region))
+    assert fault.startswith("home Region: ")
+    assert told in fault
+
+
+# "Regions launched before March 20, 2019 are enabled by default", and no Region becomes one of them
+# (https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html).
+DEFAULT_REGIONS = {
+    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
+    *("ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1"),
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
+}
+
+
+def test_the_administration_role_trusts_every_region_that_is_disabled_by_default() -> None:
+    """A Region that botocore learns goes into the template of stack 3."""
+    of_aws = {region for region, partition in partitions().items() if partition == "aws"}
+    assert opt_in_regions() == of_aws - DEFAULT_REGIONS
+
+
 def test_the_shipped_file_is_told_to_be_unedited() -> None:
     """The constant and the file say the same, or this fails."""
     shipped = read(ROOT / FILE)
@@ -321,6 +371,27 @@ def file(tmp_path: Path) -> Path:
 def test_the_command_passes_a_right_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(file), "--account", "222222222222"]) == 0
     assert capsys.readouterr().out == f"{file}: right, for us-east-1, us-east-2\n"
+
+
+def test_the_command_names_the_regions_that_have_to_be_enabled_first(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(
+        json.dumps(document(TargetRegions="us-east-1,eu-south-2", TargetGlobalRegion="ap-east-1"))
+    )
+    assert main([str(file), "--home-region", "il-central-1"]) == 0
+    assert capsys.readouterr().out == (
+        f"{file}: right, for us-east-1, eu-south-2\n"
+        f"{file}: disabled by default: ap-east-1, eu-south-2, il-central-1; enable them in the management"
+        " account, the home account and every member account first\n"
+    )
+
+
+def test_the_command_refuses_a_home_region_that_it_cannot_be(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(file), "--home-region", "eu-south-1"]) == 1
+    assert f"{file}: home Region: the pipeline runs in eu-south-1" in capsys.readouterr().err
 
 
 def test_the_command_lists_every_fault_and_fails(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from buildspecs.targets import DELEGATION_REGIONS
 from rehearsal import runbook
 from tests.templates import contract
 
@@ -61,6 +62,24 @@ def test_the_order_table_says_what_the_commands_do() -> None:
     ] == [(stack.account, stack.name, stack.template, stack.typed) for stack in contract.HAND_MADE]
 
 
+def test_the_role_that_copies_into_the_central_vault_is_created_before_the_vault_and_shown_at_the_end() -> (
+    None
+):
+    central = [
+        (command.section, call.operation)
+        for command in COMMANDS
+        for call in runbook.aws_calls(command.text.replace("<", "").replace(">", ""))
+        if command.account == "central" and call.service in ("iam", "cloudformation")
+    ]
+
+    assert central == [
+        ("Deploy", "create-service-linked-role"),
+        ("Deploy", "create-stack"),
+        ("Deploy", "create-stack"),
+        ("Verify", "get-role"),
+    ]
+
+
 def test_every_file_that_a_command_names_exists() -> None:
     named = {path for command in COMMANDS for path in command.files}
 
@@ -74,6 +93,12 @@ def test_every_placeholder_is_explained_in_the_table() -> None:
     assert {name for command in COMMANDS for name in command.placeholders} <= explained
 
 
+def test_the_home_region_may_be_named_as_the_check_has_it() -> None:
+    (sentence,) = re.findall(r"^The home Region has to be one .*$", README, re.MULTILINE)
+
+    assert set(re.findall(r"\b[a-z]{2}(?:-[a-z]+)+-\d\b", sentence)) == set(DELEGATION_REGIONS)
+
+
 def test_every_key_of_the_targets_file_is_explained() -> None:
     import json
 
@@ -84,18 +109,49 @@ def test_every_key_of_the_targets_file_is_explained() -> None:
     ] == list(keys)
 
 
+def test_the_prerequisites_show_the_quota_of_builds() -> None:
+    shown = [
+        (command.account, call.options["--service-code"], call.options["--quota-code"])
+        for command in runbook.select(COMMANDS, ["Prerequisites"])
+        for call in runbook.aws_calls(command.text.replace("<", "").replace(">", ""))
+        if (call.service, call.operation) == ("service-quotas", "get-service-quota")
+    ]
+
+    assert shown == [("home", "codebuild", "L-9D07B6EF")]  # Linux/Small, which the projects use
+
+
 def test_the_archive_command_is_the_published_one() -> None:
     assert any(command.text.startswith("zip -r aws-backup-solution.zip *") for command in COMMANDS)
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-)
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    local = [target for target in targets if not re.match(r"[a-z]+:", target)]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
-    assert [target for target in local if not (page.parent / target).exists()] == []
+
+def links(page: Path) -> list[tuple[str, str]]:
+    """(file, section) of every link in the text, either of them may be empty."""
+    return re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
+
+
+def sections(page: Path) -> set[str]:
+    """What a link to a heading of the page says after #."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@EVERY_PAGE
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target, section in links(page):
+        if not re.match(r"[a-z]+:", target):
+            file = page.parent / target if target else page
+            assert file.exists(), target
+            assert not section or section in sections(file), f"{target}#{section}"
+
+
+@EVERY_PAGE
+def test_every_reference_is_defined_and_every_definition_is_used(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\[([\w-]+)\]", text)) == set(re.findall(r"^\[([\w-]+)\]: ", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", [name.value for name in contract.NAMES])

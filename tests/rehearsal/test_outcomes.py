@@ -1,12 +1,14 @@
-"""What is wrong with a backup policy's content, word by word."""
+"""What is wrong with a backup policy's content, word by word; what the central account lacks."""
 
 import copy
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from rehearsal.errors import OutcomeError
 from rehearsal.organization import DEFAULT, Organization
-from rehearsal.outcomes import POLICIES, assigned, content_faults
+from rehearsal.outcomes import POLICIES, Outcomes, assigned, content_faults
 
 ORGANIZATION = Organization(DEFAULT, "o-abcdefghij", "r-abcd", "ou-abcd-11111111")
 VAULT = "arn:aws:backup:us-east-1:333333333333:backup-vault:AWSBackupSolutionCentralVault"
@@ -76,3 +78,30 @@ def test_a_wrong_value_is_named_with_its_path(path: tuple[str, ...], value: obje
 def test_a_policy_without_plans_has_faults_not_a_crash() -> None:
     assert list(content_faults({"plans": {}}, PUBLISHED, ORGANIZATION))
     assert assigned({"a": "text"}, ("a", "b")) is None
+
+
+class IamOf:
+    """An emulator, its sessions and its IAM in one: the roles that exist are given."""
+
+    def __init__(self, *roles: str) -> None:
+        self._roles = roles
+
+    def session(self, account: str, region: str) -> "IamOf":
+        return self
+
+    def client(self, service: str) -> "IamOf":
+        return self
+
+    def get_role(self, RoleName: str) -> None:  # noqa: N803 - boto3's spelling
+        if RoleName not in self._roles:
+            raise ClientError({"Error": {"Code": "NoSuchEntity", "Message": "not found"}}, "GetRole")
+
+
+def test_a_missing_service_linked_role_is_told_with_the_command_that_makes_it() -> None:
+    emulator: Any = IamOf("AWSBackupSolutionCentralAccountRole")
+    with pytest.raises(OutcomeError) as told:
+        Outcomes(emulator, ORGANIZATION).central()
+    assert str(told.value).startswith(
+        "central: role AWSServiceRoleForBackup, which "
+        "`aws iam create-service-linked-role --aws-service-name backup.amazonaws.com` makes, does not exist ("
+    )

@@ -393,6 +393,33 @@ def test_what_a_build_has_printed_is_shown_if_it_hands_nothing_on(world: World) 
     assert all(line.startswith("build: ") for line in lines["Build · Compile"])
 
 
+def test_two_builds_with_one_run_order_are_refused_and_the_quota_is_named(world: World) -> None:
+    both = [
+        action(name, "Build/CodeBuild", "Source", Configuration={"ProjectName": "report"})
+        for name in ("Tell", "TellAgain")
+    ]
+    with pytest.raises(ActionError, match="Cannot have more than 1 builds in queue") as caught:
+        world.execution({"Name": "Report", "Actions": both}).run()
+    assert "L-9D07B6EF" in caught.value.details[0]
+    assert "a run order of its own" in caught.value.details[0]
+
+
+def test_builds_with_run_orders_of_their_own_follow_each_other(world: World) -> None:
+    both = [
+        action(name, "Build/CodeBuild", "Source", Configuration={"ProjectName": "report"}, RunOrder=order)
+        for order, name in enumerate(("Tell", "TellAgain"), start=1)
+    ]
+    world.execution({"Name": "Report", "Actions": both}).run()
+    assert world.statuses()["Report · TellAgain"] == "passed"
+
+
+def test_a_build_that_has_failed_is_in_nobodys_way(world: World) -> None:
+    execution = world.execution(fail="")
+    for attempt in (execution.run, lambda: execution.retry("Build")):
+        with pytest.raises(ActionError, match="build failed with exit code 4"):
+            attempt()
+
+
 def test_a_stack_that_fails_is_told_with_its_first_failed_resource(world: World) -> None:
     execution = world.execution({"Name": "Deploy", "Actions": [stack_action("broken", "broken.yaml")]})
     with pytest.raises(StackError, match=r"stack broken .* ended in ROLLBACK_COMPLETE") as caught:

@@ -2,14 +2,17 @@
 
 import io
 import json
+import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rehearsal import restores
+from rehearsal import restores, stacks
 from rehearsal.emulator import Accounts, Denied, Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.outcomes import MEMBER_ROLE, MEMBER_VAULT
@@ -55,16 +58,43 @@ def test_what_is_restored_has_every_part_and_no_tags_until_somebody_copies_them(
     assert created != backup.source
 
 
-def test_missing_tags_are_told_with_the_resource_and_the_functions_log(place: Place, hasty: None) -> None:
-    table = place.client("dynamodb").create_table(
-        TableName="bare",
+def table(place: Place, name: str) -> str:
+    """The ARN of a new table without tags."""
+    made = place.client("dynamodb").create_table(
+        TableName=name,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
-    )["TableDescription"]["TableArn"]
+    )
+    return str(made["TableDescription"]["TableArn"])
+
+
+def test_missing_tags_are_told_with_the_resource_and_the_functions_log(place: Place, hasty: None) -> None:
+    bare = table(place, "bare")
     with pytest.raises(OutcomeError, match="table/bare was restored but has the tags none") as caught:
-        restores.wait_for_tags(place, TABLE, table)
-    assert caught.value.details[-1] == "(nothing: the function was not started)"
+        restores.wait_for_tags(place, TABLE, bare)
+    assert caught.value.details[-1] == (
+        "the function TagOnRestore was not started: no rule has it as target "
+        "(in account 444444444444, us-east-2)"
+    )
+
+
+def test_a_rule_that_matches_no_restore_is_named_with_its_pattern(place: Place, hasty: None) -> None:
+    """Nothing else tells why nothing happens: AWS drops an event that no rule matches."""
+    events = place.client("events")
+    pattern = {"source": ["aws.backup"], "detail": {"status": ["COMPLETE"]}}
+    events.put_rule(Name="misspelt", EventPattern=json.dumps(pattern))
+    function = place.arn("lambda", "function:TagOnRestore")
+    events.put_targets(Rule="misspelt", Targets=[{"Id": "it", "Arn": function}])
+    with pytest.raises(OutcomeError) as caught:
+        restores.wait_for_tags(place, TABLE, table(place, "unnoticed"))
+    where = "account 444444444444, us-east-2"
+    assert caught.value.details[-2:] == (
+        f"the function TagOnRestore was not started: no rule matched an event for it (in {where}):",
+        f"rule misspelt (ENABLED) waits for {json.dumps(pattern)}; it has sent on nothing",
+    )
+    events.remove_targets(Rule="misspelt", Ids=["it"])
+    events.delete_rule(Name="misspelt")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +159,10 @@ class Lambda:
         return {"LoggingConfig": {"LogGroup": "g"}}
 
     def describe_log_streams(self, **_: Any) -> dict[str, Any]:
-        return {"logStreams": []}
+        return {"logStreams": [{"logStreamName": "s"}]}
+
+    def get_log_events(self, **_: Any) -> dict[str, Any]:
+        return {"events": [{"timestamp": 1, "message": "START"}]}
 
 
 COUNTS = {"tagged": 1, "unchanged": 6, "skipped": 1, "unsupported": 0, "failed": 0, "finished": True}
@@ -156,6 +189,109 @@ def test_a_sweep_tells_its_counts() -> None:
 def test_a_sweep_with_other_counts_is_a_fault(wrong: dict[str, Any]) -> None:
     with pytest.raises(OutcomeError, match=r"the sweep in account 444444444444, us-east-2 answered"):
         swept(wrong)
+
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates/member-account"
+SWEPT = TEMPLATES / "aws-backup-tagonrestore.yaml"
+SWEEP_STACK = "aws-backup-tagonrestore"
+HERE = "us-east-1"  # another region than that of the other tests, which have things of the same names
+PARAMETERS = {
+    "HomeAccountId": MEMBER,
+    "PackageBucketPrefix": "packages",
+    "DeployedPackage": f"aws-backup-tagonrestore-{'0' * 16}.zip",
+}
+
+
+@pytest.fixture(scope="module")
+def scheduled(place: Place) -> Place:
+    """The function as the repository has it, with its schedule, in an account where nothing was restored."""
+    there = Place(place.emulator, MEMBER, HERE)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted((TEMPLATES.parents[1] / "lambdas/tag_on_restore").glob("*.py")):
+            archive.write(path, f"tag_on_restore/{path.name}")
+    bucket = f"packages-{MEMBER}-{HERE}"
+    there.client("s3").create_bucket(Bucket=bucket)
+    there.client("s3").put_object(Bucket=bucket, Key=PARAMETERS["DeployedPackage"], Body=packed.getvalue())
+    role = (TEMPLATES / "aws-backup-tagonrestore-role.yaml").read_text()
+    stacks.deploy(
+        there.client("cloudformation"),
+        stacks.Deployment("role", role, capabilities=["CAPABILITY_NAMED_IAM"]),
+        str(there),
+        replace_failed=False,
+    )
+    return there
+
+
+def sweep_with(place: Place, old: str, new: str, expected: dict[str, int] | None = None) -> str:
+    """A daily sweep, the function's template being changed in one place."""
+    text = SWEPT.read_text()
+    assert text.count(old) == 1, f"{SWEPT.name} holds {text.count(old)} times instead of once: {old}"
+    cloudformation = place.client("cloudformation")
+    deployment = stacks.Deployment(SWEEP_STACK, text.replace(old, new), PARAMETERS)
+    stacks.deploy(cloudformation, deployment, str(place), replace_failed=True)
+    return restores.scheduled_sweep(place, expected or {})
+
+
+def test_a_schedule_starts_the_sweep_with_what_the_deployed_rule_holds(scheduled: Place) -> None:
+    told = sweep_with(scheduled, "rate(1 day)", "rate(1 day)")
+    assert re.fullmatch(
+        r'rule \S+, rate\(1 day\), sent \{"RefreshTagItems": "true", "since": "P2D"\}', told
+    ), told
+
+
+MISSPELT = '{"RefreshTagItem": "true", "since"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (
+            '{"RefreshTagItems": "true", "since"',
+            MISSPELT,
+            rf"has not swept: rule .*, rate\(1 day\), sent it {MISSPELT}",
+        ),
+        ("rate(1 day)", "rate(7 days)", r"rate\(7 days\), runs every 7 days.* looks back 2 days"),
+        ("rate(1 day)", "cron(0 5 ? * MON *)", r"runs every 7 days"),
+        ('"P2D"', '"PT30H"', r"runs every 1 day.* looks back 1 day, 6:00:00"),
+        (
+            "Name: SweepProblems",
+            "Name: SweepProblem",
+            r"watches TagOnRestore SweepProblem, but a sweep writes",
+        ),
+        (
+            "AlarmName: TagOnRestoreSweep",
+            "AlarmName: Sweep",
+            r"there is no alarm TagOnRestoreSweep in account",
+        ),
+        ("State: !Ref SweepState", "State: DISABLED", r"0 enabled schedules start TagOnRestore"),
+    ],
+)
+def test_a_schedule_that_sweeps_nothing_is_a_fault(
+    scheduled: Place, monkeypatch: pytest.MonkeyPatch, old: str, new: str, reason: str
+) -> None:
+    monkeypatch.setattr(restores, "_WAIT_SECONDS", 3.0)
+    with pytest.raises(OutcomeError, match=reason):
+        sweep_with(scheduled, old, new)
+
+
+def test_a_sweep_that_counts_otherwise_is_a_fault(scheduled: Place) -> None:
+    with pytest.raises(
+        OutcomeError, match=r"the sweep in account .* counted .* instead of \{'TagOnRestore Ta"
+    ):
+        sweep_with(scheduled, "rate(1 day)", "rate(12 hours)", {"TagOnRestore Tagged": 1})
+
+
+@pytest.mark.parametrize(
+    ("sent", "back"),
+    [
+        ('{"since": "P2D"}', timedelta(days=2)),
+        ('{"since": "P1DT6H"}', timedelta(hours=30)),
+        ('{"RefreshTagItems": "true"}', None),
+    ],
+)
+def test_what_a_sweep_looks_back_on_is_read_from_its_input(sent: str, back: timedelta | None) -> None:
+    assert restores.looks_back(sent) == back
 
 
 def test_a_queue_that_no_alarm_watches_is_a_fault(place: Place) -> None:

@@ -180,6 +180,15 @@ def test_one_parameter_is_changed_and_everything_else_stays() -> None:
     ]
 
 
+def test_a_parameter_that_the_stack_does_not_have_is_named() -> None:
+    client = CloudFormation("CREATE_COMPLETE", ends_in="UPDATE_COMPLETE")
+    with pytest.raises(
+        StackError, match=r"stack s in here has no parameter Shedule; it has Schedule, Targets"
+    ):
+        stacks.change(client, "s", {"Shedule": "new"}, "here")
+    assert client.requests == []
+
+
 def test_a_change_that_is_rolled_back_is_an_error_with_its_reason() -> None:
     refused = event("Policy", "UPDATE_FAILED", "content refused")
     client = CloudFormation(

@@ -3,14 +3,16 @@
 import sys
 from pathlib import Path
 
-from tests.templates.checks import findings
-from tests.templates.loading import load, repository_templates
+from tests.templates.checks import ascii_only, findings
+from tests.templates.loading import documents, load, repository_templates
 
 
 def main(files: list[str]) -> int:
-    """Check the files, or every template of the repository."""
+    """Check the files, or every template of the repository and the documents beside them."""
     templates = [load(Path(file).resolve()) for file in files] if files else repository_templates()
     found = findings(templates)
+    if not files:
+        found += [finding for document in documents() for finding in ascii_only(document)]
     sys.stdout.writelines(f"{finding}\n" for finding in found)
     return 1 if found else 0
 

@@ -1,6 +1,6 @@
 """What cfn-nag 0.8.10 reports on the resource types of this repository, by the conditions of its rules.
 
-cfn-nag is a RubyGem and runs in the validation build only, where each warning stops the pipeline before
+cfn-nag is a RubyGem and runs in a build of its own only, where each warning stops the pipeline before
 anything is deployed. This keeps a warning from first showing there. Rules that look at other types are left
 out, and those on passwords and NotAction, which the checks of checks.py and checkov's search cover.
 """

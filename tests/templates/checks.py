@@ -7,16 +7,21 @@ they find in the repository.
 
 from __future__ import annotations
 
+import ast
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from buildspecs.suppressions import of as suppressed
 from tests.templates.contract import LETTERED, NAMES
-from tests.templates.loading import Template
+from tests.templates.loading import ROOT, Template
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ ATTRIBUTES = (
     "Properties",
 )
 # Where parameters are most of a template, Resources cannot begin within the first third: so many are free.
-FEW_LINES = 90
+FEW_LINES = 95
 RETAINED = frozenset(
     {
         "AWS::Backup::BackupVault",
@@ -85,6 +90,17 @@ UPPER_BOOLEAN = re.compile(r"""[:-]\s+['"]?(True|TRUE|False|FALSE|Yes|YES|No|NO|
 SOLUTION_NAME = re.compile(
     r"\b(AWSBackupSolution\w*|AWSBackup-\w+|AWSCloudFormationStackSet\w+|BackupOrgPolicyManager\w*|TagOnRestore\w*)"
 )
+# The one role that may do everything of a service: (template, action) → on which resource alone, and AWS's
+# page that asks for it ("Your target account always needs full AWS CloudFormation permissions").
+WHOLE_SERVICE: Mapping[tuple[str, str], tuple[Any, str]] = {
+    ("templates/home-account/aws-cloudformation-stackset-execution-role.yaml", "cloudformation:*"): (
+        {
+            "Fn::Sub": "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}"
+            ":stack/StackSet-account-aws-backup-lambda-s3-bucket-*/*"
+        },
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-prereqs-self-managed.html",
+    )
+}
 # Parameters that are one per function by contract: the attribute that may differ between templates.
 PER_FUNCTION = {"DeployedPackage": {"Default"}}
 
@@ -257,6 +273,15 @@ def spelling(template: Template) -> Iterator[Finding]:
             yield Finding(template.path, f"line {number}", "a boolean is written true or false")
 
 
+def ascii_only(template: Template) -> Iterator[Finding]:
+    """CloudFormation keeps ? for any other character, so its copy of the template is never the file."""
+    for number, line in enumerate(template.text.splitlines(), start=1):
+        for character in dict.fromkeys(character for character in line if not character.isascii()):
+            name = f"U+{ord(character):04X} ({unicodedata.name(character, 'without a name')})"
+            reason = f"{name}: write it in ASCII, since CloudFormation's GetTemplate returns ? for it"
+            yield Finding(template.path, f"line {number}", reason)
+
+
 def partition(template: Template) -> Iterator[Finding]:
     """Nothing is bound to one partition: no arn:aws:, no amazonaws.com but in service principals."""
     for number, line in _lines(template):
@@ -309,7 +334,9 @@ def wildcards(template: Template) -> Iterator[Finding]:
         if "NotAction" in statement:
             yield Finding(template.path, name, "allows NotAction: name the actions")
         for action in _actions(statement):
-            if action == "*" or action.endswith(":*"):
+            resource, _ = WHOLE_SERVICE.get((template.path, action), (None, ""))
+            whole = action == "*" or action.endswith(":*")
+            if whole and (resource is None or statement.get("Resource") != resource):
                 yield Finding(template.path, name, f"allows {action}: name the actions")
 
 
@@ -448,6 +475,79 @@ def log_groups(template: Template) -> Iterator[Finding]:
             yield Finding(template.path, name, "a log group needs RetentionInDays")
 
 
+def handlers(template: Template) -> Iterator[Finding]:
+    """A function's handler is in lambdas/: Lambda takes any text, and every invocation fails."""
+    for name, properties in template.of_type("AWS::Lambda::Function"):
+        module, _, function = str(properties.get("Handler")).rpartition(".")
+        path = f"lambdas/{module.replace('.', '/')}.py"
+        if not (ROOT / path).is_file():
+            yield Finding(template.path, name, f"Handler: there is no module {module or 'at all'} ({path})")
+        elif function not in _functions(ROOT / path):
+            yield Finding(template.path, name, f"Handler: there is no function {function} in {path}")
+
+
+def _functions(path: Path) -> set[str]:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return {item.name for item in body if isinstance(item, ast.FunctionDef)}
+
+
+def dead_letters(template: Template) -> Iterator[Finding]:
+    """What a rule cannot hand over, or a function that it invokes fails on, is kept, and somebody is told.
+
+    CloudFormation invokes a custom resource's function asynchronously, too, but gets every failure as answer.
+    """
+    targets = [
+        (name, target)
+        for name, properties in template.of_type("AWS::Events::Rule")
+        for variant in variants(properties.get("Targets", []))
+        for target in variant
+    ]
+    for name, target in targets:
+        reason = f"target {target.get('Id')} needs a DeadLetterConfig"
+        yield from _kept(template, name, reason, (target.get("DeadLetterConfig") or {}).get("Arn"), rule=name)
+    invoked = {_referred(target.get("Arn"), "Arn") for _, target in targets}
+    for function, properties in template.of_type("AWS::Lambda::Function"):
+        if function in invoked:
+            failures = [(properties.get("DeadLetterConfig") or {}).get("TargetArn")] + [
+                ((config.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
+                for _, config in template.of_type("AWS::Lambda::EventInvokeConfig")
+                if config.get("FunctionName") == {"Ref": function}
+            ]
+            reason = "is invoked asynchronously: needs an EventInvokeConfig with OnFailure"
+            yield from _kept(template, function, reason, next(filter(None, failures), None))
+
+
+def _kept(template: Template, name: str, reason: str, arn: Any, rule: str = "") -> Iterator[Finding]:
+    """Whether a queue of the template takes the failures, lets the rule in, and has an alarm."""
+    queue = _referred(arn, "Arn")
+    if queue not in dict(template.of_type("AWS::SQS::Queue")):
+        yield Finding(template.path, name, f"{reason} that is the Arn of an AWS::SQS::Queue of this template")
+        return
+    watched = [
+        _referred(each.get("Value"), "QueueName")
+        for _, alarm in template.of_type("AWS::CloudWatch::Alarm")
+        for each in alarm.get("Dimensions", [])
+    ]
+    if queue not in watched:
+        yield Finding(template.path, queue, "keeps failures of which nobody is told: it needs an alarm")
+    senders = [
+        statement
+        for _, statement in statements(template)
+        if "sqs:SendMessage" in _actions(statement)
+        and statement.get("Resource") == {"Fn::GetAtt": [queue, "Arn"]}
+    ]
+    if rule and not any({"Fn::GetAtt": [rule, "Arn"]} in _walk(statement) for statement in senders):
+        yield Finding(
+            template.path, queue, f"its policy does not let {rule} send: name its Arn in aws:SourceArn"
+        )
+
+
+def _referred(value: Any, attribute: str) -> str:
+    """The logical id whose attribute a value is; empty if it is none."""
+    found = value.get("Fn::GetAtt") if isinstance(value, dict) else None
+    return str(found[0]) if found and found[1:] == [attribute] else ""
+
+
 def member_alone(template: Template) -> Iterator[Finding]:
     """A member template can be created in an account that has nothing yet."""
     if template.account != "member":
@@ -474,6 +574,20 @@ def member_alone(template: Template) -> Iterator[Finding]:
             )
 
 
+def builds_in_turn(template: Template) -> Iterator[Finding]:
+    """A new account may run one build at a time: StartBuild of a second one fails (quota L-9D07B6EF)."""
+    for name, pipeline in template.of_type("AWS::CodePipeline::Pipeline"):
+        for stage in pipeline["Stages"]:
+            groups: dict[int, list[str]] = defaultdict(list)
+            for action in stage["Actions"]:
+                if action["ActionTypeId"]["Provider"] == "CodeBuild":
+                    groups[int(action.get("RunOrder", 1))].append(str(action["Name"]))
+            for order, builds in groups.items():
+                if len(builds) > 1:
+                    reason = f"{' and '.join(builds)} share run order {order}: give each build its own"
+                    yield Finding(template.path, name, f"stage {stage['Name']}: {reason}")
+
+
 def suppressions(template: Template) -> Iterator[Finding]:
     """A suppression says why, in words: the reader of the template decides whether it still holds."""
     for one in suppressed(template.path, template.body):
@@ -490,6 +604,7 @@ CHECKS: tuple[Check, ...] = (
     description,
     parameters,
     spelling,
+    ascii_only,
     partition,
     retention,
     organization,
@@ -503,9 +618,44 @@ CHECKS: tuple[Check, ...] = (
     buckets,
     vaults,
     log_groups,
+    handlers,
+    dead_letters,
     member_alone,
+    builds_in_turn,
     suppressions,
 )
+
+
+def unexported_variables(templates: Sequence[Template]) -> Iterator[Finding]:
+    """Each variable of an action is exported by the build whose namespace it names.
+
+    CodePipeline would notice in the middle of a rollout, when the action's turn comes.
+    """
+    buildspecs = {
+        str(properties["Name"]): str(properties["Source"]["BuildSpec"])
+        for template in templates
+        for _, properties in template.of_type("AWS::CodeBuild::Project")
+    }
+    for template in templates:
+        for name, pipeline in template.of_type("AWS::CodePipeline::Pipeline"):
+            actions = [action for stage in pipeline["Stages"] for action in stage["Actions"]]
+            exported = {
+                action["Namespace"]: buildspecs[action["Configuration"]["ProjectName"]]
+                for action in actions
+                if "Namespace" in action and action["Configuration"].get("ProjectName") in buildspecs
+            }
+            for action in actions:
+                for value in map(str, action.get("Configuration", {}).values()):
+                    for namespace, variable in re.findall(r"#\{(\w+)\.(\w+)\}", value):
+                        path = exported.get(namespace)
+                        if path and variable not in _exported(path):
+                            reason = f"uses {variable}, which {path} does not export"
+                            yield Finding(template.path, name, f"action {action['Name']} {reason}")
+
+
+def _exported(buildspec: str) -> list[str]:
+    body = yaml.safe_load((ROOT / buildspec).read_text(encoding="utf-8"))
+    return list((body.get("env") or {}).get("exported-variables") or [])
 
 
 def exports(template: Template) -> Iterator[tuple[str, str]]:
@@ -627,7 +777,14 @@ def names(templates: Sequence[Template]) -> Iterator[Finding]:
                     yield Finding(template.path, f"line {number}", reason)
 
 
-SET_CHECKS: tuple[SetCheck, ...] = (unmatched_imports, unmatched_ssm, one_definition, one_file, names)
+SET_CHECKS: tuple[SetCheck, ...] = (
+    unmatched_imports,
+    unmatched_ssm,
+    unexported_variables,
+    one_definition,
+    one_file,
+    names,
+)
 
 
 def findings(templates: Sequence[Template]) -> list[Finding]:

@@ -123,6 +123,7 @@ PACKAGE_PARAMETERS = frozenset(
 )
 BODY = frozenset({"TemplateKey"})
 TESTED = frozenset({"TestedPackage"})
+ROLE_STACK_SET = frozenset({"RoleStackSetArn"})
 DEPLOYED = (
     Deployed("aws-backup-codepipeline", "UpdateBackupRecoveryWithAWSBackupPipeline"),
     Deployed("aws-backup-ssm-targets", "DeployAWSBackupTargets", PACKAGE_PARAMETERS),
@@ -130,9 +131,11 @@ DEPLOYED = (
     Deployed("aws-backup-backuporgpolicymanager-role", "DeployLambdaFunctions"),
     Deployed("stackset-aws-backup-tagonrestore-role", "DeployLambdaFunctions", BODY),
     Deployed("aws-backup-backuporgpolicymanager", "DeployLambdaFunctions", TESTED),
-    Deployed("stackset-aws-backup-tagonrestore", "DeployLambdaFunctions", BODY | TESTED),
+    Deployed("stackset-aws-backup-tagonrestore", "DeployLambdaFunctions", BODY | TESTED | ROLE_STACK_SET),
     Deployed("stackset-aws-backup-member-accounts-role", "DeployBackupRecoveryMemberAccounts", BODY),
-    Deployed("stackset-aws-backup-member-accounts", "DeployBackupRecoveryMemberAccounts", BODY),
+    Deployed(
+        "stackset-aws-backup-member-accounts", "DeployBackupRecoveryMemberAccounts", BODY | ROLE_STACK_SET
+    ),
     Deployed("aws-backup-org-policy", "DeployBackupOrgPolicy"),
 )
 # Within a stage: what comes before what, by stack or CodeBuild project.
@@ -141,7 +144,8 @@ BEFORE = (
     ("AWSBackup-TestAndPackageBackupOrgPolicyManager", "aws-backup-backuporgpolicymanager"),
     ("stackset-aws-backup-tagonrestore-role", "AWSBackup-TestAndPackageTagOnRestore"),
     ("AWSBackup-TestAndPackageTagOnRestore", "stackset-aws-backup-tagonrestore"),
-    ("stackset-aws-backup-member-accounts-role", "stackset-aws-backup-member-accounts"),
+    ("stackset-aws-backup-member-accounts-role", "AWSBackup-FindRoleStackSet"),
+    ("AWSBackup-FindRoleStackSet", "stackset-aws-backup-member-accounts"),
 )
 
 STACKSETS = (
@@ -239,7 +243,7 @@ NAMES = (
     *(Name(s.wrapper, "AWS::CloudFormation::StackSet", "StackSetName", s.name) for s in STACKSETS),
 )
 
-# Published exports, and (last two) the ones of ours that order automatic deployment between StackSets.
+# Published exports, and (last two) ours, kept for stacks that still import them.
 EXPORTS = {
     "aws-backup-central-backup-vault-name": f"{CENTRAL}/aws-backup-central-backup-account.yaml",
     "aws-backup-central-backup-vault-arn": f"{CENTRAL}/aws-backup-central-backup-account.yaml",
@@ -331,6 +335,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
         "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
         "DeployedPackage": (TEXT, "/backup/lambda/aws-backup-tagonrestore/deployed-package"),
         "TestedPackage": ("String", ""),
+        "RoleStackSetArn": ("String", None),
     },
     f"{HOME}/stackset-aws-backup-member-accounts-role.yaml": {
         **DELIVERY,
@@ -345,6 +350,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
         **PREFERENCES,
         "OrganizationId": (TEXT, "/backup/organization-id"),
         "pCentralBackupVaultArn": (TEXT, "/backup/central-vault-arn"),
+        "RoleStackSetArn": ("String", None),
     },
     f"{HOME}/aws-backup-backuporgpolicymanager.yaml": {
         "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),

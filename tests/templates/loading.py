@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from cfnlint.decode import decode
+from cfnlint.decode import decode, decode_str
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 BAD = ROOT / "tests" / "templates" / "bad"
+
+
+class Part(dict[str, Any]):
+    """A part of a template. What it lacks is named with where: a KeyError would tell the key alone."""
+
+    def __init__(self, where: str, items: Mapping[str, Any]) -> None:
+        super().__init__(items)
+        self.where = where
+
+    def __missing__(self, key: str) -> Any:
+        raise AssertionError(f"{self.where} has no {key}; it has {', '.join(self) or 'nothing'}")
+
+
+def one(found: Iterable[T], what: str) -> T:
+    """The only one that was found; `what` is it, with where it is looked for."""
+    listed = list(found)
+    if len(listed) != 1:
+        raise AssertionError(f"{len(listed)} instead of one: {what}")
+    return listed[0]
 
 
 @dataclass(frozen=True)
@@ -35,20 +55,26 @@ class Template:
     @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         """Logical id → resource."""
-        resources: Mapping[str, Mapping[str, Any]] = self.body.get("Resources", {})
-        return resources
+        return self._section("Resources")
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
         """Parameter name → definition."""
-        parameters: Mapping[str, Mapping[str, Any]] = self.body.get("Parameters", {})
-        return parameters
+        return self._section("Parameters")
+
+    def _section(self, name: str) -> Mapping[str, Mapping[str, Any]]:
+        section: Mapping[str, Mapping[str, Any]] = self.body.get(name, Part(f"{self.path}: {name}", {}))
+        return section
 
     def of_type(self, *types: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """(logical id, Properties) of each resource of one of the types."""
         for name, resource in self.resources.items():
             if resource.get("Type") in types:
                 yield name, resource.get("Properties", {})
+
+    def only(self, *types: str) -> str:
+        """The logical id of the only resource of one of the types."""
+        return one((name for name, _ in self.of_type(*types)), f"{' or '.join(types)} in {self.path}")
 
 
 @cache
@@ -57,7 +83,19 @@ def load(path: Path) -> Template:
     body, faults = decode(str(path))
     if body is None or faults:
         raise AssertionError(f"{path}: {faults[0].message if faults else 'is not a template'}")
-    return Template(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"), plain(body))
+    name = path.relative_to(ROOT).as_posix()
+    return Template(name, path.read_text(encoding="utf-8"), plain(body, name))
+
+
+def changed(template: Template, old: str, new: str) -> Template:
+    """The template with a fault planted: a text that it holds once is another one."""
+    if template.text.count(old) != 1:
+        raise AssertionError(f"{template.path} holds {template.text.count(old)} times instead of once: {old}")
+    text = template.text.replace(old, new)
+    body, faults = decode_str(text)
+    if body is None or faults:
+        raise AssertionError(f"{template.path} with {new}: {faults[0].message if faults else 'no template'}")
+    return Template(template.path, text, plain(body, template.path))
 
 
 def repository_templates() -> list[Template]:
@@ -69,10 +107,19 @@ def repository_templates() -> list[Template]:
     ]
 
 
-def plain(value: Any) -> Any:
-    """The same data as builtin types, without cfn-lint's position-keeping subclasses."""
+def documents() -> list[Template]:
+    """What is handed to AWS beside the templates: service control policies and stack tags."""
+    return [load(path) for path in sorted((ROOT / "templates").rglob("*.json"))]
+
+
+def plain(value: Any, where: str) -> Any:
+    """The same data without cfn-lint's position-keeping subclasses; `where` names it.
+
+    A key without a value is left out: CloudFormation takes none.
+    """
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        kept = {str(key): item for key, item in value.items() if item is not None}
+        return Part(where, {key: plain(item, f"{where}: {key}") for key, item in kept.items()})
     if isinstance(value, list):
-        return [plain(item) for item in value]
+        return [plain(item, where) for item in value]
     return str(value) if isinstance(value, str) else value

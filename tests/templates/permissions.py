@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.templates.loading import Template
 from tests.templates.resolving import Resolver
+from tests.templates.service_authorization import named
 
 NOTHING = None  # an optional role that is not given: nothing is called
 HANDLERS = ("create", "read", "update", "delete", "list")
@@ -126,8 +127,8 @@ class Deployed(Resolver):
 
     def _getatt(self, argument: Any) -> str:
         name, attribute = argument.split(".") if isinstance(argument, str) else argument
-        assert attribute == "Arn", f"{self.template.path}: no rule for {name}.{attribute}"
-        return self.arn(name)
+        assert attribute in ("Arn", "QueueName"), f"{self.template.path}: no rule for {name}.{attribute}"
+        return self.arn(name) if attribute == "Arn" else self.name(name)
 
     def _importvalue(self, argument: Any) -> str:
         return self.site.imports[self.resolve(argument)]
@@ -192,12 +193,14 @@ def needs(template: Template, site: Site) -> Iterator[Need]:
 
 def _called_on(action: str, kind: str, properties: Mapping[str, Any]) -> list[str | None]:
     """The ARNs that one action of a resource's handlers is called on; empty: on the resource itself."""
-    if action in WITHOUT_RESOURCE:
+    if has_no_resource(action):
         return ["*"]
     if action.startswith("iam:") and not kind.startswith("AWS::IAM::"):
         return _passed_roles(kind, properties, action) or [NOTHING]
     if action.startswith("s3:") and kind == "AWS::Lambda::Function":
         return [f"arn:aws:s3:::{properties['Code']['S3Bucket']}/{properties['Code']['S3Key']}"]
+    if kind == "AWS::SQS::QueuePolicy":  # its Queues are URLs, which end with the name
+        return [f"arn:aws:sqs:us-east-1:222222222222:{queue}" for queue in properties["Queues"]]
     return list(properties["Topics"]) if kind == "AWS::SNS::TopicPolicy" else []
 
 
@@ -228,27 +231,13 @@ RECEIVERS: Mapping[str, str] = {
     "AWS::Lambda::Function": "lambda.amazonaws.com",
 }
 
-# Actions of handlers that support no resource, or none that is known before the call (Service Authorization
-# Reference); they can only be granted on "*".
-WITHOUT_RESOURCE = frozenset(
-    {
-        "cloudformation:CreateStackSet",
-        "cloudformation:GetTemplateSummary",
-        "cloudformation:ListStackSets",
-        "cloudwatch:DescribeAlarms",
-        "codepipeline:ListPipelines",
-        "events:ListRules",
-        "iam:ListRoles",
-        "lambda:ListFunctions",
-        "logs:DescribeLogGroups",
-        "logs:DescribeResourcePolicies",
-        "s3:ListAllMyBuckets",
-        "sns:ListTopics",
-        "sns:Unsubscribe",
-        "sqs:ListQueues",
-        "ssm:DescribeParameters",
-    }
-)
+# An action of handlers that is called before the resource that it takes exists.
+TOO_EARLY = "cloudformation:GetTemplateSummary"
+
+
+def has_no_resource(action: str) -> bool:
+    """Whether the action can only be granted on "*"."""
+    return action == TOO_EARLY or any(facts.takes_no_resource for facts in named(action).values())
 
 
 def statements(template: Template, role: str, site: Site) -> list[Statement]:

@@ -86,6 +86,11 @@ TESTS: Mapping[str, Callable[[str, str], bool]] = {
     "ArnEquals": _arn_matches,
     "ArnLike": _arn_matches,
     "Bool": lambda pattern, value: pattern.lower() == value.lower(),
+    "NumericEquals": lambda limit, value: int(value) == int(limit),
+    "NumericLessThan": lambda limit, value: int(value) < int(limit),
+    "NumericLessThanEquals": lambda limit, value: int(value) <= int(limit),
+    "NumericGreaterThan": lambda limit, value: int(value) > int(limit),
+    "NumericGreaterThanEquals": lambda limit, value: int(value) >= int(limit),
 }
 
 

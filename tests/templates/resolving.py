@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.templates.contract import SSM_VALUES
-from tests.templates.loading import Template
+from tests.templates.loading import Part, Template
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
@@ -69,7 +69,8 @@ class Resolver:
                 return function(argument)
             if key.startswith("Fn::"):
                 raise AssertionError(f"{self.template.path}: unknown function {key}")
-        return {key: self.resolve(item) for key, item in value.items() if self._settled(item) != NO_VALUE}
+        kept = {key: self.resolve(item) for key, item in value.items() if self._settled(item) != NO_VALUE}
+        return Part(value.where, kept) if isinstance(value, Part) else kept
 
     def properties(self, resource: str) -> Any:
         """The resolved properties of a resource."""

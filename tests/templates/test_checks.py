@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.templates import checks
 from tests.templates.__main__ import main
-from tests.templates.checks import CHECKS, SET_CHECKS, Finding, findings
-from tests.templates.loading import BAD, load
+from tests.templates.checks import CHECKS, SET_CHECKS, WHOLE_SERVICE, Finding, findings
+from tests.templates.loading import BAD, ROOT, Template, load
 
 # fixture (below bad/, without -account and .yaml), the check that finds it, the resource, words of the reason
 FAULTS = [
@@ -25,6 +27,7 @@ FAULTS = [
     ("home/spelling-boolean", checks.spelling, "line 8", "true or false"),
     ("home/spelling-commented-out", checks.spelling, "line 8", "commented-out YAML"),
     ("home/spelling-long-line", checks.spelling, "line 8", "110 at most"),
+    ("home/ascii-only-dash", checks.ascii_only, "line 2", "U+2013 (EN DASH): write it in ASCII"),
     ("home/partition-arn", checks.partition, "line 8", "${AWS::Partition}"),
     ("home/partition-url", checks.partition, "line 8", "${AWS::URLSuffix}"),
     ("home/retention-deletion", checks.retention, "Key", "DeletionPolicy has to be Retain"),
@@ -60,10 +63,17 @@ FAULTS = [
     ("central/vaults-deletion", checks.vaults, "Vault", "backup:DeleteRecoveryPoint"),
     ("member/log-groups-missing", checks.log_groups, "Function", "AWS::Logs::LogGroup"),
     ("member/log-groups-retention", checks.log_groups, "LogGroup", "RetentionInDays"),
+    ("home/handlers-module", checks.handlers, "Function", "no module tag_on_restore.handlr (lambdas/tag_on"),
+    ("home/handlers-function", checks.handlers, "Function", "no function handlr in lambdas/tag_on_restore/"),
+    ("home/dead-letters-target", checks.dead_letters, "Rule", "target It needs a DeadLetterConfig"),
+    ("home/dead-letters-alarm", checks.dead_letters, "Failures", "of which nobody is told"),
+    ("home/dead-letters-policy", checks.dead_letters, "Failures", "does not let Rule send"),
+    ("home/dead-letters-function", checks.dead_letters, "Function", "needs an EventInvokeConfig"),
     ("member/alone-import", checks.member_alone, "Topic", "imports nothing"),
     ("member/alone-ssm", checks.member_alone, "Prefix", "not SSM parameters"),
     ("member/alone-resolve", checks.member_alone, "Topic", "resolves nothing"),
     ("member/alone-principal", checks.member_alone, "Key", "aws:PrincipalArn"),
+    ("home/builds-run-order", checks.builds_in_turn, "Pipeline", "One and Two share run order 1"),
     ("home/suppressions-reason", checks.suppressions, "Topic", "cfn-nag W47 without a reason"),
     ("home/suppressions-comment", checks.suppressions, "Topic", "checkov CKV_AWS_26 without a reason"),
 ]
@@ -79,6 +89,13 @@ SET_FAULTS = [
         "no template of the account exports",
     ),
     ("export-twice", checks.unmatched_imports, "two.yaml", "Topic", "already exported"),
+    (
+        "variable-dropped",
+        checks.unexported_variables,
+        "pipeline.yaml",
+        "Pipeline",
+        "uses ROLE_STACK_SET, which buildspecs/test-package-orgpolicymanager.yml does not export",
+    ),
     ("ssm-misspelt", checks.unmatched_ssm, "reader.yaml", "Bucket", "/backup/buckets"),
     ("two-definitions", checks.one_definition, "two.yaml", "Days", "Default 31 differs from 30"),
     ("one-file-name", checks.one_file, "example.yaml", "template", "same file name"),
@@ -121,6 +138,18 @@ def test_every_planted_fault_is_in_the_table() -> None:
     files = {path.relative_to(BAD).as_posix() for path in BAD.glob("*-account/*.yaml")}
     assert files == {name.replace("/", "-account/") + ".yaml" for name, *_ in FAULTS}
     assert {path.name for path in (BAD / "sets").iterdir()} == {name for name, *_ in SET_FAULTS}
+
+
+@pytest.mark.parametrize("place", WHOLE_SERVICE, ids=lambda place: place[1])
+def test_everything_of_a_service_is_for_one_resource_alone(place: tuple[str, str]) -> None:
+    template = load(ROOT / place[0])
+    assert list(checks.wildcards(template)) == []
+    body = json.loads(
+        json.dumps(template.body).replace("/StackSet-account-aws-backup-lambda-s3-bucket-*", "/*")
+    )
+    (found,) = checks.wildcards(Template(template.path, "", body))
+    assert str(found) == f"{place[0]}: Role: allows {place[1]}: name the actions"
+    assert list(checks.wildcards(Template("templates/home-account/another.yaml", "", template.body)))
 
 
 def test_the_command_names_the_fault_and_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.templates.checks import exports
 from tests.templates.contract import (
@@ -33,7 +34,7 @@ from tests.templates.contract import (
     Name,
     Stack,
 )
-from tests.templates.loading import ROOT, load, repository_templates
+from tests.templates.loading import ROOT, Part, load, one, repository_templates
 from tests.templates.resolving import Resolver
 
 TARGETS = json.loads((ROOT / TARGETS_FILE).read_text(encoding="utf-8"))
@@ -77,11 +78,11 @@ def test_a_physical_name_is_the_published_one(name: Name) -> None:
 
 
 def test_cloudformation_names_the_deployment_bucket() -> None:
-    ((_, properties),) = load(ROOT / f"{HOME}/aws-backup-s3-bucket.yaml").of_type("AWS::S3::Bucket")
-    assert "BucketName" not in properties
+    template = load(ROOT / f"{HOME}/aws-backup-s3-bucket.yaml")
+    assert "BucketName" not in template.resources[template.only("AWS::S3::Bucket")]["Properties"]
 
 
-def test_exports_are_the_published_ones_and_the_two_that_order_stack_sets() -> None:
+def test_exports_are_the_published_ones_and_the_two_of_stack_sets() -> None:
     found = {name: template.path for template in repository_templates() for _, name in exports(template)}
     assert found == EXPORTS | ORDERING_EXPORTS
 
@@ -148,8 +149,7 @@ def test_blanks_after_commas_do_not_reach_the_lists() -> None:
 def pipeline() -> Any:
     """The resolved properties of the pipeline."""
     template = load(ROOT / f"{HOME}/aws-backup-codepipeline.yaml")
-    ((name, _),) = template.of_type("AWS::CodePipeline::Pipeline")
-    return Resolver(template).properties(name)
+    return Resolver(template).properties(template.only("AWS::CodePipeline::Pipeline"))
 
 
 def actions() -> list[tuple[str, dict[str, Any]]]:
@@ -180,10 +180,51 @@ def test_the_source_is_the_main_branch_and_is_not_polled() -> None:
     assert str(source["Configuration"]["PollForSourceChanges"]).lower() == "false"
 
 
-def test_static_analysis_is_the_one_action_before_anything_is_deployed() -> None:
-    ((_, analysis),) = [(stage, action) for stage, action in actions() if stage == STAGES[1]]
+def test_static_analysis_and_cfn_nag_come_before_anything_is_deployed() -> None:
+    analysis, scan = [action for stage, action in actions() if stage == STAGES[1]]
     assert (analysis["Name"], analysis["Namespace"]) == ("Static_Analysis", "StaticAnalysis")
     assert analysis["Configuration"]["ProjectName"] == "AWSBackup-ValidateTemplates"
+    # The first build looks whether the others are there.
+    assert int(analysis["RunOrder"]) < int(scan["RunOrder"])
+    assert scan["Configuration"]["ProjectName"] == "AWSBackup-ScanTemplates"
+    assert not {"OutputArtifacts", "Namespace"} & scan.keys()
+
+
+def buildspec(project: str) -> dict[str, Any]:
+    """The buildspec of a CodeBuild project."""
+    (path,) = {
+        ROOT / properties["Source"]["BuildSpec"]
+        for template in repository_templates()
+        for _, properties in template.of_type("AWS::CodeBuild::Project")
+        if properties["Name"] == project
+    }
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("stack", "project", "role"),
+    [
+        (
+            "stackset-aws-backup-tagonrestore",
+            "AWSBackup-TestAndPackageTagOnRestore",
+            "organizations-aws-backup-tagonrestore-role",
+        ),
+        (
+            "stackset-aws-backup-member-accounts",
+            "AWSBackup-FindRoleStackSet",
+            "organizations-aws-backup-member-accounts-role",
+        ),
+    ],
+)
+def test_a_stack_set_waits_for_the_arn_that_its_own_execution_has_asked_for(
+    stack: str, project: str, role: str
+) -> None:
+    (build,) = [action for _, action in actions() if action["Configuration"].get("ProjectName") == project]
+    _, action = deployed()[stack]
+    overrides = json.loads(action["Configuration"]["ParameterOverrides"])
+    assert overrides["RoleStackSetArn"] == f"#{{{build['Namespace']}.ROLE_STACK_SET_ARN}}"
+    commands = buildspec(project)["phases"]["build"]["commands"]
+    assert commands[-1] == f"python -m buildspecs.stack_sets {role} && . .build/pipeline-variables.sh"
 
 
 def test_the_stack_set_bodies_are_extracted_below_deployment() -> None:
@@ -241,7 +282,10 @@ def test_roles_come_before_packages_and_packages_before_functions(earlier: str, 
 )
 def test_a_function_gets_the_package_that_its_own_execution_has_tested(stack: str, project: str) -> None:
     """Not what SSM holds by then: an execution behind it may have put an older value back."""
-    (build,) = [action for _, action in actions() if action["Configuration"].get("ProjectName") == project]
+    build = one(
+        (action for _, action in actions() if action["Configuration"].get("ProjectName") == project),
+        f"action of the pipeline with ProjectName {project}",
+    )
     _, action = deployed()[stack]
     overrides = json.loads(action["Configuration"]["ParameterOverrides"])
     assert overrides["TestedPackage"] == f"#{{{build['Namespace']}.PACKAGE}}"
@@ -254,7 +298,7 @@ def test_without_a_tested_package_the_recorded_one_is_deployed(
 ) -> None:
     template = load(ROOT / f"{HOME}/{stack}.yaml")
     resolver = Resolver(template, {"TestedPackage": tested, "TemplateKey": "key"})
-    ((name, _),) = template.of_type("AWS::Lambda::Function", "AWS::CloudFormation::StackSet")
+    name = template.only("AWS::Lambda::Function", "AWS::CloudFormation::StackSet")
     properties = resolver.properties(name)
     given = {item["ParameterKey"]: item["ParameterValue"] for item in properties.get("Parameters", [])}
     key = given["DeployedPackage"] if given else properties["Code"]["S3Key"]
@@ -294,13 +338,15 @@ def policy_properties(name: str) -> dict[str, Any]:
     template = load(ROOT / ORG_POLICY)
     resolver = Resolver(template)
     found = [resolver.properties(logical) for logical, _ in template.of_type("Custom::OrgPolicy")]
-    (properties,) = [item for item in found if item["PolicyName"] == name]
+    properties = one(
+        (item for item in found if item["PolicyName"] == name), f"PolicyName {name} in {ORG_POLICY}"
+    )
     content = properties["PolicyContent"]
     text = content if isinstance(content, str) else json.dumps(content)
     for variable in properties.get("Variables", []):
         for token, value in variable.items():
             text = text.replace(token, value)
-    return {**properties, "PolicyContent": assigned(json.loads(text))}
+    return Part(name, {**properties, "PolicyContent": assigned(json.loads(text))})
 
 
 def test_there_are_exactly_the_two_published_policies() -> None:

@@ -53,8 +53,6 @@ IMPORTS = {
     "aws-backup-codepipeline-kms-id": KEY.rpartition("/")[2],
     "aws-backup-s3-bucket-arn": BUCKET,
     "aws-backup-s3-bucket-name": BUCKET.rpartition(":")[2],
-    "stackset-aws-backup-member-accounts-role-id": "organizations-aws-backup-role:0a1b",
-    "stackset-aws-backup-tagonrestore-role-id": "organizations-aws-backup-role:0a1b",
 }
 
 
@@ -183,32 +181,7 @@ STACK_ROLE_EXTRAS = [
 STACKS = "arn:aws:cloudformation:us-east-2:222222222222:stack"
 INSTANCE = f"{STACKS}/StackSet-account-aws-backup-lambda-s3-bucket-0a1b/2c3d"
 EXECUTION_ROLE_EXTRAS = [
-    *(
-        Need(
-            f"cloudformation:{call}",
-            INSTANCE,
-            "AWS asks for every stack call; these keep one StackSet's stacks",
-        )
-        for call in (
-            "CancelUpdateStack",
-            "ContinueUpdateRollback",
-            "CreateChangeSet",
-            "CreateStack",
-            "DeleteChangeSet",
-            "DeleteStack",
-            "DescribeChangeSet",
-            "DescribeStackEvents",
-            "DescribeStackResource",
-            "DescribeStackResources",
-            "DescribeStacks",
-            "ExecuteChangeSet",
-            "GetTemplate",
-            "ListStackResources",
-            "TagResource",
-            "UntagResource",
-            "UpdateStack",
-        )
-    ),
+    Need("cloudformation:*", INSTANCE, "AWS asks for every call on the stacks (checks.py has the page)"),
     Need(
         "s3:GetObject",
         "arn:aws:s3:::cloudformation-owned/template",
@@ -315,6 +288,9 @@ STACK_CALLS = (
     "cloudformation:UpdateStack",
 )
 ARTIFACT_CALLS = ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
+# AWS re:Post counts the objects' tags among the minimum ("Access Denied errors in CodePipeline",
+# https://repost.aws/knowledge-center/codepipeline-access-denied-errors).
+ARTIFACT_TAG_CALLS = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging")
 BUCKET_CALLS = ("s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning")
 KEY_CALLS = (
     "kms:Decrypt",
@@ -331,7 +307,7 @@ def calls(actions: Iterable[str], arn: str, why: str) -> list[Need]:
 
 
 def pipeline_needs() -> Iterator[Need]:
-    yield from calls(ARTIFACT_CALLS, ARTIFACT, "artifacts")
+    yield from calls((*ARTIFACT_CALLS, *ARTIFACT_TAG_CALLS), ARTIFACT, "artifacts")
     yield from calls(BUCKET_CALLS, BUCKET, "artifact store")
     yield from calls(KEY_CALLS, KEY, "artifact store")
     for action in pipeline_actions():
@@ -419,13 +395,17 @@ BUILDS = {
         "aws-backup-backuporgpolicymanager",
     ),
 }
-REPORT = "codebuild/ValidateTemplates/aws-backup-codebuild-validate-templates.yaml"
+# The builds without a published name lie in one template.
+VALIDATE = "codebuild/ValidateTemplates/aws-backup-codebuild-validate-templates.yaml"
+DEPLOYMENT_ARTIFACT = f"{BUCKET}/backup-recovery-with/Deployment/0a1b2c3"
 # What the code of the builds may call: the client's method → the action that it takes.
 METHODS = {
     "get_caller_identity": None,  # needs no permission
     "get_parameters": "ssm:GetParameters",
     "describe_stacks": "cloudformation:DescribeStacks",
     "get_template": "cloudformation:GetTemplate",
+    "describe_stack_set": "cloudformation:DescribeStackSet",
+    "batch_get_projects": "codebuild:BatchGetProjects",
     "put_parameter": "ssm:PutParameter",
     "head_object": "s3:GetObject",
     "put_object": "s3:PutObject",
@@ -451,10 +431,21 @@ def common_needs(log_group: str) -> list[Need]:
     """Of every build."""
     return [
         *calls(("logs:CreateLogStream", "logs:PutLogEvents"), log_group, "the build's log"),
-        *calls(ARTIFACT_CALLS, ARTIFACT, "artifacts"),
-        *calls(("s3:GetBucketAcl", "s3:GetBucketLocation"), BUCKET, "artifacts"),
-        *calls(KEY_CALLS, KEY, "artifacts"),
+        *calls(("s3:GetObject", "s3:GetObjectVersion"), ARTIFACT, "the source"),
+        *calls(("s3:GetBucketAcl", "s3:GetBucketLocation"), BUCKET, "the source"),
+        Need("kms:Decrypt", KEY, "the source"),
     ]
+
+
+def role_stack_set_needs(name: str) -> list[Need]:
+    """Of a build that asks for the ARN of a role's StackSet."""
+    found = [
+        Need("organizations:ListDelegatedAdministrators", "*", "StackSets asks for it (DELEGATED_ADMIN)")
+    ]
+    for account in ("222222222222", "111111111111"):  # AWS does not document which account the ARN names
+        arn = f"arn:aws:cloudformation:us-east-1:{account}:stackset/organizations-aws-backup-{name}:0a1b"
+        found.append(Need("cloudformation:DescribeStackSet", arn, "its ARN"))
+    return found
 
 
 def build_needs(package: str | None, log_group: str) -> list[Need]:
@@ -469,7 +460,16 @@ def build_needs(package: str | None, log_group: str) -> list[Need]:
             found.append(Need("s3:ListBucket", bucket, "HeadObject answers 404 only to those who may list"))
         found += calls(("ssm:PutParameter",), f"{recorded}/deployed-package", "recorded last")
         found.append(Need("ssm:GetParameters", f"{PARAMETERS}/backup/target/regions", "where packages go"))
+        if package == "aws-backup-tagonrestore":
+            found += role_stack_set_needs("tagonrestore-role")
     else:
+        found.append(Need("s3:PutObject", DEPLOYMENT_ARTIFACT, "what it hands on"))
+        found += calls(KEY_CALLS, KEY, "what it hands on")
+        for action in pipeline_actions():
+            if provider(action) == "CodeBuild":
+                project = action["Configuration"]["ProjectName"]
+                arn = f"arn:aws:codebuild:us-east-1:222222222222:project/{project}"
+                found.append(Need("codebuild:BatchGetProjects", arn, "whether it exists"))
         owner = f"{STACK_ARNS}/aws-backup-ssm-targets/0a1b2c3d"
         found += calls(
             ("cloudformation:DescribeStacks", "cloudformation:GetTemplate"), owner, "what the stack has"
@@ -488,11 +488,47 @@ def test_a_builds_role_may_make_its_calls_and_no_others(project: str) -> None:
     assert surplus(granted, build_needs(package, log_group)) == []
 
 
-def test_the_report_s_role_may_read_stack_sets_and_no_more() -> None:
-    body, stack = template(REPORT), site("aws-backup-codebuild")
-    granted = statements(body, "RolloutRole", stack)
-    wanted = list(report_needs(Deployed(body, stack).arn("RolloutLogGroup")))
+def scan_needs(log_group: str) -> Iterable[Need]:
+    """Of the build that runs cfn-nag: what it brings with it is not pinned."""
+    return common_needs(log_group)
+
+
+def find_needs(log_group: str) -> Iterable[Need]:
+    """Of the build between the two StackSets of the member accounts."""
+    return [*common_needs(log_group), *role_stack_set_needs("member-accounts-role")]
+
+
+@pytest.mark.parametrize(
+    ("role", "log_group", "needed"),
+    [
+        ("ScanRole", "ScanLogGroup", scan_needs),
+        ("FindRole", "FindLogGroup", find_needs),
+        ("RolloutRole", "RolloutLogGroup", report_needs),
+    ],
+)
+def test_a_role_of_a_small_build_may_make_its_calls_and_no_others(
+    role: str, log_group: str, needed: Callable[[str], Iterable[Need]]
+) -> None:
+    body, stack = template(VALIDATE), site("aws-backup-codebuild")
+    granted = statements(body, role, stack)
+    wanted = list(needed(Deployed(body, stack).arn(log_group)))
     assert (missing(granted, wanted), surplus(granted, wanted)) == ([], [])
+
+
+def test_a_build_writes_into_no_folder_but_that_of_its_own_artifact() -> None:
+    """CodePipeline cuts names short: artifacts whose names begin alike would lie in one folder."""
+    pipeline = Deployed(template(f"{HOME}/aws-backup-codepipeline.yaml"), site("aws-backup-codepipeline"))
+    made = {
+        artifact["Name"]: action["Name"]
+        for action in pipeline_actions()
+        for artifact in action.get("OutputArtifacts", [])
+    }
+    folders = {name[:10] for name in made}
+    assert made == {"SourceArtifact": "Source", "DeploymentArtifact": "Static_Analysis"}
+    assert len(folders) == len(made)
+    beginning = f"{BUCKET}/{pipeline.properties('Pipeline')['Name'][:20]}"
+    assert ARTIFACT.startswith(f"{beginning}/{'SourceArtifact'[:10]}/")
+    assert DEPLOYMENT_ARTIFACT.startswith(f"{beginning}/{'DeploymentArtifact'[:10]}/")
 
 
 def test_the_builds_code_makes_no_call_that_the_table_does_not_have() -> None:
@@ -523,7 +559,9 @@ ROLES = {
     "StartRole": (f"{HOME}/aws-backup-codepipeline.yaml", "StartRole"),
     "BackupOrgPolicyManager": (f"{HOME}/aws-backup-backuporgpolicymanager-role.yaml", "Role"),
     **{project: (path, "Role") for project, (path, _) in BUILDS.items()},
-    "AWSBackup-ReportRollout": (REPORT, "RolloutRole"),
+    "AWSBackup-ScanTemplates": (VALIDATE, "ScanRole"),
+    "AWSBackup-FindRoleStackSet": (VALIDATE, "FindRole"),
+    "AWSBackup-ReportRollout": (VALIDATE, "RolloutRole"),
 }
 EVERY_ROLE = pytest.mark.parametrize(("path", "role"), ROLES.values(), ids=ROLES)
 

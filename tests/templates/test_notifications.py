@@ -1,4 +1,7 @@
-"""Failures of the pipeline are told to whom the two parameters name, and an encrypted topic takes them."""
+"""Failures of the pipeline are told to whom the two parameters name, and an encrypted topic takes them.
+
+So is what EventBridge could not hand over.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.templates.contract import HOME, PIPELINE
-from tests.templates.loading import ROOT, load
+from tests.templates.loading import ROOT, load, one
 from tests.templates.resolving import Resolver
 
 TEMPLATE = load(ROOT / f"{HOME}/aws-backup-codepipeline.yaml")
@@ -36,6 +39,7 @@ def test_only_who_is_named_is_told(
     assert made == created
     if targets is not None:
         assert [target["Arn"] for target in resolver.properties("FailureRule")["Targets"]] == targets
+    assert resolver.properties("UndeliveredAlarm")["AlarmActions"] == (targets or [])
 
 
 def test_a_failed_execution_of_this_pipeline_is_what_is_told() -> None:
@@ -48,8 +52,8 @@ def test_a_failed_execution_of_this_pipeline_is_what_is_told() -> None:
     assert Resolver(TEMPLATE).properties("Pipeline")["Name"] == PIPELINE
 
 
-def test_eventbridge_may_publish_to_the_topic_and_use_its_key() -> None:
-    """Without the key's statement EventBridge delivers nothing to an encrypted topic, and says so nowhere."""
+def test_rules_and_alarms_may_publish_to_the_topic_and_use_its_key() -> None:
+    """Without the key's statement nothing is delivered to an encrypted topic."""
     resolver = Resolver(TEMPLATE, EMAIL)
     assert resolver.properties("FailureTopic")["KmsMasterKeyId"] == (
         "${ImportValue:aws-backup-codepipeline-kms-id}"
@@ -61,7 +65,7 @@ def test_eventbridge_may_publish_to_the_topic_and_use_its_key() -> None:
     assert use["Effect"] == "Allow"
     assert set(use["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
     for each in (publish, use):
-        assert each["Principal"] == {"Service": "events.amazonaws.com"}
+        assert each["Principal"] == {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
         # Another account's rules are refused; AWS does not say that the key is always sent.
         assert each["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": "${AWS::AccountId}"}}
 
@@ -91,5 +95,4 @@ def test_a_value_that_tells_nobody_is_refused(parameter: str, value: str, accept
 
 def statement(sid: str) -> Any:
     policy = Resolver(KEY).properties("Key")["KeyPolicy"]
-    (found,) = [each for each in policy["Statement"] if each.get("Sid") == sid]
-    return found
+    return one((each for each in policy["Statement"] if each.get("Sid") == sid), f"Sid {sid} in {KEY.path}")

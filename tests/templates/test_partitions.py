@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -11,6 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from botocore.loaders import Loader
+from botocore.regions import EndpointResolver
 
 from buildspecs.lint import RUN_CFN_LINT
 from tests.templates.loading import ROOT, repository_templates
@@ -72,9 +75,44 @@ def test_a_type_that_a_partition_does_not_have_would_be_found(region: str, tmp_p
     assert "E3006" in findings(region, template)
 
 
-def test_the_partitions_are_those_that_the_readme_speaks_of() -> None:
+def readme_says() -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.split("## Partitions and regions\n")[1].split("\n## ")[0]
+    return readme.split("## Partitions and regions\n")[1].split("\n## ")[0]
+
+
+def test_the_partitions_are_those_that_the_readme_speaks_of() -> None:
     for partition, region in MAIN_REGIONS.items():
-        assert f"`{partition}`" in section
-        assert region in section
+        assert f"`{partition}`" in readme_says()
+        assert region in readme_says()
+
+
+# The Regions in which the AWS SDK knows a service, without the reader's own configuration.
+SDK = EndpointResolver(Loader().load_data("endpoints"))
+
+
+def regions_without(kind: str) -> set[str]:
+    """The Regions of the partition `aws` whose registry, as cfn-lint has it, lacks the resource type."""
+    providers = (files("cfnlint") / "data" / "schemas" / "providers").iterdir()
+    held = {Path(provider.name).stem for provider in providers} & set(SDK.get_available_endpoints("ec2"))
+    return {region for region in held if kind not in types_in(region)}
+
+
+def test_the_readme_counts_the_regions_without_codecommit_and_codebuild() -> None:
+    without_repository = regions_without("AWS::CodeCommit::Repository")
+    without_build = regions_without("AWS::CodeBuild::Project")
+    assert (len(without_repository), len(without_build)) == (14, 3)
+    assert "In 14 newer Regions CodeCommit, in three of them CodeBuild as well (such as ca-west-1)" in (
+        readme_says()
+    )
+    assert {"ca-west-1"} < without_build < without_repository
+
+
+@pytest.mark.parametrize("service", ["CodePipeline", "CodeBuild", "CodeCommit"])
+def test_where_the_sdk_knows_no_service_of_the_pipeline_the_readme_says_so(service: str) -> None:
+    without = {
+        partition
+        for partition, region in MAIN_REGIONS.items()
+        if region not in SDK.get_available_endpoints(service.lower(), partition)
+    }
+    said = re.findall(r"^\| `([\w-]+)` .*The AWS SDK knows no ([\w, ]+) there", readme_says(), re.MULTILINE)
+    assert without == {partition for partition, services in said if service in services}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.templates.contract import CENTRAL, HOME, MEMBER
-from tests.templates.loading import ROOT, load
+from tests.templates.loading import ROOT, Template, load, repository_templates
 from tests.templates.policies import Request, decide
 from tests.templates.resolving import Resolver
 
@@ -33,14 +33,16 @@ def service_linked(account: str) -> str:
 def resolved(path: str, account: str, kind: str, key: str, **given: str) -> Any:
     """The policy document of the template's only resource of that type, as it is in that account."""
     template = load(ROOT / path)
-    pseudo = {
+    return Resolver(template, given, pseudo(account)).properties(template.only(kind))[key]
+
+
+def pseudo(account: str) -> dict[str, str]:
+    return {
         "AWS::Partition": "aws",
         "AWS::AccountId": account,
         "AWS::Region": "us-east-1",
         "AWS::URLSuffix": "amazonaws.com",
     }
-    ((name, _),) = template.of_type(kind)
-    return Resolver(template, given, pseudo).properties(name)[key]
 
 
 def central_key(**given: str) -> Any:
@@ -93,12 +95,18 @@ CENTRAL_KEY = [
     (service_linked(MEMBER_ID), "kms:DescribeKey", INSIDE, "Allow"),
     (service_linked(MEMBER_ID), "kms:CreateGrant", INSIDE | VIA_EC2 | FOR_AWS, "Allow"),
     (service_linked(MEMBER_ID), "kms:CreateGrant", INSIDE | VIA_EC2 | NOT_FOR_AWS, ""),
+    (service_linked(MEMBER_ID), "kms:ListGrants", INSIDE | VIA_EC2, "Allow"),
+    (service_linked(MEMBER_ID), "kms:RevokeGrant", INSIDE | VIA_EC2, ""),
+    (service_linked(STRANGER), "kms:ListGrants", VIA_EC2, ""),
+    (role(MEMBER_ID), "kms:ListGrants", INSIDE | VIA_BACKUP, ""),
     (service_linked(MEMBER_ID), "kms:Decrypt", INSIDE | VIA_EC2, ""),
     (service_linked(STRANGER), "kms:ReEncryptFrom", VIA_EC2, ""),
     (role(MEMBER_ID, "AWSServiceRoleForBackup"), "kms:ReEncryptFrom", INSIDE | VIA_EC2, ""),
     # the central account itself
     (service_linked(CENTRAL_ID), "kms:GenerateDataKeyWithoutPlaintext", INSIDE | VIA_EC2, "Allow"),
     (service_linked(CENTRAL_ID), "kms:CreateGrant", INSIDE | VIA_EC2 | FOR_AWS, "Allow"),
+    (service_linked(CENTRAL_ID), "kms:ListGrants", INSIDE | VIA_EC2, "Allow"),
+    (CENTRAL_ROLE, "kms:ListGrants", INSIDE, "Allow"),
     (CENTRAL_ROLE, "kms:Decrypt", INSIDE | VIA_EC2, "Allow"),
     (role(CENTRAL_ID), "kms:Decrypt", INSIDE | VIA_BACKUP, "Allow"),
     (role(CENTRAL_ID), "kms:Decrypt", INSIDE, ""),
@@ -113,6 +121,8 @@ MEMBER_KEY = [
     (BACKUP_ROLE, "kms:CreateGrant", NOT_FOR_AWS, ""),
     (service_linked(MEMBER_ID), "kms:GenerateDataKeyWithoutPlaintext", VIA_EC2, "Allow"),
     (service_linked(MEMBER_ID), "kms:CreateGrant", VIA_EC2 | FOR_AWS, "Allow"),
+    (service_linked(MEMBER_ID), "kms:ListGrants", VIA_EC2, "Allow"),
+    (BACKUP_ROLE, "kms:ListGrants", {}, "Allow"),
     (role(MEMBER_ID), "kms:Decrypt", VIA_BACKUP, "Allow"),
     (role(MEMBER_ID, "stacksets-exec-0a1b"), "kms:CreateGrant", VIA_BACKUP | FOR_AWS, "Allow"),
     (role(MEMBER_ID, "stacksets-exec-0a1b"), "kms:RetireGrant", VIA_BACKUP, "Allow"),
@@ -124,6 +134,10 @@ MEMBER_KEY = [
     # on the way to the central vault and back
     (service_linked(CENTRAL_ID), "kms:ReEncryptFrom", INSIDE | VIA_EC2, "Allow"),
     (service_linked(CENTRAL_ID), "kms:CreateGrant", INSIDE | VIA_EC2 | FOR_AWS, "Allow"),
+    (service_linked(CENTRAL_ID), "kms:ListGrants", INSIDE | VIA_EC2, "Allow"),
+    (service_linked(CENTRAL_ID), "kms:RevokeGrant", INSIDE | VIA_EC2, ""),
+    (CENTRAL_ROLE, "kms:ListGrants", INSIDE | VIA_BACKUP, ""),
+    (service_linked(OTHER_ID), "kms:ListGrants", INSIDE | VIA_EC2, ""),
     (service_linked(CENTRAL_ID), "kms:Decrypt", INSIDE | VIA_EC2, ""),
     (CENTRAL_ROLE, "kms:GenerateDataKey", INSIDE | VIA_BACKUP, "Allow"),
     (CENTRAL_ROLE, "kms:CreateGrant", INSIDE | VIA_BACKUP | FOR_AWS, "Allow"),
@@ -145,6 +159,31 @@ def test_the_central_key(who: str, action: str, context: dict[str, str], decisio
 @pytest.mark.parametrize(("who", "action", "context", "decision"), MEMBER_KEY)
 def test_the_member_key(who: str, action: str, context: dict[str, str], decision: str) -> None:
     assert decide(member_key(), Request(who, action, context=context)) == decision
+
+
+KEYS = [
+    (template, name) for template in repository_templates() for name, _ in template.of_type("AWS::KMS::Key")
+]
+ACCOUNTS = {"central": CENTRAL_ID, "home": HOME_ID, "member": MEMBER_ID}
+
+
+@pytest.mark.parametrize(("template", "name"), KEYS, ids=[template.path for template, _ in KEYS])
+@pytest.mark.parametrize("administrator", ["", "security/key-administrator"])
+def test_every_key_is_deleted_after_30_days_at_the_earliest(
+    template: Template, name: str, administrator: str
+) -> None:
+    """Without a number of days KMS takes 30, and need not send its condition key."""
+    account = ACCOUNTS[template.account]
+    given = {
+        "pOrganizationId": ORGANIZATION,
+        "CentralBackupVaultArn": CENTRAL_VAULT,
+        "KeyAdministratorRoleName": administrator,
+    }
+    policy = Resolver(template, given, pseudo(account)).properties(name)["KeyPolicy"]
+    for who in (role(account, administrator or "Engineer"), f"arn:aws:iam::{account}:root"):
+        for days, decision in (("7", "Deny"), ("29", "Deny"), ("30", "Allow"), (None, "Allow")):
+            chosen = {} if days is None else {"kms:ScheduleKeyDeletionPendingWindowInDays": days}
+            assert decide(policy, Request(who, "kms:ScheduleKeyDeletion", context=chosen)) == decision
 
 
 @pytest.mark.parametrize("key", [central_key, member_key], ids=["central", "member"])

@@ -43,6 +43,7 @@ BUCKET = "${ImportValue:aws-backup-s3-bucket-arn}"
 PACKAGES = f"arn:aws:s3:::lambda-deployment-bucket-{HOME_ID}-us-east-2"
 SSM = f"arn:aws:ssm:us-east-1:{HOME_ID}:parameter"
 CODEPIPELINE = f"{HOME}/aws-backup-codepipeline.yaml"
+UNDELIVERED = "${UndeliveredQueue.Arn}"
 
 
 def source(arn: str, account: str = HOME_ID) -> dict[str, str]:
@@ -56,6 +57,10 @@ def iam(name: str, account: str = HOME_ID) -> str:
 def stack_set(name: str) -> str:
     """A delegated administrator's StackSets lie in the management account."""
     return f"arn:aws:cloudformation:us-east-1:{MANAGEMENT_ID}:stackset/{name}:0a1b"
+
+
+def stack(name: str) -> str:
+    return f"arn:aws:cloudformation:us-east-2:{HOME_ID}:stack/{name}/0a1b"
 
 
 def passed_to(service: str) -> dict[str, str]:
@@ -78,44 +83,74 @@ def build(project: str) -> list[tuple[str, str, str, Mapping[str, str], str]]:
     ]
 
 
-def building(*more: tuple[str, str, str, Mapping[str, str], str]) -> list[Any]:
-    """What every build may do, and what none may."""
+TAG, MANAGER = "aws-backup-tagonrestore", "aws-backup-backuporgpolicymanager"
+ARTIFACTS = f"{BUCKET}/backup-recovery-with"  # CodePipeline's folders: 20 characters, and 10 of the artifact
+SOURCE_ARTIFACT, DEPLOYMENT_ARTIFACT = f"{ARTIFACTS}/SourceArti/1", f"{ARTIFACTS}/Deployment/1"
+# Whatever a build could write that somebody deploys or reads.
+WRITES: Mapping[str, tuple[str, str]] = {
+    "the source artifact": ("s3:PutObject", SOURCE_ARTIFACT),
+    "the deployment artifact": ("s3:PutObject", DEPLOYMENT_ARTIFACT),
+    "the deployed templates": ("s3:PutObject", f"{BUCKET}/deployment/0123456789abcdef/x.yaml"),
+    "the repository's archive": ("s3:PutObject", f"{BUCKET}/aws-backup-solution.zip"),
+    f"packages of {TAG}": ("s3:PutObject", f"{PACKAGES}/{TAG}-0123456789abcdef.zip"),
+    f"packages of {MANAGER}": ("s3:PutObject", f"{PACKAGES}/{MANAGER}-0123456789abcdef.zip"),
+    f"parameters of {TAG}": ("ssm:PutParameter", f"{SSM}/backup/lambda/{TAG}/deployed-hash"),
+    f"parameters of {MANAGER}": ("ssm:PutParameter", f"{SSM}/backup/lambda/{MANAGER}/deployed-package"),
+    "the targets": ("ssm:PutParameter", f"{SSM}/backup/target/organizational-units"),
+}
+
+
+def building(log: str, *written: str) -> list[Any]:
+    """What every build may do, and what none may; of all that can be written, only what is named here."""
+    assert set(written) <= set(WRITES)
+    recorded = f"{SSM}/backup/lambda/{TAG}/deployed-hash"
     return [
-        (SELF, "s3:GetObject", f"{BUCKET}/backup-recovery-with/Source/1", {}, "Allow"),
-        (SELF, "s3:PutObject", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, ""),
-        (SELF, "s3:DeleteObject", f"{BUCKET}/backup-recovery-with/Source/1", {}, ""),
+        *(
+            (SELF, action, resource, {}, "Allow" if name in written else "")
+            for name, (action, resource) in WRITES.items()
+        ),
+        (SELF, "s3:GetObject", SOURCE_ARTIFACT, {}, "Allow"),
+        (SELF, "s3:GetObject", DEPLOYMENT_ARTIFACT, {}, ""),
+        (SELF, "s3:DeleteObject", SOURCE_ARTIFACT, {}, ""),
+        (SELF, "s3:PutBucketPolicy", BUCKET, {}, ""),
+        (SELF, "s3:PutBucketPolicy", PACKAGES, {}, ""),
+        (SELF, "logs:PutLogEvents", f"${{{log}.Arn}}", {}, "Allow"),
+        (SELF, "logs:PutLogEvents", f"arn:aws:logs:us-east-1:{HOME_ID}:log-group:another", {}, ""),
+        (SELF, "logs:DeleteLogStream", f"${{{log}.Arn}}", {}, ""),
         (SELF, "kms:Decrypt", KEY, {}, "Allow"),
         (SELF, "kms:Decrypt", f"arn:aws:kms:us-east-1:{HOME_ID}:key/another", {}, ""),
-        (
-            SELF,
-            "ssm:GetParameters",
-            f"{SSM}/backup/lambda/aws-backup-tagonrestore/deployed-hash",
-            {},
-            "Allow",
-        ),
+        (SELF, "kms:GenerateDataKey", KEY, {}, "Allow" if "the deployment artifact" in written else ""),
         (SELF, "ssm:GetParameters", f"{SSM}/application/password", {}, ""),
+        (SELF, "ssm:GetParameters", recorded, {}, "Allow" if written else ""),
+        (SELF, "ssm:DeleteParameter", recorded, {}, ""),
         (SELF, "iam:PassRole", iam("CloudFormationRole"), passed_to("cloudformation"), ""),
+        (SELF, ASSUME, iam("CloudFormationRole"), {}, ""),
         (SELF, "cloudformation:UpdateStack", "*", {}, ""),
-        *more,
+        (SELF, "codebuild:StartBuild", f"arn:aws:codebuild:us-east-1:{HOME_ID}:project/AWSBackup-X", {}, ""),
+        (SELF, "codepipeline:PutJobSuccessResult", "*", {}, ""),
     ]
 
 
-def packaging(function: str, other: str) -> list[Any]:
+def packaging(function: str) -> list[Any]:
     """A packaging build publishes its own function only."""
-    name = f"{SSM}/backup/lambda"
-    return building(
+    return [
+        *building("LogGroup", f"packages of {function}", f"parameters of {function}"),
         (SELF, "ssm:GetParameters", f"{SSM}/backup/target/regions", {}, "Allow"),
-        (SELF, "s3:PutObject", f"{PACKAGES}/{function}-0123456789abcdef.zip", {}, "Allow"),
-        (SELF, "s3:PutObject", f"{PACKAGES}/{other}-0123456789abcdef.zip", {}, ""),
         (SELF, "s3:DeleteObject", f"{PACKAGES}/{function}-0123456789abcdef.zip", {}, ""),
-        (SELF, "s3:PutBucketPolicy", PACKAGES, {}, ""),
-        (SELF, "ssm:PutParameter", f"{name}/{function}/deployed-hash", {}, "Allow"),
-        (SELF, "ssm:PutParameter", f"{name}/{other}/deployed-hash", {}, ""),
-        (SELF, "ssm:PutParameter", f"{SSM}/backup/target/organizational-units", {}, ""),
-    )
+    ]
 
 
-TAG, MANAGER = "aws-backup-tagonrestore", "aws-backup-backuporgpolicymanager"
+def describing(name: str, other: str) -> list[Any]:
+    """A build that asks for the ARN of one StackSet, and reads no other."""
+    return [
+        (SELF, "cloudformation:DescribeStackSet", stack_set(f"organizations-aws-backup-{name}"), {}, "Allow"),
+        (SELF, "cloudformation:DescribeStackSet", stack_set(f"organizations-aws-backup-{other}"), {}, ""),
+        (SELF, "cloudformation:UpdateStackSet", stack_set(f"organizations-aws-backup-{name}"), {}, ""),
+        (SELF, "organizations:ListDelegatedAdministrators", "*", {}, "Allow"),
+        (SELF, "organizations:DescribeOrganization", "*", {}, ""),
+    ]
+
+
 CODEBUILD = "codebuild/{0}/aws-backup-codebuild-{1}.yaml"
 VALIDATE = CODEBUILD.format("ValidateTemplates", "validate-templates")
 PACKAGE_TAG = CODEBUILD.format("TestAndPackageTagOnRestore", "test-package-tagonrestore")
@@ -161,6 +196,9 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
     ],
     (f"{HOME}/aws-cloudformation-stackset-admin-role.yaml", "Role", "trust"): [
         ("cloudformation.amazonaws.com", ASSUME, "*", source(STACK_SETS), "Allow"),
+        # In a Region that is disabled by default StackSets comes as that Region's principal.
+        ("cloudformation.eu-south-2.amazonaws.com", ASSUME, "*", source(STACK_SETS), "Allow"),
+        ("cloudformation.eu-south-2.amazonaws.com", ASSUME, "*", source(STACK_SETS, STRANGER), ""),
         ("cloudformation.amazonaws.com", ASSUME, "*", source(STACK_SETS, STRANGER), ""),
         (
             "cloudformation.amazonaws.com",
@@ -185,6 +223,24 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         ("cloudformation.amazonaws.com", ASSUME, "*", OURS, ""),
     ],
     (f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", "Role", "permissions"): [
+        (
+            SELF,
+            "cloudformation:UpdateStack",
+            stack("StackSet-account-aws-backup-lambda-s3-bucket-1"),
+            {},
+            "Allow",
+        ),
+        (
+            SELF,
+            "cloudformation:SetStackPolicy",
+            stack("StackSet-account-aws-backup-lambda-s3-bucket-1"),
+            {},
+            "Allow",
+        ),
+        (SELF, "cloudformation:UpdateStack", stack("StackSet-account-application-1"), {}, ""),
+        (SELF, "cloudformation:DeleteStack", stack("aws-backup-codepipeline"), {}, ""),
+        (SELF, "cloudformation:CreateStackSet", "*", {}, ""),
+        (SELF, "cloudformation:DeleteStackSet", STACK_SETS, {}, ""),
         (SELF, "s3:PutBucketPolicy", PACKAGES, {}, "Allow"),
         (SELF, "s3:PutBucketPolicy", "arn:aws:s3:::application", {}, ""),
         (SELF, "s3:PutObject", f"{PACKAGES}/{TAG}-0123456789abcdef.zip", {}, ""),
@@ -223,17 +279,21 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         "Role",
         "permissions",
     ): [
-        (
-            SELF,
-            "organizations:CreatePolicy",
-            organizations("policy/o-1/backup_policy/p-1"),
-            {"organizations:PolicyType": "BACKUP_POLICY"},
-            "Allow",
+        # The editions of the reference differ: a policy, or no resource.
+        *(
+            (
+                SELF,
+                "organizations:CreatePolicy",
+                resource,
+                {"organizations:PolicyType": "BACKUP_POLICY"},
+                "Allow",
+            )
+            for resource in ("*", organizations("policy/o-1/backup_policy/p-1"))
         ),
         (
             SELF,
             "organizations:CreatePolicy",
-            organizations("policy/o-1/service_control_policy/p-1"),
+            "*",
             {"organizations:PolicyType": "SERVICE_CONTROL_POLICY"},
             "",
         ),
@@ -261,7 +321,8 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE), "Allow"),
         ("codepipeline.amazonaws.com", ASSUME, "*", {}, "Allow"),
         ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE, STRANGER), ""),
-        ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE + "-2"), ""),
+        ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE + "/Stage/Action"), "Allow"),
+        ("codepipeline.amazonaws.com", ASSUME, "*", source(PIPELINE.replace(":backup", ":my-backup")), ""),
         (role(HOME_ID), ASSUME, "*", OURS, ""),
     ],
     (CODEPIPELINE, "CodePipelineManageStepsRole", "permissions"): [
@@ -300,6 +361,8 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         ),
         (SELF, "s3:PutObject", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, "Allow"),
         (SELF, "s3:DeleteObject", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, ""),
+        (SELF, "s3:PutObjectTagging", f"{BUCKET}/backup-recovery-with/Source/1", {}, "Allow"),
+        (SELF, "s3:PutObjectTagging", f"{BUCKET}/deployment/0123456789abcdef/x.yaml", {}, ""),
         (SELF, "s3:GetObject", "arn:aws:s3:::application/x", {}, ""),
         (SELF, "ssm:PutParameter", f"{SSM}/backup/bucket", {}, ""),
         (SELF, "codecommit:GitPush", "${ImportValue:aws-backup-codecommit-arn}", {}, ""),
@@ -345,26 +408,73 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         ("events.amazonaws.com", "sns:Publish", "${FailureTopic}", {}, "Allow"),
         ("events.amazonaws.com", "sns:Publish", "${FailureTopic}", THEIRS, ""),
         ("events.amazonaws.com", "sns:Subscribe", "${FailureTopic}", OURS, ""),
+        ("cloudwatch.amazonaws.com", "sns:Publish", "${FailureTopic}", OURS, "Allow"),
+        ("cloudwatch.amazonaws.com", "sns:Publish", "${FailureTopic}", THEIRS, ""),
         (role(STRANGER), "sns:Publish", "${FailureTopic}", {}, ""),
         (role(STRANGER), "sns:Subscribe", "${FailureTopic}", {}, ""),
     ],
+    (CODEPIPELINE, "UndeliveredQueuePolicy", "policy"): [
+        ("events.amazonaws.com", "sqs:SendMessage", UNDELIVERED, TLS | source("${StartRule.Arn}"), "Allow"),
+        ("events.amazonaws.com", "sqs:SendMessage", UNDELIVERED, TLS | source("${FailureRule.Arn}"), "Allow"),
+        ("events.amazonaws.com", "sqs:SendMessage", UNDELIVERED, NO_TLS | source("${StartRule.Arn}"), "Deny"),
+        ("events.amazonaws.com", "sqs:SendMessage", UNDELIVERED, TLS | source("${OtherRule.Arn}"), ""),
+        ("events.amazonaws.com", "sqs:SendMessage", UNDELIVERED, TLS, ""),
+        ("events.amazonaws.com", "sqs:ReceiveMessage", UNDELIVERED, TLS | source("${StartRule.Arn}"), ""),
+        (role(STRANGER), "sqs:SendMessage", UNDELIVERED, TLS, ""),
+        (role(HOME_ID), "sqs:ReceiveMessage", UNDELIVERED, NO_TLS, "Deny"),
+    ],
+    (VALIDATE, "Role", "trust"): build("ValidateTemplates"),
+    (VALIDATE, "Role", "permissions"): [
+        *building("LogGroup", "the deployment artifact"),
+        (SELF, "ssm:GetParameters", f"{SSM}/backup/target/regions", {}, ""),
+        (
+            SELF,
+            "codebuild:BatchGetProjects",
+            f"arn:aws:codebuild:us-east-1:{HOME_ID}:project/AWSBackup-ScanTemplates",
+            {},
+            "Allow",
+        ),
+        (
+            SELF,
+            "codebuild:BatchGetProjects",
+            f"arn:aws:codebuild:us-east-1:{HOME_ID}:project/application",
+            {},
+            "",
+        ),
+    ],
+    # What cfn-nag brings with it is not pinned: the build passes or fails, and no more.
+    (VALIDATE, "ScanRole", "trust"): build("ScanTemplates"),
+    (VALIDATE, "ScanRole", "permissions"): [
+        *building("ScanLogGroup"),
+        (
+            SELF,
+            "cloudformation:DescribeStacks",
+            f"arn:aws:cloudformation:us-east-1:{HOME_ID}:stack/x/1",
+            {},
+            "",
+        ),
+        (SELF, "cloudformation:DescribeStackSet", stack_set("organizations-aws-backup-x"), {}, ""),
+        (SELF, "organizations:ListDelegatedAdministrators", "*", {}, ""),
+    ],
+    (VALIDATE, "FindRole", "trust"): build("FindRoleStackSet"),
+    (VALIDATE, "FindRole", "permissions"): [
+        *building("FindLogGroup"),
+        *describing("member-accounts-role", "tagonrestore-role"),
+    ],
     (VALIDATE, "RolloutRole", "trust"): build("ReportRollout"),
     (VALIDATE, "RolloutRole", "permissions"): [
-        *(row for row in building() if not row[1].startswith("ssm:")),
+        *building("RolloutLogGroup"),
         (SELF, "cloudformation:ListStackInstances", stack_set("organizations-aws-backup-x"), {}, "Allow"),
         (SELF, "cloudformation:ListStackInstances", stack_set("guardrails"), {}, ""),
         (SELF, "cloudformation:UpdateStackSet", stack_set("organizations-aws-backup-x"), {}, ""),
-        (SELF, "ssm:GetParameters", f"{SSM}/backup/target/regions", {}, ""),
     ],
-    (VALIDATE, "Role", "trust"): build("ValidateTemplates"),
-    (VALIDATE, "Role", "permissions"): building(
-        (SELF, "ssm:PutParameter", f"{SSM}/backup/bucket", {}, ""),
-        (SELF, "s3:PutObject", f"{PACKAGES}/{TAG}-0123456789abcdef.zip", {}, ""),
-    ),
     (PACKAGE_TAG, "Role", "trust"): build("TestAndPackageTagOnRestore"),
-    (PACKAGE_TAG, "Role", "permissions"): packaging(TAG, MANAGER),
+    (PACKAGE_TAG, "Role", "permissions"): [
+        *packaging(TAG),
+        *describing("tagonrestore-role", "member-accounts-role"),
+    ],
     (PACKAGE_MANAGER, "Role", "trust"): build("TestAndPackageBackupOrgPolicyManager"),
-    (PACKAGE_MANAGER, "Role", "permissions"): packaging(MANAGER, TAG),
+    (PACKAGE_MANAGER, "Role", "permissions"): packaging(MANAGER),
     (f"{HOME}/aws-backup-s3-bucket.yaml", "BucketPolicy", "policy"): [
         (role(HOME_ID), "s3:GetObject", "${Bucket.Arn}/x", NO_TLS, "Deny"),
         (role(HOME_ID), "s3:ListBucket", "${Bucket.Arn}", NO_TLS, "Deny"),

@@ -7,15 +7,18 @@ not in them fails, and so does a line of theirs that no role has any more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
 import pytest
 
-from tests.templates.contract import CENTRAL, MEMBER
+from buildspecs.targets import opt_in_regions
+from tests.templates.contract import CENTRAL, HOME, MEMBER
 from tests.templates.loading import ROOT, load, repository_templates
 from tests.templates.permissions import Deployed, Need, matches, statements
+from tests.templates.resolving import Resolver
 from tests.templates.test_deploying_roles import (
     BUCKET,
     PARAMETERS,
@@ -39,11 +42,20 @@ NONE = "the actions support no resource, or none that is known before the call"
 ARTIFACTS = {
     f"{BUCKET}/backup-recovery-with*": "CodePipeline writes below 20 characters of the pipeline's name"
 }
+SOURCE = {f"{BUCKET}/backup-recovery-with/SourceArti/*": "CodePipeline draws the artifact's name"}
+DEPLOYMENT = {f"{BUCKET}/backup-recovery-with/Deployment/*": "CodePipeline draws the artifact's name"}
+
+
+def described(name: str) -> dict[str, dict[str, str]]:
+    return {
+        "DescribeRoleStackSet": {f"{CFN}:us-east-1:*:stackset/organizations-aws-backup-{name}:*": ANYWHERE},
+        "FindDelegatedAdministrators": {"*": NONE},
+    }
 
 
 def packaging(package: str) -> dict[str, dict[str, str]]:
     return {
-        "Artifacts": ARTIFACTS,
+        "SourceArtifact": SOURCE,
         "FindPackages": {f"{PACKAGES}-*": MANY},
         "Packages": {f"{PACKAGES}-*/{package}-*.zip": "the hash is in the name"},
         "ReadTargets": {f"{PARAMETERS}/backup/*": MANY},
@@ -59,6 +71,10 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "PipelineRules": {f"arn:aws:events:us-east-1:{HOME_ID}:rule/aws-backup-codepipeline-*": DRAWN},
         "FailureTopic": {f"arn:aws:sns:us-east-1:{HOME_ID}:aws-backup-codepipeline-*": DRAWN},
         "Parameters": {f"{PARAMETERS}/backup/*": MANY},
+        "UndeliveredQueue": {f"arn:aws:sqs:us-east-1:{HOME_ID}:aws-backup-codepipeline-*": DRAWN},
+        "UndeliveredAlarm": {
+            f"arn:aws:cloudwatch:us-east-1:{HOME_ID}:alarm:aws-backup-codepipeline-*": DRAWN
+        },
         "StackSets": {
             f"{HERE}:stackset/account-aws-backup-*": "StackSets draws the end of the id",
             f"{CFN}:*:{HOME_ID}:stackset-target/account-aws-backup-*": "the guide writes any region",
@@ -111,14 +127,23 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         },
     },
     "AWSBackup-ValidateTemplates": {
-        "Artifacts": ARTIFACTS,
+        "SourceArtifact": SOURCE,
+        "DeploymentArtifact": DEPLOYMENT,
+        "FindProjects": {
+            f"arn:aws:codebuild:us-east-1:{HOME_ID}:project/AWSBackup-*": "also those that are missing"
+        },
         "ReadRecorded": {f"{PARAMETERS}/backup/lambda/*": "both packages"},
         "ReadOwner": {f"{HERE}:stack/aws-backup-ssm-targets/*": DRAWN},
     },
-    "AWSBackup-TestAndPackageTagOnRestore": packaging("aws-backup-tagonrestore"),
+    "AWSBackup-ScanTemplates": {"SourceArtifact": SOURCE},
+    "AWSBackup-FindRoleStackSet": {"SourceArtifact": SOURCE, **described("member-accounts-role")},
+    "AWSBackup-TestAndPackageTagOnRestore": {
+        **packaging("aws-backup-tagonrestore"),
+        **described("tagonrestore-role"),
+    },
     "AWSBackup-TestAndPackageBackupOrgPolicyManager": packaging("aws-backup-backuporgpolicymanager"),
     "AWSBackup-ReportRollout": {
-        "Artifacts": ARTIFACTS,
+        "SourceArtifact": SOURCE,
         "ReadStackSets": {
             f"{HERE}:stackset/account-aws-backup-*": "StackSets draws the end of the id",
             f"{CFN}:us-east-1:*:stackset/organizations-aws-backup-*": ANYWHERE,
@@ -161,7 +186,12 @@ TRUST: Mapping[str, Mapping[str, Any]] = {
         "Condition": {"StringEqualsIfExists": {"aws:SourceAccount": HOME_ID}},
     },
     "StackSetAdministrationRole": {
-        "Principal": {"Service": "cloudformation.amazonaws.com"},
+        "Principal": {
+            "Service": [
+                "cloudformation.amazonaws.com",
+                *(f"cloudformation.{region}.amazonaws.com" for region in sorted(opt_in_regions())),
+            ]
+        },
         "Condition": {
             "StringEquals": {"aws:SourceAccount": HOME_ID},
             "ArnLike": {"aws:SourceArn": f"{CFN}:*:{HOME_ID}:stackset/*"},
@@ -177,8 +207,8 @@ TRUST: Mapping[str, Mapping[str, Any]] = {
         "Principal": {"Service": "codepipeline.amazonaws.com"},
         "Condition": {
             "StringEqualsIfExists": {"aws:SourceAccount": HOME_ID},
-            "ArnEqualsIfExists": {
-                "aws:SourceArn": f"arn:aws:codepipeline:us-east-1:{HOME_ID}:backup-recovery-with-aws-backup"
+            "ArnLikeIfExists": {
+                "aws:SourceArn": f"arn:aws:codepipeline:us-east-1:{HOME_ID}:backup-recovery-with-aws-backup*"
             },
         },
     },
@@ -293,6 +323,21 @@ def _listed(value: Any) -> list[Any]:
 def test_nobody_else_may_assume_a_role(name: str) -> None:
     (statement,) = properties(name)["AssumeRolePolicyDocument"]["Statement"]
     assert statement == {"Effect": "Allow", "Action": "sts:AssumeRole", **{**TRUST, **TRUST_ELSEWHERE}[name]}
+
+
+@pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
+def test_no_region_is_disabled_by_default_in_another_partition(partition: str) -> None:
+    """IAM refuses a service principal that it does not know."""
+    role = template(f"{HOME}/aws-cloudformation-stackset-admin-role.yaml")
+    resolved = Resolver(role, pseudo={"AWS::Partition": partition}).properties("Role")
+    (statement,) = resolved["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "cloudformation.amazonaws.com"}
+
+
+@pytest.mark.parametrize("name", [*ROLES, *ELSEWHERE])
+def test_a_trust_policy_fits_into_iams_quota(name: str) -> None:
+    """2,048 characters without white space, unless the account has asked for more."""
+    assert len(json.dumps(properties(name)["AssumeRolePolicyDocument"], separators=(",", ":"))) <= 2_048
 
 
 @pytest.mark.parametrize("name", ["CentralBackupRole", "MemberBackupRole"])

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tag_on_restore.taggers import TAGGERS, Describes, Tagger
+from tag_on_restore.taggers import TAGGERS, Tagger
+
+from tests.templates.loading import Part, plain
+from tests.templates.service_authorization import named
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "member-account"
 # Actions beside the table: jobs and recovery points, the function's log and its failures.
@@ -26,9 +29,10 @@ Loader.add_multi_constructor("!", lambda loader, _suffix, node: node.value)
 
 
 def statements() -> dict[str, dict[str, Any]]:
-    template = yaml.load((TEMPLATES / "aws-backup-tagonrestore-role.yaml").read_text(), Loader)  # noqa: S506
+    name = "aws-backup-tagonrestore-role.yaml"
+    template = plain(yaml.load((TEMPLATES / name).read_text(), Loader), name)  # noqa: S506
     (policy,) = template["Resources"]["Role"]["Properties"]["Policies"]
-    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+    return Part(f"{name}: Role", {each["Sid"]: each for each in policy["PolicyDocument"]["Statement"]})
 
 
 def as_set(value: str | list[str]) -> set[str]:
@@ -38,6 +42,12 @@ def as_set(value: str | list[str]) -> set[str]:
 def action(tagger: Tagger, operation: str) -> str:
     """The IAM action of a boto3 method: list_tags_for_resource is ListTagsForResource."""
     return f"{tagger.service}:{''.join(part.capitalize() for part in operation.split('_'))}"
+
+
+def takes_a_resource(tagger: Tagger) -> bool:
+    """Whether IAM knows a resource for the call that reads."""
+    (facts,) = named(action(tagger, tagger.reads.operation)).values()
+    return not facts.takes_no_resource
 
 
 def arns(tagger: Tagger) -> set[str]:
@@ -53,7 +63,7 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def test_reads_are_exactly_those_of_the_table() -> None:
-    listing = [tagger for tagger in TAGGERS if not isinstance(tagger.reads, Describes)]
+    listing = list(filter(takes_a_resource, TAGGERS))
     statement = statements()["ReadTags"]
     assert as_set(statement["Action"]) == {action(tagger, tagger.reads.operation) for tagger in listing}
     assert as_set(statement["Resource"]) == set().union(*map(arns, listing))
@@ -67,9 +77,7 @@ def test_writes_are_exactly_those_of_the_table() -> None:
 
 
 def test_what_iam_cannot_scope_is_exactly_what_the_table_needs() -> None:
-    described = {
-        action(tagger, tagger.reads.operation) for tagger in TAGGERS if isinstance(tagger.reads, Describes)
-    }
+    described = {action(tagger, tagger.reads.operation) for tagger in TAGGERS if not takes_a_resource(tagger)}
     extra = {name for tagger in TAGGERS for name in tagger.also_needs}
     assert as_set(statements()["Describe"]["Action"]) == described | extra
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.checks import CHECKS, SET_CHECKS, Check, SetCheck
+from tests.templates.checks import CHECKS, SET_CHECKS, Check, SetCheck, ascii_only
 from tests.templates.contract import TEMPLATES
-from tests.templates.loading import ROOT, repository_templates
+from tests.templates.loading import ROOT, documents, repository_templates
 
 REGIONS = ("us-east-1", "us-east-2")
 
@@ -22,6 +22,11 @@ def test_every_template_of_the_contract_is_there() -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_no_template_has_a_finding(check: Check) -> None:
     assert [str(finding) for template in repository_templates() for finding in check(template)] == []
+
+
+def test_policies_and_tags_are_ascii_like_the_templates() -> None:
+    assert len(documents()) == 5
+    assert [str(finding) for document in documents() for finding in ascii_only(document)] == []
 
 
 @pytest.mark.parametrize("check", SET_CHECKS, ids=lambda check: check.__name__)

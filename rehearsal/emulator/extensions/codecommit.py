@@ -1,7 +1,8 @@
 """CodeCommit: a repository that CloudFormation fills from a zip in S3; ministack does not have the service.
 
 AWS unpacks the zip of AWS::CodeCommit::Repository Code.S3 into one commit on the branch (default main) when
-the repository is created and never reads it again.
+the repository is created and never reads it again. It refuses one with an empty file, as it is told of in
+https://github.com/aws/aws-cdk/issues/19012; AWS's documents do not say so.
 
 Emulated: exactly that; CreateCommit on that branch, with its refusals and the event "CodeCommit Repository
 State Change" that EventBridge gets; GetRepository, ListRepositories, GetBranch, ListBranches, GetFolder and
@@ -66,6 +67,7 @@ def _create(_logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[
 
 
 def _unpack(repository: dict[str, Any], archive: bytes) -> None:
+    name = repository["metadata"]["repositoryName"]
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as packed:
             for entry in packed.infolist():
@@ -73,8 +75,9 @@ def _unpack(repository: dict[str, Any], archive: bytes) -> None:
                     repository["files"][entry.filename] = packed.read(entry)
                     repository["modes"][entry.filename] = entry.external_attr
     except zipfile.BadZipFile:
-        name = repository["metadata"]["repositoryName"]
         raise ValueError(f"the code of repository {name} is not a zip archive") from None
+    if empty := sorted(path for path, content in repository["files"].items() if not content):
+        raise ValueError(f"the code of repository {name} has empty files: {', '.join(empty)}")
 
 
 def _attributes(metadata: dict[str, Any]) -> dict[str, Any]:

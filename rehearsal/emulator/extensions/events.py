@@ -21,7 +21,7 @@ import json
 from typing import Any
 
 from rehearsal.emulator import hooks
-from rehearsal.emulator.extensions import base, iam, pipeline_executions, service_roles
+from rehearsal.emulator.extensions import base, iam, pipeline_executions, rules, service_roles
 from rehearsal.emulator.extensions.functions import DELIVERY_ACTIONS
 
 _SERVICE = "events.amazonaws.com"
@@ -39,6 +39,7 @@ def _check_targets() -> None:
     def invoke_target(
         target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
     ) -> None:
+        rules.sent_on(rule)
         source = rule.get("Arn") or hooks.eventbridge._rule_arn(
             rule["Name"], rule.get("EventBusName", "default")
         )

@@ -7,7 +7,8 @@ standard error.
 
 Emulated: reading the package across accounts under the bucket policy; the list of runtimes; the role must be
 assumable by Lambda and allowed to write to the function's failure target; DeadLetterConfig; log records of
-any level reach CloudWatch Logs and the control operation `function-log`.
+any level reach CloudWatch Logs and the control operation `function-log`; a handler that is not in the package
+fails the invocation by name, in the answer and in the log ("Troubleshoot invocation issues in Lambda").
 
 Lenient: the function runs on this
 machine's Python and processor whatever the runtime and architecture say, finds this machine's installed
@@ -48,6 +49,7 @@ def install() -> None:
     hooks.lambda_runtime._PYTHON_WORKER_SCRIPT = (
         services.RESOLVER + _ROOT_LOGGER + hooks.lambda_runtime._PYTHON_WORKER_SCRIPT
     )
+    _name_missing_handlers()
     _check_created_functions()
     _check_destinations()
     _answer_code_errors()
@@ -82,6 +84,30 @@ def check_failure_target(role: str, target: str | None) -> None:
         raise CodeError(
             f"The function's execution role {role} does not have permissions to call {action} on {target}"
         )
+
+
+def _name_missing_handlers() -> None:
+    """ministack answers with Python's own words and logs nothing, as if the function had not been started."""
+    invoke = hooks.lambda_runtime.Worker.invoke
+
+    def invoke_named(worker: Any, *arguments: Any, **more: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = invoke(worker, *arguments, **more)
+        except RuntimeError as failure:
+            reason = why_not_loaded(worker.config["Handler"], str(failure))
+            return {"status": "error", "error": reason, "trace": f"[ERROR] {reason}"}
+        return answer
+
+    hooks.lambda_runtime.Worker.invoke = invoke_named
+
+
+def why_not_loaded(handler: str, failure: str) -> str:
+    """What AWS says of a handler that cannot be loaded, given what ministack says of it; pure."""
+    module, _, function = handler.rpartition(".")
+    reason = failure.removeprefix("Worker init failed: ")
+    if reason.endswith(f"has no attribute '{function}'"):
+        return f"Runtime.HandlerNotFound: Handler '{function}' missing on module '{module}'"
+    return f"Runtime.ImportModuleError: Unable to import module '{module}': {reason}"
 
 
 def _check_created_functions() -> None:

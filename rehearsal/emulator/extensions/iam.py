@@ -82,7 +82,8 @@ def _checks(action: str, resources: tuple[str, ...], context: dict[str, Any]) ->
     """
     yield from ((action, resource) for resource in resources)
     if action == "organizations:CreatePolicy" and "aws:TagKeys" in context:
-        yield "organizations:TagResource", resources[0]
+        kind = str(context.get("organizations:policytype", ""))
+        yield "organizations:TagResource", organizations.new_policy_arn(kind)
 
 
 def _record(refused: Any, action: str, resource: str) -> None:
@@ -234,13 +235,15 @@ _ORGANIZATIONS_RESOURCES = (
 
 
 def _organizations(request: Request) -> Iterable[str]:
-    """The policies, targets and parents that a request names; without any of them the resource is `*`."""
+    """The policies, targets and parents that a request names; without any of them the resource is `*`.
+
+    So it is for CreatePolicy, of which the editions of the reference differ ("policy" or none): a role that
+    is allowed it on `*` is right under both.
+    """
     body = request.json
-    if request.target == "CreatePolicy":
-        yield organizations.new_policy_arn(str(body.get("Type", "")))
     found = [str(body[name]) for name in _ORGANIZATIONS_RESOURCES if body.get(name)]
-    yield from (_organizations_arn(identifier) for identifier in found)
-    if not found and request.target != "CreatePolicy":
+    yield from map(_organizations_arn, found)
+    if not found:
         yield "*"
 
 

@@ -6,6 +6,7 @@ from rehearsal.emulator.extensions import (
     base,
     closed_accounts,
     cloudformation,
+    codebuild,
     codecommit,
     codepipeline,
     events,
@@ -14,6 +15,7 @@ from rehearsal.emulator.extensions import (
     organizations,
     pipeline_executions,
     pipeline_jobs,
+    rules,
     service_roles,
     services,
     stackset_api,
@@ -29,12 +31,14 @@ def install(configuration: Configuration) -> None:
     organizations.install(configuration)
     closed_accounts.install()
     service_roles.install()
+    codebuild.install()
     codecommit.install()
     codepipeline.install()
     pipeline_executions.install()
     pipeline_jobs.install()
     functions.install()
     events.install()
+    rules.install()
     backup.install()
     services.install()
     stacksets.install()

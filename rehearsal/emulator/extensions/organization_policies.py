@@ -34,7 +34,6 @@ _RULE = {
     "recovery_point_tags",
     "scan_actions",
     "schedule_expression",
-    "schedule_expression_timezone",
     "start_backup_window_minutes",
     "target_backup_vault_name",
     "target_logically_air_gapped_backup_vault_arn",

@@ -1,4 +1,4 @@
-"""Roles that AWS services assume: CodePipeline, CodeBuild and the like.
+"""Roles that AWS services assume: CodePipeline, CodeBuild and the like, and AWS Backup's service-linked role.
 
 AWS lets a service assume a role if the role's trust policy names the service and its conditions hold; the
 confused deputy keys aws:SourceAccount and aws:SourceArn are set by the service. ministack's own trust check
@@ -6,7 +6,15 @@ lets any account root through wherever a service is named, so it can't tell; her
 evaluated for the service alone, and the session that comes out is held to the role's identity policies like
 any other.
 
-Not emulated: session policies of a service, and service-linked roles.
+A service-linked role is made once, by CreateServiceLinkedRole; a second request is refused with InvalidInput
+(https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html). The words of that and
+of the refusal for a service without such a role are known from public reports. ministack answers the second
+request with a code that AWS does not have there, and makes a role for any word that it is given.
+
+Not emulated: session policies of a service; service-linked roles of services other than AWS Backup; that AWS
+Backup makes its role by itself at the first backup or at the setup of cross-account backup, which creating a
+vault does not do
+(https://docs.aws.amazon.com/aws-backup/latest/devguide/using-service-linked-roles-AWSServiceRoleForBackup.html).
 """
 
 import secrets
@@ -22,11 +30,14 @@ from rehearsal.emulator.extensions.base import Answer
 # Services that document no aws:SourceAccount for the roles they assume: a trust that demands one fails on
 # AWS.
 _NO_SOURCE_KEYS = ("lambda.amazonaws.com",)
+# Service → its service-linked role.
+_SERVICE_LINKED_ROLES = {"backup.amazonaws.com": "AWSServiceRoleForBackup"}
 
 
 def install() -> None:
     control.register("assume-role-as-service", assume_role_as_service)
     _record_refused_assumptions()
+    _refuse_second_service_linked_roles()
 
 
 def trusts_service(role_arn: str, service: str, source: str | None = None) -> str | None:
@@ -97,6 +108,35 @@ def _record_refused_assumptions() -> None:
         return answer
 
     hooks.sts.handle_request = handle_request
+
+
+def _refuse_second_service_linked_roles() -> None:
+    ministacks_own = hooks.iam.handle_request
+
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: Any
+    ) -> Answer:
+        request = urllib.parse.parse_qs(body.decode(errors="replace"))
+        refused = None
+        if request.get("Action") == ["CreateServiceLinkedRole"]:
+            refused = _service_linked_refusal(request.get("AWSServiceName", [""])[0])
+        answer: Answer = refused or await ministacks_own(method, path, headers, body, query)
+        return answer
+
+    hooks.iam.handle_request = handle_request
+
+
+def _service_linked_refusal(service: str) -> Answer | None:
+    """AWS's answer when no service-linked role can be made for a service, or None when one can."""
+    name = _SERVICE_LINKED_ROLES.get(service)
+    refused: Answer | None = None
+    if name is None:
+        message = f"Cannot find Service Linked Role template for {service}"
+        refused = hooks.iam._error(403, "AccessDenied", message, ns="iam")
+    elif hooks.iam._roles.get_scoped(base.account(), None, name):
+        message = f"Service role name {name} has been taken in this account, please try a different suffix."
+        refused = hooks.iam._error(400, "InvalidInput", message, ns="iam")
+    return refused
 
 
 def _source_of(role: str, service: str) -> str | None:

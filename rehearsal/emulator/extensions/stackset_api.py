@@ -6,8 +6,13 @@ decides which sets are seen: SELF those with SELF_MANAGED permissions (in the ma
 DELEGATED_ADMIN those with SERVICE_MANAGED permissions. ActivateOrganizationsAccess,
 DeactivateOrganizationsAccess and DescribeOrganizationsAccess stand for trusted access.
 
-Not emulated: the
-calls that change a stack set.
+The StackSetARN that DescribeStackSet returns to a delegated administrator names the management account:
+"StackSets with service-managed permissions are created in the management account, including StackSets that
+are created by delegated administrators" (CloudFormation API Reference, CreateStackSet, CallAs). Which account
+the ARN names, and on which account's ARN the call is authorized, AWS does not document: that the first is the
+management account is a conclusion, and the second is here the caller's (iam.py).
+
+Not emulated: the calls that change a stack set.
 """
 
 import datetime

@@ -88,7 +88,6 @@ class Function:
     """The deployed function: invoke it, see what CloudFormation is answered."""
 
     aws: fakes.FakeAws
-    struck: bool = False
     sent: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -101,9 +100,9 @@ class Function:
     def organization(self) -> fakes.FakeOrganization:
         return self.aws.organizations[MANAGEMENT]
 
-    def invoke(self, request: dict[str, Any], fault: fakes.Fault | None = None) -> dict[str, Any] | None:
+    def invoke(self, request: dict[str, Any], *faults: fakes.Fault) -> dict[str, Any] | None:
         """The one answer to this request; None if the process was killed before it answered."""
-        self._new_process(fault)
+        self._new_process(faults)
         before = len(self.sent)
         killed = False
         try:
@@ -134,10 +133,10 @@ class Function:
             invoked_function_arn="arn:aws:lambda:us-east-1:222222222222:function:BackupOrgPolicyManager",
         )
 
-    def _new_process(self, fault: fakes.Fault | None) -> None:
+    def _new_process(self, faults: tuple[fakes.Fault, ...]) -> None:
         clock = self.aws.clock
         clock.now, clock.slept[:] = 0.0, []
-        self.aws.start(fault)
+        self.aws.start(*faults)
 
 
 def _received(sent: dict[str, Any]) -> dict[str, Any]:

@@ -116,11 +116,8 @@ class FakeOrganization:
         self._check_content(given["Content"], given.get("Description", ""))
         if given["Type"] != "BACKUP_POLICY":
             raise Refusal("AccessDeniedException")
-        tags = {tag["Key"]: tag["Value"] for tag in given.get("Tags", [])}
-        if any(not re.fullmatch(r"[\w\s.:/=+\-@]{1,256}", text) for pair in tags.items() for text in pair):
-            raise Refusal("InvalidInputException")
         policy = self.add(
-            given["Name"], content=given["Content"], description=given["Description"], tags=tags
+            given["Name"], content=given["Content"], description=given["Description"], tags=self._tags(given)
         )
         return {"Policy": self._document(policy)}
 
@@ -177,6 +174,12 @@ class FakeOrganization:
         tags = self.policies[given["ResourceId"]].tags
         return self._paged("Tags", [{"Key": key, "Value": value} for key, value in tags.items()], given)
 
+    def tag_resource(self, given: dict[str, Any]) -> dict[str, Any]:
+        if given["ResourceId"] not in self.policies:
+            raise Refusal("TargetNotFoundException")
+        self.policies[given["ResourceId"]].tags |= self._tags(given)
+        return {}
+
     # -- effective policies ------------------------------------------------------------------------------
 
     def list_accounts_with_invalid_effective_policy(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -218,6 +221,12 @@ class FakeOrganization:
         if policy.type != "BACKUP_POLICY" and self.role_is_limited:
             raise Refusal("AccessDeniedException")  # the role's condition organizations:PolicyType
         return policy
+
+    def _tags(self, given: dict[str, Any]) -> dict[str, str]:
+        tags = {tag["Key"]: tag["Value"] for tag in given.get("Tags", [])}
+        if any(not re.fullmatch(r"[\w\s.:/=+\-@]{1,256}", text) for pair in tags.items() for text in pair):
+            raise Refusal("InvalidInputException")
+        return tags
 
     def _target(self, target: str) -> str:
         if not re.fullmatch(TARGET_ID, target):
@@ -294,21 +303,20 @@ class FakeAws:
     clock: Clock
     organizations: dict[str, FakeOrganization]
     objects: dict[tuple[str, str, str | None], bytes] = field(default_factory=dict)
-    fault: Fault | None = None
+    faults: tuple[Fault, ...] = ()
     limit: TwoPerSecond | None = None
     latency: float = 0.05
     after_call: Callable[[], None] = lambda: None
     calls: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     job_results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    _stuck: str | None = None
-    _then: str = ""
+    _stuck: dict[str, str] = field(default_factory=dict)
 
-    def start(self, fault: Fault | None) -> None:
+    def start(self, *faults: Fault) -> None:
         """A new invocation begins: the clock is at 0 again, nothing has been called."""
         self.calls.clear()
         self.errors.clear()
-        self.fault, self._stuck, self._then = fault, None, ""
+        self.faults, self._stuck = faults, {}
         if self.limit:
             self.limit = TwoPerSecond(self.clock)
 
@@ -327,8 +335,7 @@ class FakeAws:
         index = len(self.calls)
         self.calls.append(operation)
         self.clock.now += self.latency
-        hit = self.fault is not None and self.fault.at == index
-        kind = self.fault.kind if self.fault and hit else ""
+        kind = next((fault.kind for fault in self.faults if fault.at == index), "")
         try:
             self._refuse(kind, operation)
             status, body = 200, self._answer(service, operation, request)
@@ -338,17 +345,17 @@ class FakeAws:
         self.after_call()
         first, _, then = kind.partition(", then ")
         if then:
-            self._stuck, self._then = operation, then
+            self._stuck[operation] = then
         self._disturb(first, request)
         return AWSResponse(request.url, status, {}, _Raw(body))
 
     def _refuse(self, kind: str, operation: str) -> None:
         """Errors of the service, before the call has any effect."""
         if kind in LASTING:
-            self._stuck, self._then = operation, kind
-        if self._stuck == operation:
+            self._stuck[operation] = kind
+        if operation in self._stuck:
             denied = "AccessDenied" if operation == "AssumeRole" else "AccessDeniedException"
-            raise Refusal(denied if self._then == "denied" else "TooManyRequestsException")
+            raise Refusal(denied if self._stuck[operation] == "denied" else "TooManyRequestsException")
         if kind == "throttled once":
             raise Refusal("TooManyRequestsException")
         if kind == "concurrent modification":

@@ -49,6 +49,20 @@ def test_of_many_faults_every_property_is_named() -> None:
     assert "no plan" in str(error)
 
 
+def test_a_fault_with_a_long_path_keeps_its_place_and_what_is_wrong() -> None:
+    vault = "arn:aws:backup:us-east-1:111122223333:backup-vault:AWSBackupSolutionCentralVault"
+    place = f"PolicyContent.plans.OrgBackupPlanDaily.rules.{'OrgDailyBackupRule' * 8}.copy_actions.{vault}"
+    missing = Fault(place, "no target_backup_vault_arn")
+    reason = InvalidRequestError([missing, Fault("ChildPolicy", "must be true")]).reason()
+    assert reason.startswith("PolicyContent.plans.OrgBackupPlanDaily.rules.")
+    assert reason.endswith(f"{vault}: no target_backup_vault_arn; 1 more in the log (ChildPolicy)")
+    assert InvalidRequestError([missing]).reason().endswith(f"{vault}: no target_backup_vault_arn")
+
+
+def test_a_name_that_is_taken_is_no_reason_to_delete_anything() -> None:
+    assert "delete" not in str(NameTakenError("daily", "p-12345678", "belongs to somebody")).lower()
+
+
 def test_an_error_of_aws_says_what_to_do() -> None:
     error = CallFailedError("AttachPolicy p-1 ou-1", "TargetNotFoundException", "No such target.")
     assert str(error) == (

@@ -1,4 +1,4 @@
-"""Every kind of fault at every AWS call of every operation.
+"""Every kind of fault at every AWS call of every operation, and a sample of all pairs of faults.
 
 Five invariants hold whatever happens:
 a  while a working policy exists, none of its unchanged targets is ever without it;
@@ -10,12 +10,14 @@ e  the same request again, or CloudFormation's rollback, ends in the right state
 
 import copy
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 import pytest
 from backup_org_policy_manager.request import Owner
+
+from tests.generated import examples
 
 from .conftest import (
     MANAGEMENT,
@@ -53,11 +55,19 @@ VERIFICATION = {
 
 @dataclass(frozen=True)
 class Operation:
-    """A request, from properties `old` (None: there is no policy yet) to `new` (None: delete)."""
+    """A request, from properties `old` (None: there is no policy yet) to `new` (None: delete).
+
+    untagged:    the policy was made by the first release, whose policies have no tags
+    is_rollback: CloudFormation takes back an Update from `new` to `old`, which had succeeded or was refused
+    leftover:    an earlier Create of the same resource left its policy, unattached
+    """
 
     old: dict[str, Any] | None
     new: dict[str, Any] | None
     deleted_by_hand: bool = False
+    untagged: bool = False
+    is_rollback: bool = False
+    leftover: bool = False
     page: int = 20
 
     def request(self, policy_id: str | None) -> dict[str, Any]:
@@ -69,8 +79,10 @@ class Operation:
         return event("Update", self.new, OldResourceProperties=self.old, PhysicalResourceId=policy_id)
 
 
+MOVED = properties(OrgManagementAccount=OTHER_MANAGEMENT)
 OPERATIONS = {
     "create": Operation(None, properties()),
+    "create over a leftover": Operation(None, properties(), leftover=True),
     "change the content": Operation(properties(), properties(PolicyContent=plan(days="30"))),
     "change the content to an object in S3": Operation(
         properties(), properties(PolicyContent={"S3": {"PolicyBucket": "bucket", "PolicyKey": "key"}})
@@ -79,12 +91,24 @@ OPERATIONS = {
     "change content and targets": Operation(
         properties(), properties(PolicyContent=plan(days="30"), PolicyTargets=[OU_2, OU_3])
     ),
+    "change an untagged policy": Operation(
+        properties(), properties(PolicyContent=plan(days="30"), PolicyTargets=[OU_2, OU_3]), untagged=True
+    ),
     "change nothing": Operation(properties(), properties()),
     "rename": Operation(properties(), properties(PolicyName="nightly")),
-    "move to another organization": Operation(
-        properties(), properties(OrgManagementAccount=OTHER_MANAGEMENT)
+    "move to another organization": Operation(properties(), MOVED),
+    "move an untagged policy": Operation(properties(), MOVED, untagged=True),
+    "roll back a move": Operation(MOVED, properties(), is_rollback=True),
+    "roll back the move of an untagged policy": Operation(
+        MOVED, properties(), is_rollback=True, untagged=True
+    ),
+    "roll back another type of an untagged policy": Operation(
+        properties(PolicyType="TAG_POLICY"), properties(), is_rollback=True, untagged=True
     ),
     "create again what was deleted by hand": Operation(properties(), properties(), deleted_by_hand=True),
+    "create again under another name": Operation(
+        properties(), properties(PolicyName="nightly"), deleted_by_hand=True
+    ),
     "delete": Operation(properties(), None),
     "delete over several pages": Operation(properties(), None, page=1),
 }
@@ -93,133 +117,218 @@ OPERATIONS = {
 @pytest.mark.parametrize("kind", HEALS + FAILS)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_call_may_fail(function: Function, name: str, kind: str) -> None:
-    operation = OPERATIONS[name]
-    # Two minutes instead of fifteen: being throttled for ever then takes 20 calls and not 150.
-    function.aws.clock.limit = 120
-    state, policy_id = _start(function, operation)
-    for at in _every_call(function):
-        _case(function, operation, copy.deepcopy(state), policy_id, Fault(kind, at))
+    story = Story(function, OPERATIONS[name])
+    at = 0
+    while story.run(Fault(kind, at)):
+        at += 1
 
 
-def _case(
-    function: Function,
-    operation: Operation,
-    state: dict[str, FakeOrganization],
-    policy_id: str | None,
-    fault: Fault,
-) -> None:
-    function.aws.organizations = copy.deepcopy(state)
-    uncovered = _watch(function, operation, policy_id)
-    answer = function.invoke(operation.request(policy_id), fault)
-    calls = list(function.aws.calls)
-    label = f"{fault.kind} at call {fault.at} of {calls}: {answer and answer['Reason']}"
-
-    assert not uncovered, f"a: {label}"
-    _assert_others_unchanged(function, state, label)
-    if fault.kind in HEALS or (calls[fault.at : fault.at + 1] and calls[fault.at] in VERIFICATION):
-        assert (answer is None) == (fault.kind == "killed"), label
-        assert answer is None or answer["Status"] == "SUCCESS", label
-    _assert_honest(function, operation, state, policy_id, answer, label)
-    after = copy.deepcopy(function.aws.organizations)
-
-    repeated = function.invoke(operation.request(policy_id))
-    assert repeated, label
-    assert repeated["Status"] == "SUCCESS", f"e: again after {label}: {repeated['Reason']}"
-    _assert_as_wanted(function, operation.new, repeated, f"e: again after {label}")
-    assert not uncovered, f"a: again after {label}"
-    _assert_others_unchanged(function, state, label)
-
-    if operation.new is not None and (answer or operation.old):
-        function.aws.organizations = after
-        _roll_back(function, operation, policy_id, answer, f"e: rollback after {label}")
-        assert not uncovered, f"a: rollback after {label}"
-        _assert_others_unchanged(function, state, label)
+# The second fault strikes at one of the next calls, retries included. Nothing follows these as a first one.
+GAPS = range(1, 5)
+PAIRS_OF_KINDS = [
+    (first, second)
+    for first in HEALS + FAILS
+    if first not in {"killed", "time out"}
+    for second in HEALS + FAILS
+]
 
 
-def _roll_back(
-    function: Function,
-    operation: Operation,
-    policy_id: str | None,
-    answer: dict[str, Any] | None,
-    label: str,
-) -> None:
-    """What CloudFormation sends when the stack operation fails: this resource's answer decides the id."""
-    succeeded = answer is not None and answer["Status"] == "SUCCESS"
-    if operation.old is None:
-        assert answer
-        deleted = function.invoke(
-            event("Delete", operation.new or {}, PhysicalResourceId=answer["PhysicalResourceId"])
-        )
-        assert deleted, label
-        assert deleted["Status"] == "SUCCESS", label
-        assert not _ours(function), label
-        return
-    current = answer["PhysicalResourceId"] if answer and succeeded else policy_id
-    back = event(
-        "Update",
-        operation.old,
-        OldResourceProperties=operation.new,
-        PhysicalResourceId=current,
-        RequestId="request-Rollback",
+def pairs(calls: int, offset: int, number: int) -> list[tuple[Fault, Fault]]:
+    """A sample of all pairs: case by case the next two calls together with the next two kinds.
+
+    The numbers of pairs of calls and of kinds have nothing in common, so that new combinations come up until
+    every pair of calls has met every pair of kinds. The offset begins each operation at other kinds.
+    """
+    places = [(at, at + gap) for at in range(calls) for gap in GAPS]
+    step = 1 + len(PAIRS_OF_KINDS) // 2
+    while gcd(step, len(PAIRS_OF_KINDS)) > 1:
+        step += 1
+    sample = []
+    for case in range(number):
+        at, then = places[case % len(places)]
+        first, second = PAIRS_OF_KINDS[(offset + case * step + case // len(places)) % len(PAIRS_OF_KINDS)]
+        sample.append((Fault(first, at), Fault(second, then)))
+    return sample
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_two_faults_in_one_request(function: Function, name: str) -> None:
+    story = Story(function, OPERATIONS[name])
+    offset = 7 * list(OPERATIONS).index(name)
+    sample = pairs(story.calls(), offset, examples(thorough=400).max_examples // 4)
+    both_struck = [story.run(*faults) for faults in sample]
+    assert sum(both_struck) > len(sample) / 3
+
+
+def test_the_sample_has_every_pair_of_calls_and_of_kinds() -> None:
+    samples = [pairs(7, 7 * index, 100) for index in range(len(OPERATIONS))]
+    for sample in samples:
+        assert {(first.at, second.at) for first, second in sample} == {
+            (at, at + gap) for at in range(7) for gap in GAPS
+        }
+    assert {(first.kind, second.kind) for sample in samples for first, second in sample} == set(
+        PAIRS_OF_KINDS
     )
-    restored = function.invoke(back)
-    assert restored, label
-    assert restored["Status"] == "SUCCESS", f"{label}: {restored['Reason']}"
-    if restored["PhysicalResourceId"] != current:
-        # CloudFormation's clean-up deletes what the resource no longer refers to.
-        function.invoke(event("Delete", operation.new or {}, PhysicalResourceId=current))
-    _assert_as_wanted(function, operation.old, restored, label, and_nothing_else=True)
 
 
-def _assert_honest(
-    function: Function,
-    operation: Operation,
-    state: dict[str, FakeOrganization],
-    policy_id: str | None,
-    answer: dict[str, Any] | None,
-    label: str,
-) -> None:
-    """SUCCESS means as requested; "put back" and "nothing was changed" mean as before."""
-    if answer is None:
-        return
-    if answer["Status"] == "FAILED" and operation.old:
-        assert answer["PhysicalResourceId"] == policy_id, f"CloudFormation would delete it: {label}"
-    if answer["Status"] == "SUCCESS":
-        _assert_as_wanted(function, operation.new, answer, f"d: {label}")
-    elif operation.new is not None and "not put back" not in answer["Reason"]:
-        assert _facts(function.aws.organizations) == _facts(state), f"d: {label}"
+class Story:
+    """One operation from one state of the organizations, again and again with other faults."""
+
+    def __init__(self, function: Function, operation: Operation) -> None:
+        # Two minutes instead of fifteen: being throttled for ever then takes 20 calls and not 150.
+        function.aws.clock.limit = 120
+        self._function, self._operation = function, operation
+        self._state, self._policy_id, self._known = _start(function, operation)
+
+    def calls(self) -> int:
+        """The number of calls without any fault."""
+        self.run()
+        self._function.aws.organizations = copy.deepcopy(self._state)
+        self._function.invoke(self._operation.request(self._policy_id))
+        return len(self._function.aws.calls)
+
+    def run(self, *faults: Fault) -> bool:
+        """False if the run had no call for the last fault to strike."""
+        function, operation, state, policy_id = (
+            self._function,
+            self._operation,
+            self._state,
+            self._policy_id,
+        )
+        function.aws.organizations = copy.deepcopy(state)
+        uncovered = _watch(function, operation, policy_id)
+        answer = function.invoke(operation.request(policy_id), *faults)
+        calls = list(function.aws.calls)
+        label = f"{faults} in {calls}: {answer and answer['Reason']}"
+        struck = [fault for fault in faults if fault.at < len(calls)]
+
+        assert not uncovered, f"a: {label}"
+        self._assert_others_unchanged(label)
+        if all(fault.kind in HEALS or calls[fault.at] in VERIFICATION for fault in struck):
+            assert (answer is None) == any(fault.kind == "killed" for fault in struck), label
+            assert answer is None or answer["Status"] == "SUCCESS", label
+        self._assert_honest(answer, label)
+        after = copy.deepcopy(function.aws.organizations)
+
+        repeated = function.invoke(operation.request(policy_id))
+        assert repeated, label
+        assert repeated["Status"] == "SUCCESS", f"e: again after {label}: {repeated['Reason']}"
+        if operation.is_rollback and repeated["PhysicalResourceId"] != policy_id:
+            self._delete(policy_id, operation.old)
+        self._assert_as_wanted(operation.new, repeated, f"e: again after {label}")
+        assert not uncovered, f"a: again after {label}"
+        self._assert_others_unchanged(label)
+
+        if operation.new is not None and not operation.is_rollback and (answer or operation.old):
+            function.aws.organizations = after
+            self._roll_back(answer, f"e: rollback after {label}")
+            assert not uncovered, f"a: rollback after {label}"
+            self._assert_others_unchanged(label)
+        return len(struck) == len(faults) > 0
+
+    def _roll_back(self, answer: dict[str, Any] | None, label: str) -> None:
+        """What CloudFormation sends when the stack operation fails: this resource's answer decides the id."""
+        operation = self._operation
+        succeeded = answer is not None and answer["Status"] == "SUCCESS"
+        if operation.old is None:
+            assert answer
+            deleted = self._delete(answer["PhysicalResourceId"], operation.new)
+            assert deleted["Status"] == "SUCCESS", label
+            left = self._ours().values()
+            assert not left or (operation.leftover and [policy.targets for policy in left] == [[]]), label
+            return
+        current = answer["PhysicalResourceId"] if answer and succeeded else self._policy_id
+        back = event(
+            "Update",
+            operation.old,
+            OldResourceProperties=operation.new,
+            PhysicalResourceId=current,
+            RequestId="request-Rollback",
+        )
+        restored = self._function.invoke(back)
+        assert restored, label
+        assert restored["Status"] == "SUCCESS", f"{label}: {restored['Reason']}"
+        if restored["PhysicalResourceId"] != current:
+            # CloudFormation's clean-up deletes what the resource no longer refers to.
+            self._delete(current, operation.new)
+        self._assert_as_wanted(operation.old, restored, label, and_nothing_else=True)
+
+    def _delete(self, policy_id: str | None, given: dict[str, Any] | None) -> dict[str, Any]:
+        answer = self._function.invoke(event("Delete", given or {}, PhysicalResourceId=policy_id))
+        assert answer
+        return answer
+
+    def _assert_honest(self, answer: dict[str, Any] | None, label: str) -> None:
+        """SUCCESS means as requested; "put back" and "nothing was changed" mean as before."""
+        if answer is None:
+            return
+        if answer["Status"] == "FAILED" and self._operation.old:
+            assert answer["PhysicalResourceId"] == self._policy_id, f"CloudFormation would delete it: {label}"
+        if answer["Status"] == "SUCCESS":
+            self._assert_as_wanted(self._operation.new, answer, f"d: {label}")
+        elif self._operation.new is not None and "not put back" not in answer["Reason"]:
+            before, now = _facts(self._state), _facts(self._function.aws.organizations)
+            if self._operation.leftover:  # it may have been removed, and is not made again
+                before, now = (
+                    {key: fact for key, fact in facts.items() if key not in self._known}
+                    for facts in (before, now)
+                )
+            assert now == before, f"d: {label}"
+
+    def _assert_as_wanted(
+        self,
+        wanted: dict[str, Any] | None,
+        answer: dict[str, Any],
+        label: str,
+        *,
+        and_nothing_else: bool = False,
+    ) -> None:
+        ours = self._ours()
+        if wanted is None:
+            assert not ours, label
+            return
+        policy = ours[wanted["OrgManagementAccount"], answer["PhysicalResourceId"]]
+        assert policy.name == wanted["PolicyName"], label
+        assert policy.description == wanted["PolicyDescription"], label
+        assert sorted(policy.targets) == sorted(wanted["PolicyTargets"]), label
+        expected = copy.deepcopy(wanted["PolicyContent"])
+        if "S3" in expected:
+            expected = plan(days="30")
+        for each in expected["plans"].values():
+            each["regions"] = {"@@assign": wanted["PolicyRegions"]}
+        assert json.loads(policy.content) == expected, label
+        in_this_organization = [account for account, _ in ours if account == wanted["OrgManagementAccount"]]
+        assert len(in_this_organization) == 1, f"orphan: {label}"
+        if and_nothing_else:
+            assert len(ours) == 1, f"orphan: {label}"
+
+    def _assert_others_unchanged(self, label: str) -> None:
+        others, before = (
+            {
+                key: fact
+                for key, fact in _facts(organizations).items()
+                if fact[4].get(Owner.TAG_STACK) != STACK and key not in self._known
+            }
+            for organizations in (self._function.aws.organizations, self._state)
+        )
+        assert others == before, f"b: {label}"
+
+    def _ours(self) -> dict[tuple[str, str], StoredPolicy]:
+        return {
+            (account, policy.id): policy
+            for account, organization in self._function.aws.organizations.items()
+            for policy in organization.policies.values()
+            if policy.tags.get(Owner.TAG_STACK) == STACK or (account, policy.id) in self._known
+        }
 
 
-def _assert_as_wanted(
-    function: Function,
-    wanted: dict[str, Any] | None,
-    answer: dict[str, Any],
-    label: str,
-    *,
-    and_nothing_else: bool = False,
-) -> None:
-    ours = _ours(function)
-    if wanted is None:
-        assert not ours, label
-        return
-    policy = ours[wanted["OrgManagementAccount"], answer["PhysicalResourceId"]]
-    assert policy.name == wanted["PolicyName"], label
-    assert policy.description == wanted["PolicyDescription"], label
-    assert sorted(policy.targets) == sorted(wanted["PolicyTargets"]), label
-    expected = copy.deepcopy(wanted["PolicyContent"])
-    if "S3" in expected:
-        expected = plan(days="30")
-    for each in expected["plans"].values():
-        each["regions"] = {"@@assign": wanted["PolicyRegions"]}
-    assert json.loads(policy.content) == expected, label
-    in_this_organization = [account for account, _ in ours if account == wanted["OrgManagementAccount"]]
-    assert len(in_this_organization) == 1, f"orphan: {label}"
-    if and_nothing_else:
-        assert len(ours) == 1, f"orphan: {label}"
+def _start(
+    function: Function, operation: Operation
+) -> tuple[dict[str, FakeOrganization], str | None, set[tuple[str, str]]]:
+    """The organizations before the request, with neighbours that must never be touched.
 
-
-def _start(function: Function, operation: Operation) -> tuple[dict[str, FakeOrganization], str | None]:
-    """The organizations before the request, with neighbours that must never be touched."""
+    Also the physical id, and where the policies are that this resource has.
+    """
     function.aws.objects["bucket", "key", None] = json.dumps(plan(days="30")).encode()
     for organization in function.aws.organizations.values():
         organization.page = operation.page
@@ -227,21 +336,30 @@ def _start(function: Function, operation: Operation) -> tuple[dict[str, FakeOrga
         organization.add(
             "dail", tags={Owner.TAG_STACK: "arn:of:another:stack", Owner.TAG_RESOURCE: "DailyPolicy"}
         )
+    known = set()
+    if operation.leftover:
+        tags = Owner(STACK, "DailyPolicy", "an earlier request").tags()
+        known.add((MANAGEMENT, function.organization.add("daily", tags=tags).id))
     policy_id = function.create() if operation.old else None
+    if policy_id:
+        known.add((MANAGEMENT, policy_id))
+    if operation.untagged and policy_id:
+        function.organization.policies[policy_id].tags.clear()
+    if operation.is_rollback:
+        assert operation.new
+        answer = function.invoke(
+            event(
+                "Update",
+                operation.old or {},
+                OldResourceProperties=operation.new,
+                PhysicalResourceId=policy_id,
+            )
+        )
+        assert answer
+        policy_id = answer["PhysicalResourceId"]
     if operation.deleted_by_hand and policy_id:
         del function.organization.policies[policy_id]
-    return copy.deepcopy(function.aws.organizations), policy_id
-
-
-def _every_call(function: Function) -> Iterator[int]:
-    """0, 1, 2 … until a run had no call of that number, so that its fault could not strike."""
-    at = 0
-    while True:
-        function.struck = False
-        yield at
-        if not function.struck:
-            return
-        at += 1
+    return copy.deepcopy(function.aws.organizations), policy_id, known
 
 
 def _watch(function: Function, operation: Operation, policy_id: str | None) -> list[str]:
@@ -251,23 +369,12 @@ def _watch(function: Function, operation: Operation, policy_id: str | None) -> l
     kept = set(old["PolicyTargets"]) & set(new["PolicyTargets"]) if old and new else set()
 
     def after_call() -> None:
-        if function.aws.fault and len(function.aws.calls) > function.aws.fault.at:
-            function.struck = True
         working = function.aws.organizations[MANAGEMENT].policies.get(policy_id or "")
         if working is not None:
             uncovered.extend(kept - set(working.targets))
 
     function.aws.after_call = after_call
     return uncovered
-
-
-def _ours(function: Function) -> dict[tuple[str, str], StoredPolicy]:
-    return {
-        (account, policy.id): policy
-        for account, organization in function.aws.organizations.items()
-        for policy in organization.policies.values()
-        if policy.tags.get(Owner.TAG_STACK) == STACK
-    }
 
 
 def _facts(organizations: dict[str, FakeOrganization]) -> dict[tuple[str, str], Any]:
@@ -282,10 +389,3 @@ def _facts(organizations: dict[str, FakeOrganization]) -> dict[tuple[str, str], 
         for account, organization in organizations.items()
         for policy in organization.policies.values()
     }
-
-
-def _assert_others_unchanged(function: Function, state: dict[str, FakeOrganization], label: str) -> None:
-    def others(facts: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-        return {key: fact for key, fact in facts.items() if fact[4].get(Owner.TAG_STACK) != STACK}
-
-    assert others(_facts(function.aws.organizations)) == others(_facts(state)), f"b: {label}"

@@ -25,7 +25,7 @@ json_values = st.recursive(
 texts = st.text(min_size=1, max_size=40)
 targets = st.lists(st.sampled_from([ROOT, OU_1, OU_2, OU_3, ACCOUNT]), min_size=1, max_size=5)
 regions = st.lists(st.sampled_from(REGIONS), min_size=1, max_size=4)
-durations = st.integers(min_value=-1, max_value=200)
+durations = st.integers(min_value=0, max_value=200)
 
 
 def lists(values: st.SearchStrategy[list[str]]) -> st.SearchStrategy[Any]:
@@ -88,6 +88,8 @@ optional = {
         st.sampled_from(["$minutes", "$minute", "$x"]), texts | st.integers(60, 99), max_size=2
     ),
     "VerifyEffectivePolicy": st.sampled_from(["true", "false"]),
+    "ChildPolicy": st.sampled_from(["true", "false", True]),
+    "PolicyTarget": st.just("misspelt"),
 }
 
 
@@ -95,6 +97,15 @@ optional = {
 def property_sets(draw: st.DrawFn) -> dict[str, Any]:
     """All properties right, then up to two of them missing or replaced by anything at all."""
     given = draw(st.fixed_dictionaries(wished, optional=optional))
+    if draw(st.integers(0, 9)):
+        given.pop("PolicyTarget", None)
+    text = (
+        given["PolicyContent"]
+        if isinstance(given["PolicyContent"], str)
+        else json.dumps(given["PolicyContent"])
+    )
+    if "Variables" in given and draw(st.booleans()):  # a token that occurs nowhere is refused
+        given["Variables"] = {token: value for token, value in given["Variables"].items() if token in text}
     for name in draw(st.lists(st.sampled_from([*wished, *optional]), max_size=2)):
         if draw(st.booleans()):
             given.pop(name, None)
@@ -117,6 +128,7 @@ def test_every_property_set_ends_in_an_answer(properties: dict[str, Any]) -> Non
             assert function.organization.policies == {}
             assert answer["PhysicalResourceId"] == "policy-not-created"
             return
+        assert "PolicyTarget" not in properties
         (policy,) = function.organization.policies.values()
         assert answer["PhysicalResourceId"] == policy.id == answer["Data"]["PolicyId"]
         assert policy.name == properties["PolicyName"]

@@ -27,6 +27,7 @@ ANOTHER_STACK = {
     Owner.TAG_STACK: "arn:aws:cloudformation:us-east-1:222222222222:stack/another-stack/1a2b",
     Owner.TAG_RESOURCE: "DailyPolicy",
 }
+SIBLING = "which belongs to resource Weekly of this stack"
 
 
 def succeed(function: Function, request: dict[str, Any]) -> dict[str, Any]:
@@ -98,18 +99,21 @@ def test_an_invalid_request_is_refused_before_the_first_call(function: Function)
 @pytest.mark.parametrize(
     ("tags", "owner"),
     [
-        ({}, "which this stack did not create"),
+        ({}, "which has no owner's tags, so nobody knows whose it is"),
+        ({"made-by": "hand"}, "which has no owner's tags, so nobody knows whose it is"),
+        ({**ANOTHER_STACK, Owner.TAG_STACK: STACK, Owner.TAG_RESOURCE: "Weekly"}, SIBLING),
         (ANOTHER_STACK, "which belongs to stack another-stack"),
         ({Owner.TAG_STACK: "by hand"}, "which belongs to stack by hand"),
     ],
-    ids=["made by hand", "of another stack", "tagged by hand"],
+    ids=["untagged", "with other tags", "of a sibling", "of another stack", "tagged by hand"],
 )
 def test_a_name_that_is_not_ours_is_refused_with_its_id(
     function: Function, tags: dict[str, str], owner: str
 ) -> None:
     theirs = function.organization.add("daily", tags=tags, targets=[OU_1])
     reason = fail(function, event("Create", properties()))
-    assert f"daily is the name of policy {theirs.id}, {owner}. Choose another name, or delete" in reason
+    assert f"daily is the name of policy {theirs.id}, {owner}. Choose another name." in reason
+    assert "delete" not in reason
     assert "(nothing was changed)" in reason
     assert list(function.organization.policies.values()) == [theirs]
     assert theirs.targets == [OU_1]
@@ -120,6 +124,81 @@ def test_a_policy_of_an_earlier_request_of_this_resource_is_refused_too(function
     again = event("Create", properties(), RequestId="another-request")
     assert "an earlier, unfinished request of this resource left" in fail(function, again)
     assert function.organization.policies[policy_id].targets == [OU_1, OU_2]
+
+
+def leave(function: Function, name: str = "daily", **tags: str) -> Any:
+    """The policy of an earlier Create of this resource, which never came to be attached."""
+    return function.organization.add(
+        name, tags=Owner(STACK, "DailyPolicy", "earlier").tags() | tags, targets=[]
+    )
+
+
+def test_what_an_earlier_create_left_unattached_makes_room(function: Function) -> None:
+    left = leave(function)
+    policy_id = function.create()
+    assert left.id not in function.organization.policies
+    assert function.organization.policies[policy_id].targets == [OU_1, OU_2]
+    assert function.aws.writes[:3] == ["CreatePolicy", "DeletePolicy", "CreatePolicy"]
+
+
+@pytest.mark.parametrize(
+    "tag", [{Owner.TAG_STACK: "arn:of:another:stack"}, {Owner.TAG_RESOURCE: "WeeklyPolicy"}], ids=str
+)
+def test_an_unattached_policy_of_somebody_else_never_makes_room(
+    function: Function, tag: dict[str, str]
+) -> None:
+    left = leave(function, **tag)
+    assert "Choose another name." in fail(function, event("Create", properties()))
+    assert function.organization.policies == {left.id: left}
+
+
+@pytest.mark.parametrize("look_up", ["ListPolicies", "ListTagsForResource"])
+@pytest.mark.parametrize("lost", ["answer lost", "answer lost, then denied"])
+def test_a_create_that_cannot_look_up_what_it_made_leaves_it_to_the_delete(
+    function: Function, look_up: str, lost: str
+) -> None:
+    function.organization.denied.add(look_up)
+    answer = function.invoke(event("Create", properties()), Fault(lost, 1))
+    assert answer
+    assert answer["Status"] == "FAILED"
+    assert "1 not put back, the rollback does: policy daily" in answer["Reason"]
+    assert len(function.organization.policies) == 1
+    function.organization.denied.clear()
+    succeed(function, delete(answer["PhysicalResourceId"]))
+    assert not function.organization.policies
+
+
+def test_a_create_without_time_to_look_up_what_it_made_leaves_it_to_the_delete(function: Function) -> None:
+    late = Fault("time out", 2)
+    answer = function.invoke(event("Create", properties()), Fault("answer lost", 1), late)
+    assert answer
+    assert answer["Status"] == "FAILED"
+    assert len(function.organization.policies) == 1
+    succeed(function, delete(answer["PhysicalResourceId"]))
+    assert not function.organization.policies
+
+
+def test_the_next_create_finds_it_as_well(function: Function) -> None:
+    function.organization.denied.add("ListPolicies")
+    assert function.invoke(event("Create", properties()), Fault("answer lost", 1))
+    function.organization.denied.clear()
+    again = succeed(function, event("Create", properties(), RequestId="another-request"))
+    assert list(function.organization.policies) == [again["PhysicalResourceId"]]
+
+
+def test_an_update_that_takes_its_name_finds_it_as_well(function: Function) -> None:
+    policy_id = function.create()
+    leave(function, "nightly")
+    succeed(function, update(policy_id, PolicyName="nightly"))
+    assert [policy.name for policy in function.organization.policies.values()] == ["nightly"]
+    assert policy_id in function.organization.policies
+
+
+def test_an_update_that_makes_the_policy_again_finds_it_under_the_old_name(function: Function) -> None:
+    left = leave(function)
+    new = succeed(function, update("p-1a2b3c4d", PolicyName="nightly"))["PhysicalResourceId"]
+    assert list(function.organization.policies) == [new]
+    assert new != left.id
 
 
 def test_a_request_delivered_twice_makes_one_policy(function: Function) -> None:
@@ -378,6 +457,115 @@ def test_a_policy_that_was_made_before_tags_were_written_is_kept(function: Funct
     assert policy.targets == [OU_1, OU_2]
 
 
+TAGGED = Owner(STACK, "DailyPolicy", "request-Update").tags()
+
+
+def test_an_update_in_place_gives_an_untagged_policy_its_owners_tags(function: Function) -> None:
+    policy = function.organization.add("daily", targets=[OU_1], tags={"team": "a"})
+    succeed(function, update(policy.id))
+    assert policy.tags == {"team": "a", **TAGGED}
+
+
+def test_an_update_in_place_leaves_the_tags_of_another_owner(function: Function) -> None:
+    policy = function.organization.add("daily", targets=[OU_1], tags=dict(ANOTHER_STACK))
+    succeed(function, update(policy.id))
+    assert policy.tags == ANOTHER_STACK
+
+
+@pytest.mark.parametrize("operation", ["ListTagsForResource", "TagResource"])
+def test_an_update_does_not_fail_for_its_tags(function: Function, operation: str) -> None:
+    policy = function.organization.add("daily", targets=[OU_1])
+    function.organization.denied.add(operation)
+    succeed(function, update(policy.id))
+    assert policy.targets == [OU_1, OU_2]
+
+
+def untagged(function: Function) -> str:
+    """A policy as the first release made it."""
+    policy_id = function.create()
+    function.organization.policies[policy_id].tags.clear()
+    return policy_id
+
+
+def test_another_type_of_an_untagged_policy_is_rolled_back_to_where_it_began(function: Function) -> None:
+    policy_id = untagged(function)
+    before = function.aws.snapshot()[MANAGEMENT].policies
+    refused = properties(PolicyType="TAG_POLICY")
+    assert "only BACKUP_POLICY is supported" in fail(function, update(policy_id, **refused))
+    back = event("Update", properties(), OldResourceProperties=refused, PhysicalResourceId=policy_id)
+    assert succeed(function, back)["PhysicalResourceId"] == policy_id
+    assert function.organization.policies == before
+
+
+def test_a_move_of_an_untagged_policy_is_rolled_back_to_where_it_began(function: Function) -> None:
+    policy_id = untagged(function)
+    before = function.aws.snapshot()[MANAGEMENT].policies
+    moved = properties(OrgManagementAccount=OTHER_MANAGEMENT)
+    new = succeed(function, update(policy_id, **moved))["PhysicalResourceId"]
+    back = event("Update", properties(), OldResourceProperties=moved, PhysicalResourceId=new)
+    assert succeed(function, back)["PhysicalResourceId"] == policy_id
+    succeed(function, delete(new, **moved))
+    assert function.aws.organizations[OTHER_MANAGEMENT].policies == {}
+    (policy,) = function.organization.policies.values()
+    assert policy.tags == TAGGED
+    policy.tags.clear()
+    assert function.organization.policies == before
+
+
+def test_a_move_back_does_not_take_an_untagged_policy_that_only_has_the_name(function: Function) -> None:
+    first = function.create()
+    moved = properties(OrgManagementAccount=OTHER_MANAGEMENT)
+    new = succeed(function, update(first, **moved))["PhysicalResourceId"]
+    succeed(function, delete(first))
+    theirs = function.organization.add("daily", targets=[OU_3])
+    reason = fail(
+        function, event("Update", properties(), OldResourceProperties=moved, PhysicalResourceId=new)
+    )
+    assert f"policy {theirs.id}, which has no owner's tags, so nobody knows whose it is" in reason
+    assert theirs.targets == [OU_3]
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_two_resources_that_swap_their_names_are_told_whose_is_whose(
+    function: Function, tagged: bool
+) -> None:
+    weekly = properties(PolicyName="weekly")
+    daily_id = function.create()
+    answer = succeed(function, event("Create", weekly, LogicalResourceId="WeeklyPolicy"))
+    weekly_id = answer["PhysicalResourceId"]
+    if not tagged:
+        for policy in function.organization.policies.values():
+            policy.tags.clear()
+    before = function.aws.snapshot()[MANAGEMENT].policies
+    swaps = [
+        (update(daily_id, PolicyName="weekly"), weekly_id, "WeeklyPolicy"),
+        (
+            event(
+                "Update",
+                properties(),
+                OldResourceProperties=weekly,
+                PhysicalResourceId=weekly_id,
+                LogicalResourceId="WeeklyPolicy",
+            ),
+            daily_id,
+            "DailyPolicy",
+        ),
+    ]
+    for swap, holder, owner in swaps:
+        reason = fail(function, swap)
+        whose = f"belongs to resource {owner} of this stack" if tagged else "so nobody knows whose it is"
+        assert f"is the name of policy {holder}, which " in reason
+        assert whose in reason
+        assert "delete" not in reason
+        back = {
+            **swap,
+            "ResourceProperties": swap["OldResourceProperties"],
+            "OldResourceProperties": swap["ResourceProperties"],
+        }
+        succeed(function, back)
+        assert function.organization.policies == before
+
+
 def test_a_policy_of_another_name_and_another_stack_is_not_touched(function: Function) -> None:
     theirs = function.organization.add("theirs", tags=ANOTHER_STACK, targets=[OU_3])
     new = succeed(function, update(theirs.id))["PhysicalResourceId"]
@@ -457,11 +645,51 @@ def test_what_is_gone_already_is_success(function: Function) -> None:
     assert function.aws.calls == ["AssumeRole", "ListTagsForResource"]
 
 
-@pytest.mark.parametrize("physical_id", ["policy-not-created", "stack_DailyPolicy_ABCDEFGH", "", "p-123"])
-def test_a_physical_id_that_is_no_policy_id_needs_no_call(function: Function, physical_id: str) -> None:
-    assert function.invoke(delete(physical_id))
-    assert function.last_answer["Status"] == "SUCCESS"
+def test_a_create_that_left_nothing_needs_no_call(function: Function) -> None:
+    succeed(function, delete("policy-not-created"))
     assert function.aws.calls == []
+
+
+# CloudFormation makes up an id where no answer came at all.
+UNCLEAR = ["policy-perhaps-created", "stack_DailyPolicy_ABCDEFGH", "", "p-123"]
+
+
+@pytest.mark.parametrize("physical_id", UNCLEAR)
+def test_a_create_with_an_unclear_end_is_looked_up(function: Function, physical_id: str) -> None:
+    succeed(function, delete(physical_id))
+    assert function.aws.calls == ["AssumeRole", "ListPolicies"]
+    leave(function)
+    succeed(function, delete(physical_id))
+    assert not function.organization.policies
+
+
+@pytest.mark.parametrize("physical_id", UNCLEAR)
+def test_a_delete_without_an_id_never_goes_by_the_name_alone(function: Function, physical_id: str) -> None:
+    for tags in ({}, ANOTHER_STACK, {Owner.TAG_STACK: STACK, Owner.TAG_RESOURCE: "WeeklyPolicy"}):
+        theirs = function.organization.add("daily", tags=dict(tags))
+        succeed(function, delete(physical_id))
+        assert function.organization.policies == {theirs.id: theirs}
+        del function.organization.policies[theirs.id]
+
+
+def test_a_delete_without_an_id_leaves_a_policy_that_is_attached(function: Function) -> None:
+    retained = leave(function)
+    retained.targets.append(OU_1)
+    succeed(function, delete("policy-perhaps-created"))
+    assert retained.targets == [OU_1]
+    assert retained.id in function.organization.policies
+
+
+@pytest.mark.parametrize("operation", ["AssumeRole", "ListPolicies", "ListTagsForResource"])
+@pytest.mark.parametrize("kind", ["denied", "throttled for ever"])
+def test_a_look_up_that_fails_does_not_block_the_deletion_of_the_stack(
+    function: Function, operation: str, kind: str
+) -> None:
+    leave(function)
+    at = ["AssumeRole", "ListPolicies", "ListTagsForResource"].index(operation)
+    answer = function.invoke(delete("policy-perhaps-created"), Fault(kind, at))
+    assert answer
+    assert answer["Status"] == "SUCCESS"
 
 
 def test_a_policy_with_another_stacks_tag_is_left_alone(function: Function) -> None:

@@ -1,11 +1,13 @@
 """Properties as CloudFormation sends them, without AWS."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from backup_org_policy_manager.errors import NotARequestError
-from backup_org_policy_manager.request import S3Object, Wanted, read_event, read_properties
+from backup_org_policy_manager.request import PROPERTIES, S3Object, Wanted, read_event, read_properties
 
 from .conftest import ACCOUNT, OU_1, OU_2, ROOT, event, plan, properties
 
@@ -58,7 +60,13 @@ FAULTS = [
     ({"Variables": {"$x": []}}, "Variables.$x: must be a string, not a list"),
     ({"Variables": {"": "1"}}, "Variables: a token is empty"),
     ({"Variables": [{"$x": "1"}, {"$x": "2"}]}, "Variables.$x: given twice with different values"),
+    ({"Variables": {"$nowhere": "1"}}, "Variables.$nowhere: occurs nowhere in PolicyContent"),
     ({"VerifyEffectivePolicy": "maybe"}, "VerifyEffectivePolicy: must be true or false"),
+    ({"ChildPolicy": "yes"}, "ChildPolicy: must be true or false"),
+    ({"ChildPolicy": ["true"]}, "ChildPolicy: must be true or false"),
+    ({"PolicyTarget": [OU_1]}, "PolicyTarget: no property of Custom::OrgPolicy"),
+    ({"policyName": "daily"}, "policyName: no property of Custom::OrgPolicy"),
+    ({"serviceTimeout": "60"}, "serviceTimeout: no property of Custom::OrgPolicy"),
 ]
 
 
@@ -126,6 +134,23 @@ def test_verification_is_on_unless_it_is_switched_off() -> None:
     assert read()[0].verify
     assert not read(VerifyEffectivePolicy="false")[0].verify
     assert not read(VerifyEffectivePolicy=False)[0].verify
+
+
+def test_a_policy_is_a_child_policy_only_if_it_says_so() -> None:
+    assert not read()[0].child
+    assert not read(ChildPolicy="false")[0].child
+    for true in ("true", "True", True):
+        assert read(ChildPolicy=true)[0].child
+
+
+def test_cloudformations_own_properties_are_no_misspellings() -> None:
+    assert not read(ServiceTimeout="900")[1]
+
+
+def test_the_table_in_the_documentation_has_every_property() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "backup-org-policy-manager.md").read_text()
+    table = page.split("## Properties")[1].split("##")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(PROPERTIES)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """What Organizations makes of the policy is told, and never fails a request."""
 
+import json
 import logging
 from typing import Any
 
 import pytest
 
-from .conftest import ACCOUNT, MANAGEMENT, OU_1, OU_2, Function, event, properties
+from .conftest import ACCOUNT, MANAGEMENT, OU_1, OU_2, Function, event, plan, properties
 from .fakes import Fault
 
 ERROR = {
@@ -143,3 +144,30 @@ def test_a_throttled_verification_ends_after_20_seconds(function: Function) -> N
     assert answer["Status"] == "SUCCESS"
     assert answer["Data"]["EffectivePolicy"].startswith("unknown: ")
     assert function.aws.clock.now < 25
+
+
+INCOMPLETE = {"plans": {"daily": {"rules": {"rule": {"schedule_expression": "cron(0 5 ? * * *)"}}}}}
+
+
+@pytest.mark.parametrize("newer", [True, False], ids=["newer calls", "older calls"])
+def test_an_effective_plan_that_stays_incomplete_under_a_child_policy_is_told(
+    function: Function, newer: bool
+) -> None:
+    organization = function.organization
+    organization.unsupported = set() if newer else set(NEWER)
+    organization.accounts_in = {OU_1: [ACCOUNT]}
+    organization.effective[ACCOUNT] = json.dumps(INCOMPLETE)
+    content = {"plans": {"Daily": {"rules": {"Rule": plan()["plans"]["Daily"]["rules"]["Rule"]}}}}
+    report = effective(function, PolicyContent=content, ChildPolicy="true", PolicyTargets=[OU_1])
+    assert report == (
+        f"invalid: account {ACCOUNT} at plans.daily.rules.rule: no target_backup_vault_name; "
+        f"account {ACCOUNT} at plans.daily.selections: no selection"
+    )
+
+
+def test_a_child_policy_that_a_parent_completes_is_valid(function: Function) -> None:
+    function.organization.accounts_in = {OU_1: [ACCOUNT]}
+    function.organization.effective[ACCOUNT] = json.dumps(plan())
+    content = {"plans": {"Daily": {"rules": {"Rule": {"schedule_expression": {"@@assign": "cron(1)"}}}}}}
+    report = effective(function, PolicyContent=content, ChildPolicy="true", PolicyTargets=[OU_1])
+    assert report == "valid"

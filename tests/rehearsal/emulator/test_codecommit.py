@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -15,15 +16,15 @@ from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
 FILES = {"README.md": b"# It", "templates/home-account/a.yaml": b"a: 1\n", "templates/tags.json": b"{}"}
 
 
-def zipped() -> bytes:
+def zipped(files: Mapping[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in FILES.items():
+        for name, content in files.items():
             archive.writestr(name, content)
     return packed.getvalue()
 
 
-PACKED = zipped()
+PACKED = zipped(FILES)
 
 
 def repository(name: str, key: str) -> str:
@@ -47,6 +48,9 @@ def codecommit(world: World) -> Any:
     s3.create_bucket(Bucket="code")
     s3.put_object(Bucket="code", Key="it.zip", Body=PACKED)
     s3.put_object(Bucket="code", Key="text", Body=b"no zip")
+    s3.put_object(
+        Bucket="code", Key="hole.zip", Body=zipped({**FILES, "lambdas/": b"", "lambdas/.keep": b""})
+    )
     made = world.create("repository", repository("it", "it.zip"))
     assert made.status == "CREATE_COMPLETE", made.reason
     assert made.outputs["Arn"] == f"arn:aws:codecommit:{HOME_REGION}:{ACCOUNTS.home}:it"
@@ -89,7 +93,11 @@ def test_the_whole_zip_is_a_control_operation(world: World, codecommit: Any) -> 
 
 @pytest.mark.parametrize(
     ("key", "reason"),
-    [("missing.zip", r"NoSuchKey.*s3://code/missing\.zip"), ("text", "not a zip archive")],
+    [
+        ("missing.zip", r"NoSuchKey.*s3://code/missing\.zip"),
+        ("text", "not a zip archive"),
+        ("hole.zip", r"repository other has empty files: lambdas/\.keep"),
+    ],
 )
 def test_code_that_cannot_be_read_fails_the_stack(
     world: World, codecommit: Any, key: str, reason: str

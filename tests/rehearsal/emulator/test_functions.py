@@ -143,3 +143,26 @@ def test_the_log_is_found_in_the_group_that_the_function_names(world: World, pac
 
 def test_a_function_that_was_never_called_has_an_empty_log(world: World) -> None:
     assert world.emulator.function_log(ACCOUNTS.home, HOME_REGION, "nobody") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "handler", "reason"),
+    [
+        (
+            "no-module",
+            "idnex.handler",
+            r"Runtime.ImportModuleError: Unable to import module 'idnex': No module",
+        ),
+        (
+            "no-handler",
+            "index.handlr",
+            r"Runtime.HandlerNotFound: Handler 'handlr' missing on module 'index'",
+        ),
+    ],
+)
+def test_a_handler_that_is_not_in_the_package_is_named_in_the_answer_and_in_the_log(
+    world: World, packages: str, name: str, handler: str, reason: str
+) -> None:
+    world.create(name, from_s3(name, packages, "it.zip", Handler=handler))
+    assert re.match(reason, invoke(world, name, ACCOUNTS.home)["errorMessage"])
+    assert re.search(reason, world.emulator.function_log(ACCOUNTS.home, HOME_REGION, name))

@@ -169,10 +169,10 @@ def organizations_role(world: World, name: str, *statements: dict[str, Any]) -> 
     return acting(world, name, *statements, account=ACCOUNTS.management).client("organizations")
 
 
-def test_policies_are_created_on_policy_arns_and_only_of_the_allowed_type(world: World) -> None:
+def test_creating_a_policy_has_no_resource_and_the_allowed_type_only(world: World) -> None:
     only_backup = {"StringEquals": {"organizations:PolicyType": "BACKUP_POLICY"}}
     organizations = organizations_role(
-        world, "creator", statement("organizations:CreatePolicy", POLICY_ARNS, Condition=only_backup)
+        world, "creator", statement("organizations:CreatePolicy", Condition=only_backup)
     )
     created = organizations.create_policy(**BACKUP_POLICY)["Policy"]["PolicySummary"]
     assert created["Name"] == "p"
@@ -180,14 +180,17 @@ def test_policies_are_created_on_policy_arns_and_only_of_the_allowed_type(world:
     assert (
         refused(world, lambda: organizations.create_policy(**tag_policy))[0] == "organizations:CreatePolicy"
     )
+    narrow = organizations_role(world, "narrow-creator", statement("organizations:CreatePolicy", POLICY_ARNS))
+    found = refused(world, lambda: narrow.create_policy(**BACKUP_POLICY))
+    assert found == ("organizations:CreatePolicy", "*")
 
 
 def test_creating_a_policy_with_tags_also_needs_tag_resource(world: World) -> None:
-    organizations = organizations_role(
-        world, "untagging-creator", statement("organizations:CreatePolicy", POLICY_ARNS)
-    )
+    organizations = organizations_role(world, "untagging-creator", statement("organizations:CreatePolicy"))
     tagged = {**BACKUP_POLICY, "Name": "q", "Tags": [{"Key": "a", "Value": "1"}]}
-    assert refused(world, lambda: organizations.create_policy(**tagged))[0] == "organizations:TagResource"
+    action, resource = refused(world, lambda: organizations.create_policy(**tagged))
+    assert action == "organizations:TagResource"
+    assert "/backup_policy/" in resource
 
 
 def test_attaching_needs_the_policy_and_the_target(world: World) -> None:

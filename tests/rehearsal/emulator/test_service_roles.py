@@ -1,11 +1,15 @@
 """Roles that AWS services assume: the trust policy decides, for that service alone."""
 
+from pathlib import Path
+
 import pytest
+from botocore.exceptions import ClientError
 
 from rehearsal.emulator.errors import ControlError
 from tests.rehearsal.emulator.templates import role, template
 from tests.rehearsal.emulator.world import ACCOUNTS, World
 
+README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
 ROLE = f"arn:aws:iam::{ACCOUNTS.home}:role/"
 
 
@@ -69,3 +73,37 @@ def test_the_project_that_uses_a_role_is_its_source(world: World) -> None:
     found = world.client("codebuild").batch_get_projects(names=["known", "unknown"])
     assert [each["arn"] for each in found["projects"]] == [project]
     assert found["projectsNotFound"] == ["unknown"]
+
+
+def test_the_service_linked_role_of_aws_backup_is_made_once(world: World) -> None:
+    iam = world.client("iam", ACCOUNTS.central)
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_role(RoleName="AWSServiceRoleForBackup")
+    made = iam.create_service_linked_role(AWSServiceName="backup.amazonaws.com")["Role"]
+    path = "aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
+    assert made["Arn"] == f"arn:aws:iam::{ACCOUNTS.central}:role/{path}"
+    assert iam.get_role(RoleName="AWSServiceRoleForBackup")["Role"]["Arn"] == made["Arn"]
+    with pytest.raises(ClientError) as again:
+        iam.create_service_linked_role(AWSServiceName="backup.amazonaws.com")
+    assert again.value.response["Error"]["Code"] == "InvalidInput"
+    assert f"`{again.value}`" in README, "what the README says is printed when the role exists"
+
+
+def test_each_account_has_its_own_service_linked_role(world: World) -> None:
+    for account in ACCOUNTS.members:
+        made = world.client("iam", account).create_service_linked_role(AWSServiceName="backup.amazonaws.com")
+        assert f"::{account}:" in made["Role"]["Arn"]
+
+
+def test_only_aws_backup_can_take_its_service_linked_role(world: World) -> None:
+    world.client("iam", ACCOUNTS.home).create_service_linked_role(AWSServiceName="backup.amazonaws.com")
+    role = f"{ROLE}aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
+    assert world.emulator.service_credentials(role, "backup.amazonaws.com")
+    with pytest.raises(ControlError, match=r"does not let codebuild\.amazonaws\.com assume it"):
+        world.emulator.service_credentials(role, "codebuild.amazonaws.com")
+
+
+def test_no_role_is_made_for_a_service_that_the_emulator_does_not_know(world: World) -> None:
+    iam = world.client("iam", ACCOUNTS.central)
+    with pytest.raises(ClientError, match=r"AccessDenied.*template for backups\.amazonaws\.com"):
+        iam.create_service_linked_role(AWSServiceName="backups.amazonaws.com")

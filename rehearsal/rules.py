@@ -1,0 +1,83 @@
+"""EventBridge's rules of an account, through the public APIs: what starts what, and what has been sent on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rehearsal.emulator import Emulator
+from rehearsal.emulator.errors import ControlError
+from rehearsal.errors import OutcomeError
+
+
+@dataclass(frozen=True)
+class Started:
+    """A rule with one of its targets, and how many events it has sent on so far."""
+
+    rule: Mapping[str, Any]
+    target: Mapping[str, Any]
+    sent: int
+
+    @property
+    def name(self) -> str:
+        return str(self.rule["Name"])
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.rule["State"] == "ENABLED")
+
+    @property
+    def schedule(self) -> str:
+        return str(self.rule.get("ScheduleExpression", ""))
+
+    def __str__(self) -> str:
+        waits = f"runs at {self.schedule}" if self.schedule else f"waits for {self.rule.get('EventPattern')}"
+        return f"rule {self.name} ({self.rule['State']}) {waits}; it has sent on {self.sent or 'nothing'}"
+
+
+def starting(
+    emulator: Emulator, account: str, region: str, target: str, before: Mapping[str, int] | None = None
+) -> list[Started]:
+    """The rules with a target whose ARN ends with `target`; `before` is what `sent_on` said at first."""
+    return list(_starting(emulator, account, region, target, before or {}))
+
+
+def _starting(
+    emulator: Emulator, account: str, region: str, target: str, before: Mapping[str, int]
+) -> Iterator[Started]:
+    events = emulator.session(account, region).client("events")
+    sent = sent_on(emulator, account, region)
+    for page in events.get_paginator("list_rules").paginate():
+        for rule in page["Rules"]:
+            name = rule["Name"]
+            for each in events.list_targets_by_rule(Rule=name)["Targets"]:
+                if each["Arn"].endswith(target):
+                    yield Started(rule, each, sent.get(name, 0) - before.get(name, 0))
+
+
+def sent_on(emulator: Emulator, account: str, region: str) -> dict[str, int]:
+    """How many events each rule has sent on; a rule that has matched none is missing."""
+    return dict(emulator.control("rule-events", account=account, region=region))
+
+
+def run(emulator: Emulator, account: str, region: str, rule: str) -> timedelta:
+    """A rule's next time has come. Returns the longest pause that its schedule makes; raises OutcomeError."""
+    try:
+        seconds = emulator.control("run-schedule", account=account, region=region, rule=rule)
+    except ControlError as refused:
+        raise OutcomeError(str(refused)) from None
+    return timedelta(seconds=seconds)
+
+
+def why_not_started(
+    emulator: Emulator, account: str, region: str, target: str, before: Mapping[str, int] | None = None
+) -> list[str]:
+    """Why EventBridge has not started something, as far as its rules tell: a sentence, a line for each."""
+    found = starting(emulator, account, region, target, before)
+    if not found:
+        return [f"no rule has it as target (in account {account}, {region})"]
+    matched = any(each.sent for each in found)
+    sentence = "a rule has sent it an event" if matched else "no rule matched an event for it"
+    return [f"{sentence} (in account {account}, {region}):", *map(str, found)]

@@ -1,0 +1,136 @@
+"""Every alarm watches a metric that exists: our functions write it, or AWS does.
+
+CloudWatch takes an alarm on any name, and one on a metric that nobody writes never goes off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import botocore.session
+import pytest
+from tag_on_restore import handler as tag_on_restore
+
+from tests.lambdas.tag_on_restore.test_sweep import jobs
+from tests.templates.contract import MEMBER
+from tests.templates.loading import ROOT, Template, changed, load, repository_templates
+
+# What AWS writes: namespace and metric → each dimension with the resource type and attribute that name it.
+BY_AWS: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]] = {
+    # docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName": ("AWS::SQS::Queue", "QueueName")},
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What identifies a metric, but for the values of its dimensions."""
+
+    namespace: str
+    name: str
+    dimensions: frozenset[str] = field(default_factory=frozenset)
+
+    def __str__(self) -> str:
+        return f"{self.namespace} {self.name} by {', '.join(sorted(self.dimensions)) or 'nothing'}"
+
+
+def written(lines: str) -> Iterator[Metric]:
+    """The metrics that CloudWatch reads from a function's log (embedded metric format)."""
+    for line in lines.splitlines():
+        for directive in json.loads(line)["_aws"]["CloudWatchMetrics"]:
+            for metric in directive["Metrics"]:
+                for dimensions in directive["Dimensions"]:
+                    yield Metric(directive["Namespace"], metric["Name"], frozenset(dimensions))
+
+
+@pytest.fixture
+def by_functions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Set[Metric]:
+    """What the functions write while they work: an alarm must not hang on what they write now and then."""
+    monkeypatch.setattr(botocore.session, "get_session", lambda: jobs(1))
+    tag_on_restore._aws.cache_clear()
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
+    tag_on_restore.handler({"RefreshTagItems": "true"}, context)
+    tag_on_restore._aws.cache_clear()
+    return set(written(capsys.readouterr().out))
+
+
+def alarms(template: Template) -> Iterator[tuple[str, Metric, Mapping[str, Any]]]:
+    """(logical id, metric, dimension → value as it is in the template) of every alarm."""
+    for name, properties in template.of_type("AWS::CloudWatch::Alarm"):
+        values = {each.get("Name"): each.get("Value") for each in properties.get("Dimensions", [])}
+        metric = Metric(
+            str(properties.get("Namespace")), str(properties.get("MetricName")), frozenset(values)
+        )
+        yield name, metric, values
+
+
+def faults(template: Template, by_functions: Set[Metric]) -> Iterator[str]:
+    """What is wrong with the alarms of a template."""
+    for name, metric, values in alarms(template):
+        where = f"{template.path}: {name} watches {metric}"
+        if not metric.namespace.startswith("AWS/"):
+            if metric not in by_functions:
+                yield f"{where}, but the functions write {'; '.join(sorted(map(str, by_functions)))}"
+            continue
+        known = BY_AWS.get((metric.namespace, metric.name))
+        if known is None:
+            yield f"{where}, which is not in BY_AWS: add it with AWS's page if AWS writes it"
+        elif set(known) != metric.dimensions:
+            yield f"{where}, but AWS writes it by {', '.join(known)}"
+        else:
+            for dimension, (kind, attribute) in known.items():
+                own = [{"Fn::GetAtt": [logical, attribute]} for logical, _ in template.of_type(kind)]
+                if values[dimension] not in own:
+                    yield f"{where}, but {dimension} is {values[dimension]}, not the {attribute} of a {kind}"
+
+
+def test_every_alarm_watches_a_metric_that_somebody_writes(by_functions: Set[Metric]) -> None:
+    templates = repository_templates()
+    assert any(True for template in templates for _ in alarms(template))
+    found = [fault for template in templates for fault in faults(template, by_functions)]
+    assert not found, "\n".join(found)
+
+
+TAG_ON_RESTORE = load(ROOT / f"{MEMBER}/aws-backup-tagonrestore.yaml")
+DIMENSIONS = """      MetricName: SweepProblems
+      Dimensions:
+        - Name: FunctionName
+          Value: TagOnRestore"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        (
+            "MetricName: SweepProblems",
+            "MetricName: SweepProblem",
+            "watches TagOnRestore SweepProblem by nothing",
+        ),
+        (
+            "Namespace: TagOnRestore",
+            "Namespace: Restores",
+            "SweepAlarm watches Restores SweepProblems by nothing",
+        ),
+        (
+            "      MetricName: SweepProblems",
+            DIMENSIONS,
+            "SweepProblems by FunctionName, but the functions write",
+        ),
+        (
+            "MetricName: Approx",
+            "MetricName: Aprox",
+            "NumberOfMessagesVisible by QueueName, which is not in BY_AWS",
+        ),
+        ("- Name: QueueName", "- Name: Queue", "by Queue, but AWS writes it by QueueName"),
+        ("FailureQueue.QueueName", "FailureQueue.Arn", "not the QueueName of a AWS::SQS::Queue"),
+    ],
+    ids=["metric", "namespace", "dimensions", "metric of AWS", "dimension of AWS", "value"],
+)
+def test_an_alarm_on_a_metric_that_nobody_writes_is_named(
+    by_functions: Set[Metric], old: str, new: str, fault: str
+) -> None:
+    assert fault in "\n".join(faults(changed(TAG_ON_RESTORE, old, new), by_functions))

@@ -1,0 +1,65 @@
+"""Every schedule is one that EventBridge takes, and sends what the function that it starts takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tag_on_restore.event import SweepRequest, parse
+
+from rehearsal.emulator.extensions.rules import why_refused
+from tests.templates.contract import MEMBER
+from tests.templates.loading import ROOT, Template, changed, load, repository_templates
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+# Function → whether it takes an event that its schedule sends.
+TAKES: Mapping[str, Callable[[Any], bool]] = {
+    "TagOnRestore": lambda event: isinstance(parse(event, NOW), SweepRequest)
+}
+
+
+def faults(template: Template) -> list[str]:
+    """What is wrong with the schedules of a template."""
+    functions = {name: item.get("FunctionName") for name, item in template.of_type("AWS::Lambda::Function")}
+    found = []
+    for name, properties in template.of_type("AWS::Events::Rule"):
+        if not (schedule := properties.get("ScheduleExpression")):
+            continue
+        where = f"{template.path}: {name}"
+        if reason := why_refused(schedule):
+            found.append(f"{where}: {schedule}: {reason}")
+        for target in properties["Targets"]:
+            function = functions.get(target["Arn"]["Fn::GetAtt"][0])
+            try:
+                taken = TAKES[str(function)](json.loads(target.get("Input", "{}")))
+            except Exception as error:  # noqa: BLE001 - whatever the function would raise
+                found.append(
+                    f"{where} sends {function} {target.get('Input')}: {type(error).__name__}: {error}"
+                )
+            else:
+                if not taken:
+                    found.append(f"{where} sends {function} {target.get('Input')}, which is no sweep")
+    return found
+
+
+@pytest.mark.parametrize("template", repository_templates(), ids=lambda template: template.path)
+def test_a_schedule_runs_and_its_function_takes_what_it_sends(template: Template) -> None:
+    assert not (found := faults(template)), "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('{"RefreshTagItems": "true", "since"', '{"RefreshTagItem": "true", "since"', "MalformedEventError"),
+        ('"since": "P2D"', '"sinse": "P2D"', "MalformedEventError: A sweep knows since, until and after"),
+        ('"since": "P2D"', '"since": "2D"', "MalformedEventError: since is '2D'"),
+        ("rate(1 day)", "rate(1 days)", "SweepRule: rate(1 days): it is neither rate"),
+        ("rate(1 day)", "cron(0 5 * * * *)", "day-of-month or day-of-week has to be ?"),
+    ],
+)
+def test_a_schedule_that_does_nothing_is_named(old: str, new: str, fault: str) -> None:
+    template = changed(load(ROOT / f"{MEMBER}/aws-backup-tagonrestore.yaml"), old, new)
+    assert fault in "\n".join(faults(template))
