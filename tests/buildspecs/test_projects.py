@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
@@ -13,7 +12,7 @@ from botocore.stub import Stubber
 from buildspecs import projects
 from buildspecs.archive import ROOT
 from buildspecs.errors import BuildError, OutdatedError
-from rehearsal import runbook
+from rehearsal import environment, runbook
 from tests.templates import contract
 
 SCAN, FIND = "AWSBackup-ScanTemplates", "AWSBackup-FindRoleStackSet"
@@ -106,9 +105,9 @@ def test_a_project_that_no_template_has_is_named(tmp_path: Path) -> None:
 def test_the_command_fails_if_a_project_is_missing(
     missing: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session = boto3.session.Session("testing", "testing", region_name="us-east-1")
+    session = environment.session("us-east-1")
     client = session.client("codebuild")
-    monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: client)
+    monkeypatch.setattr(session, "client", lambda *_, **__: client)
     with Stubber(client) as stub:
         stub.add_response(
             "batch_get_projects",

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
 from buildspecs import stack_sets
 from buildspecs.variables import FILE
+from rehearsal import environment
 from tests.templates.contract import STACKSETS
 
 MEMBERS = "organizations-aws-backup-member-accounts-role"
@@ -19,9 +19,9 @@ class Asked:
     """A session whose one CloudFormation client is stubbed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.session = boto3.session.Session("testing", "testing", region_name="us-east-1")
+        self.session = environment.session("us-east-1")
         client = self.session.client("cloudformation")
-        monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: client)
+        monkeypatch.setattr(self.session, "client", lambda *_, **__: client)
         self.stub = Stubber(client)
 
 

@@ -3,11 +3,12 @@
 import ast
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
 from rehearsal import environment
 from tests.rehearsal import traps
@@ -76,11 +77,8 @@ def test_another_place_is_named(code: str, found: str) -> None:
 
 
 def test_every_variable_that_botocore_reads_is_a_persons() -> None:
-    names = [name for _, name, *_ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values() if name]
-    assert len(names) > 20
-    for name in names:
-        for each in [name] if isinstance(name, str) else name:
-            assert environment.PERSONAL.match(each), each
+    assert "AWS_DEFAULT_PROFILE" in traps.SETTINGS
+    assert [name for name in traps.SETTINGS if not environment.PERSONAL.match(name)] == []
 
 
 # Prints what is left of a person's settings, and what a session finds.
@@ -106,6 +104,34 @@ def test_a_secluded_process_has_nothing_of_a_persons(tmp_path: Path, trap: traps
             check=False,
         )
     assert done.stdout == "set() default [] None None\n"
+
+
+def asked_for_credentials(person: dict[str, str]) -> str:
+    """What a process that is not secluded says when it looks for credentials."""
+    script = "import boto3; boto3.Session().get_credentials()"
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", script], env=person, capture_output=True, text=True, check=False
+    )
+    return done.stderr
+
+
+def test_unparsable_files_and_variables_are_traps(tmp_path: Path) -> None:
+    with traps.machine(tmp_path / "person", traps.unparsable) as person:
+        assert "ValueError" in asked_for_credentials(person)
+        assert "ConfigParseError" in asked_for_credentials({"HOME": person["HOME"]})
+
+
+def test_a_command_that_gives_credentials_is_a_trap(tmp_path: Path) -> None:
+    machine = traps.machine(tmp_path / "person", traps.marking)
+    with pytest.raises(AssertionError, match="the mark exists"), machine as person:
+        asked_for_credentials(person)
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "https_proxy"])
+def test_an_address_is_a_trap(tmp_path: Path, name: str) -> None:
+    machine = traps.machine(tmp_path / "person", traps.marking)
+    with pytest.raises(AssertionError, match="GET /"), machine as person, suppress(OSError):
+        urllib.request.urlopen(person[name])  # noqa: S310 - the trap's own address
 
 
 def test_git_alone_gets_the_persons_home() -> None:

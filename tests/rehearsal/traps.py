@@ -21,18 +21,25 @@ _ADDRESSES = (
 _CERTIFICATES = (
     "AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE", "SSL_CERT_DIR", "SSL_CERT_FILE",
 )  # fmt: skip
+# Every variable from which botocore takes a setting.
+SETTINGS = {
+    variable
+    for _, name, *_ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values()
+    for variable in ([name] if isinstance(name, str) else name or [])
+}
 Trap = Callable[[Path], dict[str, str]]
 _BROKEN = "not [a configuration\n"
 
 
 def unparsable(home: Path) -> dict[str, str]:
-    """The usual files are broken, and AWS_PROFILE names a profile that they could not have."""
+    """The usual files are broken, and every variable that could be one's own has a value that nothing has."""
     for name in ("config", "credentials", "models/endpoints.json", "models/partitions.json"):
         file = home / ".aws" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(_BROKEN)
     (home / ".boto").write_text(_BROKEN)
-    return {"AWS_PROFILE": "bogus", "AWS_DEFAULT_PROFILE": "bogus", "AWS_SESSION_TOKEN": "somebody's"}
+    variables = dict.fromkeys(SETTINGS - {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}, "bogus")
+    return {**variables, "AWS_SESSION_TOKEN": "somebody's"}
 
 
 def marking(home: Path) -> dict[str, str]:
@@ -43,11 +50,6 @@ def marking(home: Path) -> dict[str, str]:
     (home / "credentials").write_text("")
     (home / "openssl.cnf").write_text(_BROKEN)
     return {
-        **{
-            variable: "bogus"
-            for _, name, *_ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values()
-            for variable in ([name] if isinstance(name, str) else name or [])
-        },
         "AWS_CONFIG_FILE": str(config),
         "AWS_SHARED_CREDENTIALS_FILE": str(home / "credentials"),
         "AWS_DEFAULT_PROFILE": "own",
@@ -87,5 +89,5 @@ def machine(home: Path, trap: Trap) -> Iterator[dict[str, str]]:
             **dict.fromkeys(_ADDRESSES, address),
         }
         recorder.shutdown()
-        assert recorder.asked == []
-    assert not (home / "mark").exists()
+        assert recorder.asked == [], recorder.asked
+    assert not (home / "mark").exists(), "the mark exists"
