@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-import botocore.session
 import pytest
 from tag_on_restore import handler as tag_on_restore
+from tag_on_restore.aws import Aws
 
 from tests.lambdas.tag_on_restore.test_sweep import jobs
 from tests.templates.contract import MEMBER
@@ -50,11 +50,9 @@ def written(lines: str) -> Iterator[Metric]:
 @pytest.fixture
 def by_functions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Set[Metric]:
     """What the functions write while they work: an alarm must not hang on what they write now and then."""
-    monkeypatch.setattr(botocore.session, "get_session", lambda: jobs(1))
-    tag_on_restore._aws.cache_clear()
+    monkeypatch.setattr(tag_on_restore, "_aws", lambda: Aws(jobs(1)))
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
     tag_on_restore.handler({"RefreshTagItems": "true"}, context)
-    tag_on_restore._aws.cache_clear()
     return set(written(capsys.readouterr().out))
 
 

@@ -173,13 +173,14 @@ def _happen(fault: Fault) -> None:
 _WIRE = SimpleNamespace(aws=None)
 
 
-_session = cache(environment.session)
+# Made at import: tests put the fake in the place of what makes botocore's sessions.
+_SESSION = environment.session()
 
 
 def new_client(service: str, config: Config | None = None) -> Any:
     """A client of botocore as it is, without anything behind it."""
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    return _session().client(service, region_name=REGION, config=config, **keys)
+    return _SESSION.client(service, region_name=REGION, config=config, **keys)
 
 
 @cache
