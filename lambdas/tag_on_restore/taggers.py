@@ -162,18 +162,19 @@ TAGGERS = (
     Tagger("ssm-sap", ("HANA/*", "HANA/*/DB/*"), "ssm-sap", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP),
     Tagger("backup-gateway", ("vm/*",), "backup-gateway", Lists(), Adds(parameter="ResourceARN")),
     Tagger("eks", ("cluster/*",), "eks", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP),
-    # What it restores from. A backup of a fully managed type has an ARN of AWS Backup, any other is the
-    # service's own snapshot. Backups of DynamoDB without "advanced features" (table/*/backup/*) cannot carry
-    # tags: no row.
-    Tagger("backup", ("recovery-point:*",), "backup", Lists("list_tags"), shape=MAP),
+    # What it restores from. A backup of a fully managed type has an ARN of AWS Backup (EKS: with a slash),
+    # any other is the service's own snapshot. Backups of DynamoDB without "advanced features"
+    # (table/*/backup/*) cannot carry tags: no row.
+    Tagger("backup", ("recovery-point:*", "recovery-point:*/*"), "backup", Lists("list_tags"), shape=MAP),
     Tagger("ec2", ("image/*",), "ec2", DESCRIBE_IMAGES),
     Tagger("ec2", ("snapshot/*",), "ec2", DESCRIBE_SNAPSHOTS),
     Tagger("rds", ("snapshot:*", "cluster-snapshot:*"), "rds", _LIST_RDS),
     Tagger("fsx", ("backup/*",), "fsx", _LIST_FSX),
     Tagger("redshift", ("snapshot:*/*",), "redshift", _LIST_REDSHIFT, shape=REDSHIFT_PAIRS),
+    # The second form is the one that AWS Backup's documentation has.
     Tagger(
         "redshift-serverless",
-        ("snapshot/*",),
+        ("snapshot/*", "snapshot:*/*"),
         "redshift-serverless",
         _LIST_LOWER_CASE,
         shape=LOWER_CASE_PAIRS,

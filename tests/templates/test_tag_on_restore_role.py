@@ -103,6 +103,7 @@ def test_the_statements_beside_the_table_reach_no_more_than_these() -> None:
             "rds:*:${AWS::AccountId}:cluster-snapshot:*",
             "rds:*:${AWS::AccountId}:snapshot:*",
             "redshift-serverless:*:${AWS::AccountId}:snapshot/*",
+            "redshift-serverless:*:${AWS::AccountId}:snapshot:*/*",
             "redshift:*:${AWS::AccountId}:snapshot:*/*",
         )
     }

@@ -106,4 +106,5 @@ ROWS = (
         looks_for_volumes=True,
     ),
     Row("eks", "eks:ListTagsForResource", "eks:TagResource"),
+    Row("eks-child-state", "eks:ListTagsForResource", "eks:TagResource"),
 )
