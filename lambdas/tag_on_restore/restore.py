@@ -242,10 +242,11 @@ class _Restore:
         if tags is None and point is not None and readable:
             tags = self._read(point)
         if tags is None:
+            why_not = _WHY[Origin.GONE if readable else Origin.UNKNOWN]
             raise TagsUnavailableError(
                 f"The tags for {target.created} are unknown; tag it by hand. "
-                f"Source: {target.source or ''} {_WHY[origin]}. "
-                f"Recovery point: {point} {_WHY[Origin.GONE if readable else Origin.UNKNOWN]}."
+                f"Source: {f'{target.source} {_WHY[origin]}' if target.source else 'unknown'}. "
+                f"Recovery point: {f'{point} {why_not}' if point else 'unknown'}."
             )
         return tags, origin
 

@@ -257,6 +257,13 @@ def test_tags_that_nobody_knows_any_more_are_a_failure_that_says_so() -> None:
         run(aws, DYNAMODB.event)
 
 
+def test_a_job_that_names_neither_source_nor_recovery_point_says_so() -> None:
+    aws = estate(DYNAMODB, {"project": "shop"})
+    add_job(aws, DYNAMODB.event, ("SourceResourceArn", "RecoveryPointArn"))
+    with pytest.raises(TagsUnavailableError, match=r"Source: unknown\. Recovery point: unknown\."):
+        run(aws, DYNAMODB.event)
+
+
 def test_a_dynamodb_backup_without_advanced_features_cannot_carry_tags() -> None:
     backup = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orders/backup/01489602797149-73d8d5bc"
     aws = estate(DYNAMODB, {"project": "shop"})
