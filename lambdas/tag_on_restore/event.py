@@ -137,7 +137,7 @@ def made_by(job: RestoreJob, created_at: datetime | None) -> bool:
     """Whether `job` made the resource that was created then; False if nobody knows.
 
     The date of a bucket moves when its policy is edited (AmazonS3/latest/API/API_Bucket.html), so that a date
-    after the job says nothing. Dates in full seconds are compared so.
+    after the job says nothing. A service that dates in full seconds cuts the rest off, which is allowed for.
     """
     if created_at is None or job.started_at is None:
         return False
