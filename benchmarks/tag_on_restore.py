@@ -26,12 +26,15 @@ from tag_on_restore.outcome import LOGGER  # noqa: E402
 
 from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, REGION, FakeAws  # noqa: E402
 from tests.lambdas.tag_on_restore.resources import ROWS  # noqa: E402
-from tests.lambdas.tag_on_restore.situations import SETTINGS, estate, run  # noqa: E402
-from tests.lambdas.tag_on_restore.test_instance_volumes import instance_with_two_volumes  # noqa: E402
+from tests.lambdas.tag_on_restore.situations import SETTINGS, add_job, estate, run  # noqa: E402
+from tests.lambdas.tag_on_restore.test_instance_volumes import instance_with_volumes  # noqa: E402
 from tests.lambdas.tag_on_restore.test_sweep import jobs  # noqa: E402
 
 IMPORT_LIMIT = 1.02
-CALL_LIMIT = 4
+ALIVE_LIMIT = 4
+GONE_LIMIT = 5
+AGE_LIMIT = 1
+INSTANCE_LIMIT = 5
 RUNS = 41
 
 
@@ -46,7 +49,7 @@ class Figure:
 
     def __str__(self) -> str:
         verdict = "ok" if self.value <= self.limit else "TOO HIGH"
-        return f"{self.name:<62} {self.value:>9.3f} {self.unit:<8} limit {self.limit:>7g}  {verdict}"
+        return f"{self.name:<78} {self.value:>9.3f} {self.unit:<8} limit {self.limit:>7g}  {verdict}"
 
 
 def with_vaults(aws: FakeAws, count: int) -> FakeAws:
@@ -58,26 +61,57 @@ def with_vaults(aws: FakeAws, count: int) -> FakeAws:
 
 
 def calls_and_clients() -> list[Figure]:
-    """The most calls and clients of any plain type, source alive or gone, by number of vaults."""
+    """The most calls and clients of any plain type, by number of vaults and by what the source is."""
+    plain = [row for row in ROWS if not row.looks_for_volumes]
     figures = []
     for vaults in (1, 100, 1000):
-        calls, clients = [], []
-        for row in (row for row in ROWS if not row.looks_for_volumes):
-            for source in ({"project": "shop"}, None):
+        clients = []
+        for source, limit in (({"project": "shop"}, ALIVE_LIMIT), (None, GONE_LIMIT)):
+            calls = []
+            for row in plain:
                 aws = with_vaults(estate(row, source), vaults)
                 run(aws, row.event)
                 calls.append(len(aws.calls))
                 clients.append(len(aws.clients) - len({call.split(":")[0] for call in aws.calls}))
-        figures.append(
-            Figure(
-                f"API calls for one event, most of any plain type, {vaults} vaults", max(calls), CALL_LIMIT
+            name = (
+                f"API calls, most of any plain type, source {'alive' if source else 'gone'}, {vaults} vaults"
             )
-        )
+            figures.append(Figure(name, max(calls), limit))
+            calls = []
+            for row in plain:
+                aws = with_vaults(estate(row, source), vaults)
+                add_job(aws, row.event, ("SourceResourceArn",))
+                point = {"BackupVaultName": "AWSBackupSolutionVault", "ResourceArn": row.original}
+                aws.recovery_points[row.recovery_point] = point
+                run(aws, row.event)
+                calls.append(len(aws.calls))
+            figures.append(Figure(f"{name}, old job", max(calls), limit + 1))
         figures.append(Figure(f"clients made beyond those that are called, {vaults} vaults", max(clients), 0))
-    aws = instance_with_two_volumes()
+    aged = []
+    for row in (row for row in ROWS if row.age):
+        aws = estate(row, {"backup": "daily"})
+        run(aws, row.event)
+        aged.append(len(aws.calls) - ALIVE_LIMIT)
+    figures.append(Figure("API calls more where a copied tag selects for backup", max(aged), AGE_LIMIT))
+    return figures
+
+
+def instances() -> list[Figure]:
+    """Calls for an EC2 instance beyond one write for each different set of tags."""
     (row,) = (row for row in ROWS if row.name == "ec2")
-    run(aws, row.event)
-    figures.append(Figure("API calls for an EC2 instance with two volumes", len(aws.calls), 11))
+    figures = []
+    for volumes in (2, 40):
+        for sets in (1, 2, 40):
+            for source in ({"project": "shop"}, None):
+                aws = instance_with_volumes(
+                    [{"disk": str(number % sets)} for number in range(volumes)], source
+                )
+                outcome = run(aws, row.event)
+                different = len({frozenset(plan.write.items()) for plan in outcome.plans.values()})
+                name = (
+                    f"instance {'alive' if source else 'gone'}, {volumes} volumes, {different} sets of tags"
+                )
+                figures.append(Figure(name, len(aws.calls) - different, INSTANCE_LIMIT + (source is None)))
     return figures
 
 
@@ -122,7 +156,7 @@ def long_sweep() -> list[Figure]:
 
 def main() -> int:
     """Print every figure; 1 if one is too high."""
-    figures = [*calls_and_clients(), *long_sweep(), *cold_start()]
+    figures = [*calls_and_clients(), *instances(), *long_sweep(), *cold_start()]
     print(*figures, sep="\n")
     return int(any(figure.value > figure.limit for figure in figures))
 

@@ -1,7 +1,8 @@
 """The kinds of resources that the rehearsal restores, one row each in RESTORES.
 
 Everything happens through the services' public APIs. AWS Backup makes the restored resource by itself; the
-emulator's does for DynamoDB and EBS, and for the other kinds a row makes what AWS Backup would have made.
+emulator's does for DynamoDB, EBS, EFS and S3, and for the other kinds a row makes what AWS Backup would have
+made.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from rehearsal.emulator import Emulator
 
 Tags = Mapping[str, str]
 
-TAGS: Final = {"backup": "daily", "owner": "payroll", "cost centre": "4711/a"}
+# The tag that the backup policies of this repository select by.
+SELECTING: Final = {"backup": "daily"}
+TAGS: Final = {**SELECTING, "owner": "payroll", "cost centre": "4711/a"}
 # What sources have besides: a tag that only AWS may write, and one that matches EXCLUDED.
 EXCLUDED: Final = "scratch*"
 NOT_COPIED: Final = {"aws:cloudformation:stack-name": "payroll", "scratch:until": "2026-12-31"}
@@ -47,6 +50,7 @@ class Restore:
     create: makes one with TAGS and NOT_COPIED and returns its ARN. metadata: for StartRestoreJob, so that
     the new resource has a name. tags: of every part of a resource. snapshot: makes the service's own backup
     and returns its ARN; without one AWS Backup keeps the tags. remove: deletes the source before the restore.
+    withheld: tags of the source that select for backup, where the restore is into something that exists.
     """
 
     kind: str  # the resource type of AWS Backup
@@ -56,9 +60,12 @@ class Restore:
     snapshot: Callable[[Place, str], str] | None = None
     remove: Callable[[Place, str], None] | None = None
     expected: Mapping[str, Tags] = field(default_factory=lambda: {ITSELF: TAGS})
+    withheld: Tags = field(default_factory=dict)
 
     @property
     def title(self) -> str:
+        if self.withheld:
+            return f"{self.kind}, into one that exists"
         return f"{self.kind}, its source deleted" if self.remove else self.kind
 
 
@@ -216,10 +223,6 @@ def _create_file_system(place: Place) -> str:
     return str(created["FileSystemArn"])
 
 
-def _restore_file_system(place: Place, _source: str, name: str) -> Mapping[str, str]:
-    return _made(place.client("efs").create_file_system(CreationToken=name)["FileSystemArn"])
-
-
 def _remove_file_system(place: Place, source: str) -> None:
     place.client("efs").delete_file_system(FileSystemId=_last(source))
 
@@ -228,17 +231,25 @@ def _file_system_tags(place: Place, arn: str) -> dict[str, Tags]:
     return {ITSELF: _mapped(place.client("efs").list_tags_for_resource(ResourceId=_last(arn))["Tags"])}
 
 
-def _create_bucket(place: Place) -> str:
-    arn = _bucket(place, "payslips")
-    place.client("s3").put_bucket_tagging(Bucket=_last(arn), Tagging={"TagSet": _source_tags()})
-    return arn
+def _create_bucket(place: Place, name: str = "payslips") -> str:
+    bucket = _bucket(place, name)
+    place.client("s3").put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": _source_tags()})
+    return f"arn:aws:s3:::{bucket}"
 
 
 def _bucket(place: Place, name: str) -> str:
     bucket = f"{name}-{place.account}-{place.region}"
     elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": place.region}}
     place.client("s3").create_bucket(Bucket=bucket, **({} if place.region == "us-east-1" else elsewhere))
-    return f"arn:aws:s3:::{bucket}"
+    return bucket
+
+
+def _restore_bucket(place: Place, _source: str, name: str) -> Mapping[str, str]:
+    return {"DestinationBucketName": f"{name}-{place.account}-{place.region}", "NewBucket": "true"}
+
+
+def _restore_into_bucket(place: Place, _source: str, name: str) -> Mapping[str, str]:
+    return {"DestinationBucketName": _bucket(place, f"{name}-archive"), "NewBucket": "false"}
 
 
 def _bucket_tags(place: Place, arn: str) -> dict[str, Tags]:
@@ -289,14 +300,22 @@ RESTORES: Final = (
     Restore(
         kind="EFS",
         create=_create_file_system,
-        metadata=_restore_file_system,
+        metadata=lambda _place, _source, name: {"newFileSystem": "true", "CreationToken": name},
         tags=_file_system_tags,
         remove=_remove_file_system,
     ),
     Restore(
         kind="S3",
         create=_create_bucket,
-        metadata=lambda place, _source, name: _made(_bucket(place, name)),
+        metadata=_restore_bucket,
         tags=_bucket_tags,
+    ),
+    Restore(
+        kind="S3",
+        create=lambda place: _create_bucket(place, "contracts"),
+        metadata=_restore_into_bucket,
+        tags=_bucket_tags,
+        expected={ITSELF: {key: value for key, value in TAGS.items() if key not in SELECTING}},
+        withheld=SELECTING,
     ),
 )

@@ -49,8 +49,7 @@ class Aws:
             # Storage Gateway says what is wrong not in its code but in a field of its own.
             detail = cast("dict[str, Any]", error.response).get("error") or {}
             code = str(detail.get("errorCode") or error.response["Error"]["Code"])
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            raise CallFailedError(f"{service} {operation} for {about}: {error}", code, status) from error
+            raise CallFailedError(f"{service} {operation} for {about}: {error}", code) from error
         except BotoCoreError as error:
             raise CallFailedError(f"{service} {operation} for {about}: {error}") from error
         return response

@@ -3,6 +3,7 @@
 TagOnRestoreError
 ├── ConfigurationError            an environment variable has a value that the function cannot use
 ├── MalformedEventError           the event is no restore job and no sweep, or lacks what nobody can tell
+├── RestoreJobRefusedError        the event names a job that does not exist here or is not COMPLETED
 ├── CallFailedError               AWS refused a call, or botocore gave up retrying it
 ├── RestoredResourceMissingError  the resource that the job created is not there (yet, or any more)
 └── TagsUnavailableError          neither the source nor its recovery point can say which tags are right
@@ -10,6 +11,8 @@ TagOnRestoreError
 None of them is caught for a single event: Lambda repeats the event, then puts it into the dead-letter queue
 together with the message. The sweep counts them and goes on.
 """
+
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 
 
 class TagOnRestoreError(Exception):
@@ -24,14 +27,22 @@ class MalformedEventError(TagOnRestoreError):
     """The event can never be handled, however often it is repeated."""
 
 
-class CallFailedError(TagOnRestoreError):
-    """AWS refused a call or did not answer: `code` and HTTP `status` as AWS gave them ("" and 0 without
-    answer)."""
+class RestoreJobRefusedError(TagOnRestoreError):
+    """AWS Backup knows no such job in this account and Region, or has not completed it."""
 
-    def __init__(self, message: str, code: str = "", status: int = 0) -> None:
+
+class CallFailedError(TagOnRestoreError):
+    """AWS refused a call or did not answer: `code` as AWS gave it ("" without answer)."""
+
+    def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
-        self.status = status
+
+    @property
+    def denied(self) -> bool:
+        """Whether AWS says that the caller may not do this. It says so, too, for some of what does not
+        exist."""
+        return self.code in _DENIED
 
 
 class RestoredResourceMissingError(TagOnRestoreError):

@@ -6,24 +6,33 @@ events").
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from .arn import Arn
 from .errors import MalformedEventError
 
 COMPLETED = "COMPLETED"
 _FIRST_YEAR, _LAST_YEAR = 2019, 9000  # AWS Backup exists since 2019; beyond 9000 arithmetic with times fails
-# Recovery points that are the service's own snapshot. An event may name the same backup once by such an ARN
-# (in `resources`) and once by one of AWS Backup (in the detail); only the former can be asked for tags.
-_SNAPSHOTS = {"ec2": ("image/*", "snapshot/*"), "rds": ("snapshot:*", "cluster-snapshot:*")}
 _PERIOD = r"P(?:(?P<days>\d{1,4})D)?(?:T(?P<hours>\d{1,4})H)?"
+
+
+class RestoreEvent(NamedTuple):
+    """What an event is believed: which job to ask AWS Backup about. Whoever may invoke the function can write
+    the rest of it.
+
+    `vault` is only where to look for the recovery point that the job names, if the job does not say.
+    """
+
+    job_id: str
+    status: str
+    vault: Arn | None
 
 
 @dataclass(frozen=True)
 class RestoreJob:
-    """One restore job, as far as an event or AWS Backup has told; "" or None where it has not."""
+    """One restore job as AWS Backup describes it; "" or None where it does not say."""
 
     job_id: str = ""
     account: str = ""
@@ -33,19 +42,10 @@ class RestoreJob:
     source: Arn | None = None
     recovery_point: Arn | None = None
     vault: Arn | None = None
+    started_at: datetime | None = None
     completed_at: datetime | None = None
     is_test: bool = False
     is_parent: bool = False
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is missing that DescribeRestoreJob could add."""
-        return bool(self.account and self.created and self.source and self.recovery_point)
-
-    def completed_by(self, other: "RestoreJob") -> "RestoreJob":
-        """This job with its gaps filled from `other`."""
-        gaps = {name: value for name, value in vars(other).items() if not getattr(self, name)}
-        return replace(self, **gaps)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class SweepRequest:
         )
 
 
-def parse(event: object, now: datetime) -> RestoreJob | SweepRequest:
+def parse(event: object, now: datetime) -> RestoreEvent | SweepRequest:
     """The request in a Lambda event; MalformedEventError says what is wrong with it."""
     if not isinstance(event, Mapping):
         raise MalformedEventError(f"The event is {type(event).__name__}, not a JSON object.")
@@ -80,49 +80,23 @@ def parse(event: object, now: datetime) -> RestoreJob | SweepRequest:
             'The event is no "Restore Job State Change" of aws.backup and not {"RefreshTagItems": "true"}: '
             f"source {event.get('source')!r:.100}, detail-type {event.get('detail-type')!r:.100}."
         )
-    return _restore_job(event)
+    return _restore_event(event)
 
 
-def _restore_job(event: Mapping[str, Any]) -> RestoreJob:
+def _restore_event(event: Mapping[str, Any]) -> RestoreEvent:
     detail = event.get("detail")
     if not isinstance(detail, Mapping):
         raise MalformedEventError("The event's detail is missing or not an object.")
-    return RestoreJob(
+    request = RestoreEvent(
         job_id=_text(detail, "restoreJobId"),
-        account=_text(event, "account"),
         status=_text(detail, "status") or _text(detail, "state"),
-        resource_type=_text(detail, "resourceType"),
-        created=_arn(detail, "createdResourceArn"),
-        source=_arn(detail, "sourceResourceArn"),
-        recovery_point=_recovery_point(event, detail),
         vault=_arn(detail, "backupVaultArn"),
-        completed_at=_moment(detail.get("completionDate")),
-        is_test=bool(_text(detail, "restoreTestingPlanArn")),
-        is_parent=str(detail.get("isParent")).lower() == "true",
     )
-
-
-def _moment(text: object) -> datetime | None:
-    """Only tells old volumes from new ones, so that an unknown form is no reason to fail."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _recovery_point(event: Mapping[str, Any], detail: Mapping[str, Any]) -> Arn | None:
-    named = _arn(detail, "recoveryPointArn")
-    resources = event.get("resources")
-    for text in resources if isinstance(resources, list) else ():
-        try:
-            arn = Arn.parse(text)
-        except MalformedEventError:
-            continue
-        if any(arn.fits(pattern) for pattern in _SNAPSHOTS.get(arn.service, ())):
-            return arn
-        named = named or (arn if arn.service == "backup" else None)
-    return named
+    if not request.job_id:
+        raise MalformedEventError("The event has no restoreJobId.")
+    if not request.status:
+        raise MalformedEventError(f"Restore job {request.job_id!r} says neither status nor state.")
+    return request
 
 
 def from_api(job: Mapping[str, Any]) -> RestoreJob:
@@ -137,6 +111,7 @@ def from_api(job: Mapping[str, Any]) -> RestoreJob:
         source=_arn(job, "SourceResourceArn"),
         recovery_point=_arn(job, "RecoveryPointArn"),
         vault=_arn(job, "BackupVaultArn"),
+        started_at=job.get("CreationDate"),
         completed_at=job.get("CompletionDate"),
         is_test=bool(creator.get("RestoreTestingPlanArn")),
         is_parent=job.get("IsParent") is True,
@@ -144,20 +119,30 @@ def from_api(job: Mapping[str, Any]) -> RestoreJob:
 
 
 def why_skipped(job: RestoreJob) -> str | None:
-    """The reason for which the job's result must not be tagged, or None."""
-    if not job.status:
-        raise MalformedEventError(f"Restore job {job.job_id!r} says neither status nor state.")
-    if job.status != COMPLETED:
-        return f"the job is {job.status}, not {COMPLETED}"
+    """The reason for which the result of a completed job must not be tagged, or None."""
     if job.is_test:
         return "restore test: AWS Backup deletes what it created; copied tags would enrol it in backups"
     if job.created is None:
-        return None
+        return (
+            "parent job without a resource of its own; its child jobs are handled" if job.is_parent else None
+        )
     if job.created == job.source:
         return "restored into the source itself, which has its tags"
     if job.created.service == "s3" and (job.resource_type not in ("", "S3") or "/" in job.created.resource):
         return "item-level restore into a bucket that is not a copy of the source"
     return None
+
+
+def made_by(job: RestoreJob, created_at: datetime | None) -> bool:
+    """Whether `job` made the resource that was created then; False if nobody knows.
+
+    The date of a bucket moves when its policy is edited (AmazonS3/latest/API/API_Bucket.html), so that a date
+    after the job says nothing. A service that dates in full seconds cuts the rest off, which is allowed for.
+    """
+    if created_at is None or job.started_at is None:
+        return False
+    started_at = job.started_at if created_at.microsecond else job.started_at.replace(microsecond=0)
+    return started_at <= created_at <= (job.completed_at or created_at)
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

@@ -9,7 +9,7 @@ from . import restore, sweep
 from .aws import Aws
 from .errors import TagOnRestoreError
 from .event import SweepRequest, parse
-from .outcome import LOGGER, emit_metrics, metric
+from .outcome import LOGGER, emit_metrics
 from .settings import Settings
 
 
@@ -28,13 +28,13 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
             result = sweep.run(_aws(), settings, request, context.get_remaining_time_in_millis)
             emit_metrics(result.metrics())
             return result.answer()
-        outcome = restore.apply(_aws(), settings, request)
+        outcome = restore.handle(_aws(), settings, request)
     except TagOnRestoreError as error:
         # Lambda logs the stack itself.
         LOGGER.error("failed error=%s reason=%s", type(error).__name__, error)
         raise
     outcome.log()
-    emit_metrics({metric(outcome.kind): 1, "TagsLeftOut": outcome.left_out})
+    emit_metrics(outcome.metrics())
     return outcome.answer()
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,20 +26,41 @@ class Kind(StrEnum):
     FAILED = "failed"
 
 
+class Origin(StrEnum):
+    """Where the tags of a restored resource were taken from; why not from its source."""
+
+    SOURCE = "from the source"
+    GONE = "from the recovery point (source gone)"
+    ELSEWHERE = "from the recovery point (source elsewhere)"
+    UNREADABLE = "from the recovery point (source may not be read)"
+    UNKNOWN = "from the recovery point (source unknown)"
+
+    @property
+    def metric(self) -> str:
+        """The metric that counts resources with tags of this origin."""
+        return "FromSource" if self is Origin.SOURCE else f"FromRecoveryPointSource{self.name.capitalize()}"
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """`plans` holds what was written to and left out of each resource (by ARN), `reason` says why in
-    words."""
+    """By ARN, `plans` holds what was written to and kept from each resource, and `origins` where its tags
+    came from; `reason` says why in words."""
 
     kind: Kind
     job_id: str
     reason: str
     plans: Mapping[str, TagPlan] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
     def left_out(self) -> int:
         """How many tags found no room."""
         return sum(len(plan.left_out) for plan in self.plans.values())
+
+    @property
+    def withheld(self) -> int:
+        """How many tags were withheld because they select for backup."""
+        return sum(len(plan.withheld) for plan in self.plans.values())
 
     def answer(self) -> dict[str, Any]:
         """As JSON. Tags appear with their keys only: values may be nobody's business in a log."""
@@ -47,14 +69,30 @@ class Outcome:
             "restoreJobId": self.job_id,
             "reason": self.reason,
             "resources": {
-                arn: {"tagged": sorted(plan.write), "leftOut": list(plan.left_out)}
+                arn: {
+                    "tagged": sorted(plan.write),
+                    "origin": self.origins[arn].value,
+                    "leftOut": list(plan.left_out),
+                    "withheld": list(plan.withheld),
+                }
                 for arn, plan in self.plans.items()
             },
         }
 
+    def metrics(self) -> Counter[str]:
+        """What CloudWatch is told."""
+        counts = Counter({metric(self.kind): 1, "TagsLeftOut": self.left_out, "TagsWithheld": self.withheld})
+        counts.update(origin.metric for origin in self.origins.values())
+        return counts
+
     def log(self) -> None:
         """One line; a warning for what a person should look at."""
-        attention = self.kind in (Kind.UNSUPPORTED, Kind.FAILED) or self.left_out
+        attention = (
+            self.kind in (Kind.UNSUPPORTED, Kind.FAILED)
+            or Origin.UNREADABLE in self.origins.values()
+            or self.left_out
+            or self.withheld
+        )
         LOGGER.log(
             logging.WARNING if attention else logging.INFO, "restore_job %s", json.dumps(self.answer())
         )

@@ -12,9 +12,13 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 @dataclass(frozen=True)
 class Settings:
-    """`exclusions` are never copied; `overwrite` lets the source's value win over the restored resource's."""
+    """`exclusions` are never copied; `overwrite` lets the source's value win over the restored resource's.
+
+    `selection_keys` select for backup: they go only to what the restore job made.
+    """
 
     exclusions: Exclusions
+    selection_keys: frozenset[str]
     overwrite: bool = False
     log_level: str = "INFO"
 
@@ -28,4 +32,5 @@ class Settings:
         if level not in _LEVELS:
             raise ConfigurationError(f"LOG_LEVEL is {level!r}; use one of {', '.join(_LEVELS)}.")
         excluded = environment.get("TAGS_TO_EXCLUDE_IN_COPY", "aws:backup:source-resource")
-        return cls(Exclusions.parse(excluded), _BOOLEANS[overwrite], level)
+        keys = frozenset(environment.get("BACKUP_SELECTION_KEYS", "backup").split(","))
+        return cls(Exclusions.parse(excluded), keys, _BOOLEANS[overwrite], level)

@@ -10,7 +10,7 @@ from . import restore
 from .aws import Aws
 from .errors import RestoredResourceMissingError, TagOnRestoreError
 from .event import COMPLETED, SweepRequest, from_api
-from .outcome import LOGGER, Kind, Outcome, metric
+from .outcome import LOGGER, Kind, Outcome
 from .settings import Settings
 
 # A job that begins must be able to end: five attempts of a call that times out take about 100 seconds.
@@ -22,11 +22,12 @@ _START = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class SweepResult:
-    """`counts` by kind of outcome, `failures` the first hundred reasons, `next` what to ask for to go on."""
+    """`counts` by kind of outcome, `totals` by metric, `failures` the first hundred reasons, `next` what to
+    ask for to go on."""
 
     counts: Mapping[Kind, int]
+    totals: Mapping[str, int]
     failures: tuple[str, ...]
-    left_out: int
     next: SweepRequest | None
 
     def answer(self) -> dict[str, Any]:
@@ -40,29 +41,28 @@ class SweepResult:
     def metrics(self) -> dict[str, int]:
         """What CloudWatch is told. The template's alarm watches SweepProblems: failed jobs, plus one if
         unfinished."""
-        counts = {metric(kind): self.counts[kind] for kind in Kind if self.counts.get(kind)}
         problems = self.counts.get(Kind.FAILED, 0) + (self.next is not None)
-        return counts | {"TagsLeftOut": self.left_out, "SweepProblems": problems}
+        return {**self.totals, "SweepProblems": problems}
 
 
 def run(aws: Aws, settings: Settings, request: SweepRequest, remaining_ms: Callable[[], int]) -> SweepResult:
     """Handle every completed job of the period, oldest first, until less than RESERVE_MS of the time is
     left."""
     counts: Counter[Kind] = Counter()
+    totals: Counter[str] = Counter()
     failures: list[str] = []
-    left_out = 0
     position = request
     for done_at, job_id, listed in _jobs(aws, request):
         if remaining_ms() < RESERVE_MS:
-            return SweepResult(counts, tuple(failures), left_out, position)
+            return SweepResult(counts, totals, tuple(failures), position)
         outcome = _handle(aws, settings, job_id, listed)
         outcome.log()
         counts[outcome.kind] += 1
-        left_out += outcome.left_out
+        totals.update(outcome.metrics())
         if outcome.kind is Kind.FAILED and len(failures) < FAILURES_NAMED:
             failures.append(f"{job_id}: {outcome.reason}")
         position = replace(request, since=done_at, after=job_id)
-    return SweepResult(counts, tuple(failures), left_out, None)
+    return SweepResult(counts, totals, tuple(failures), None)
 
 
 def _handle(aws: Aws, settings: Settings, job_id: str, listed: Mapping[str, Any]) -> Outcome:

@@ -6,7 +6,8 @@ calls and not the generic tagging API: docs/decisions/020-own-tagging-calls.md. 
 dataclass costs a third of a millisecond at every cold start.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from .arn import Arn
@@ -59,11 +60,23 @@ class Describes(NamedTuple):
 
 
 class Adds(NamedTuple):
-    """A call that adds tags to a resource and leaves its other tags alone."""
+    """A call that adds tags to a resource, or to `many` at once, and leaves their other tags alone."""
 
     operation: str = "tag_resource"
     parameter: str = "ResourceArn"
     tags: str = "Tags"
+    many: bool = False
+
+
+class Age(NamedTuple):
+    """The call that says since when a resource exists: `created_at` reads it from the answer, None if it is
+    not there."""
+
+    client: str
+    operation: str
+    parameter: str
+    action: str
+    created_at: Callable[[Mapping[str, Any], str], datetime | None]
 
 
 class Tagger(NamedTuple):
@@ -72,7 +85,9 @@ class Tagger(NamedTuple):
     `resources` are the forms of the ARN's resource part (`*` is one path segment) and the scope of the role's
     permissions. The IAM actions follow from `service` and the operations; `also_needs` are further ones. A
     row without `adds` is a recovery point: its tags are only read. `named` is how the calls name the
-    resource.
+    resource; `gone` is how the codes end by which the service says that it does not exist, and `moved` those
+    by which it says that it is in another Region. `age` is for types that AWS Backup also restores into what
+    exists.
     """
 
     service: str
@@ -81,36 +96,60 @@ class Tagger(NamedTuple):
     reads: Lists | Describes
     adds: Adds | None = None
     shape: Shape = PAIRS
-    named: Callable[[Arn], object] = str
+    named: Callable[[Arn], str] = str
     with_account: bool = False
     also_needs: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ("NotFound", "NotFoundFault", "NotFoundException")
+    moved: tuple[str, ...] = ()
+    age: Age | None = None
 
 
 def _by_id(arn: Arn) -> str:
     return arn.name
 
 
-def _in_list(arn: Arn) -> list[str]:
-    return [arn.name]
-
-
 DESCRIBE_INSTANCES = Describes("describe_instances", "Reservations", "InstanceId", "instance-id")
 DESCRIBE_VOLUMES = Describes("describe_volumes", "Volumes", "VolumeId", "volume-id")
 DESCRIBE_SNAPSHOTS = Describes("describe_snapshots", "Snapshots", "SnapshotId", "snapshot-id")
 DESCRIBE_IMAGES = Describes("describe_images", "Images", "ImageId", "image-id")
-_CREATE_TAGS = Adds("create_tags", "Resources")
+_CREATE_TAGS = Adds("create_tags", "Resources", many=True)
 _LIST_RDS = Lists(parameter="ResourceName", answer="TagList")
 _LIST_FSX = Lists(parameter="ResourceARN")
 _LIST_REDSHIFT = Lists("describe_tags", "ResourceName", "TaggedResources", ("Marker", "Marker"))
 _LIST_LOWER_CASE = Lists(parameter="resourceArn", answer="tags", token=("nextToken", "nextToken"))
 _ADD_LOWER_CASE = Adds(parameter="resourceArn", tags="tags")
 
-INSTANCE = Tagger("ec2", ("instance/*",), "ec2", DESCRIBE_INSTANCES, _CREATE_TAGS, named=_in_list)
+_EFS_AGE = Age(
+    "efs",
+    "describe_file_systems",
+    "FileSystemId",
+    "elasticfilesystem:DescribeFileSystems",
+    lambda answer, _: answer["FileSystems"][0].get("CreationTime"),
+)
+_EKS_AGE = Age(
+    "eks",
+    "describe_cluster",
+    "name",
+    "eks:DescribeCluster",
+    lambda answer, _: answer["cluster"].get("createdAt"),
+)
+# No call describes one bucket. A name is the first of all names that begin with it, so one page is enough.
+_S3_AGE = Age(
+    "s3",
+    "list_buckets",
+    "Prefix",
+    "s3:ListAllMyBuckets",
+    lambda answer, name: {
+        bucket["Name"]: bucket.get("CreationDate") for bucket in answer.get("Buckets", ())
+    }.get(name),
+)
+
+INSTANCE = Tagger("ec2", ("instance/*",), "ec2", DESCRIBE_INSTANCES, _CREATE_TAGS, named=_by_id)
 
 TAGGERS = (
     # What AWS Backup restores.
     INSTANCE,
-    Tagger("ec2", ("volume/*",), "ec2", DESCRIBE_VOLUMES, _CREATE_TAGS, named=_in_list),
+    Tagger("ec2", ("volume/*",), "ec2", DESCRIBE_VOLUMES, _CREATE_TAGS, named=_by_id),
     # RDS instances; clusters are Aurora, DocumentDB, Neptune and Multi-AZ RDS, which all answer to the API of
     # RDS.
     Tagger("rds", ("db:*", "cluster:*"), "rds", _LIST_RDS, Adds("add_tags_to_resource", "ResourceName")),
@@ -123,6 +162,7 @@ TAGGERS = (
         Lists(parameter="ResourceId"),
         Adds(parameter="ResourceId"),
         named=_by_id,
+        age=_EFS_AGE,
     ),
     Tagger("fsx", ("file-system/*", "volume/*/*"), "fsx", _LIST_FSX, Adds(parameter="ResourceARN")),
     Tagger(
@@ -131,9 +171,22 @@ TAGGERS = (
         "storagegateway",
         Lists(parameter="ResourceARN", token=("Marker", "Marker")),
         Adds("add_tags_to_resource", "ResourceARN"),
+        # Others of its codes end so too: EndpointNotFound, for one, is no word about the resource.
+        gone=("GatewayNotFound", "VolumeNotFound"),
     ),
-    # Not PutBucketTagging of S3: it replaces every tag of the bucket.
-    Tagger("s3", ("*",), "s3control", Lists(), Adds(), with_account=True),
+    # Not PutBucketTagging of S3: it replaces every tag of the bucket. For a bucket of another Region, Regions
+    # launched since 2019 do not redirect, but refuse (AmazonS3/latest/userguide/Redirects.html).
+    Tagger(
+        "s3",
+        ("*",),
+        "s3control",
+        Lists(),
+        Adds(),
+        with_account=True,
+        gone=("NoSuchBucket",),
+        moved=("PermanentRedirect", "IllegalLocationConstraintException"),
+        age=_S3_AGE,
+    ),
     Tagger(
         "redshift",
         ("cluster:*",),
@@ -161,19 +214,20 @@ TAGGERS = (
     ),
     Tagger("ssm-sap", ("HANA/*", "HANA/*/DB/*"), "ssm-sap", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP),
     Tagger("backup-gateway", ("vm/*",), "backup-gateway", Lists(), Adds(parameter="ResourceARN")),
-    Tagger("eks", ("cluster/*",), "eks", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP),
-    # What it restores from. A backup of a fully managed type has an ARN of AWS Backup, any other is the
-    # service's own snapshot. Backups of DynamoDB without "advanced features" (table/*/backup/*) cannot carry
-    # tags: no row.
-    Tagger("backup", ("recovery-point:*",), "backup", Lists("list_tags"), shape=MAP),
+    Tagger("eks", ("cluster/*",), "eks", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP, age=_EKS_AGE),
+    # What it restores from. A backup of a fully managed type has an ARN of AWS Backup (EKS: with a slash),
+    # any other is the service's own snapshot. Backups of DynamoDB without "advanced features"
+    # (table/*/backup/*) cannot carry tags: no row.
+    Tagger("backup", ("recovery-point:*", "recovery-point:*/*"), "backup", Lists("list_tags"), shape=MAP),
     Tagger("ec2", ("image/*",), "ec2", DESCRIBE_IMAGES),
     Tagger("ec2", ("snapshot/*",), "ec2", DESCRIBE_SNAPSHOTS),
     Tagger("rds", ("snapshot:*", "cluster-snapshot:*"), "rds", _LIST_RDS),
     Tagger("fsx", ("backup/*",), "fsx", _LIST_FSX),
     Tagger("redshift", ("snapshot:*/*",), "redshift", _LIST_REDSHIFT, shape=REDSHIFT_PAIRS),
+    # The second form is the one that AWS Backup's documentation has.
     Tagger(
         "redshift-serverless",
-        ("snapshot/*",),
+        ("snapshot/*", "snapshot:*/*"),
         "redshift-serverless",
         _LIST_LOWER_CASE,
         shape=LOWER_CASE_PAIRS,
@@ -192,8 +246,7 @@ def tagger_for(arn: Arn) -> Tagger | None:
 def read_tags(aws: Aws, tagger: Tagger, arn: Arn, account: str) -> Tags | None:
     """All tags of `arn`, AWS's own included; None if it does not exist. CallFailedError for anything else."""
     if isinstance(tagger.reads, Describes):
-        described = [item for item in describe(aws, tagger.reads, (arn.name,), arn) if not _gone(item)]
-        return PAIRS.load(described[0].get("Tags", ())) if described else None
+        return read_described(aws, tagger.reads, [arn], arn)[arn]
     lists = tagger.reads
     parameters: dict[str, Any] = {lists.parameter: tagger.named(arn)} | _account(tagger, account)
     tags: dict[str, str] = {}
@@ -203,18 +256,40 @@ def read_tags(aws: Aws, tagger: Tagger, arn: Arn, account: str) -> Tags | None:
     except CallFailedError as error:
         if error.code == "NoSuchTagSet":  # the way of S3 to say "no tags"
             return {}
-        if "NotFound" in error.code or error.code.startswith("NoSuch"):
+        if error.code.endswith(tagger.gone):
             return None
         raise
     return tags
 
 
-def add_tags(aws: Aws, tagger: Tagger, arn: Arn, account: str, tags: Tags) -> None:
-    """Add `tags` to `arn`; its other tags stay as they are."""
+def read_described(aws: Aws, call: Describes, arns: Iterable[Arn], about: object) -> dict[Arn, Tags | None]:
+    """The tags of several resources of EC2 by one call; None for those that do not exist."""
+    wanted = {arn.name: arn for arn in arns}
+    found = described_tags(call, describe(aws, call, wanted, about)) if wanted else {}
+    return {arn: found.get(name) for name, arn in wanted.items()}
+
+
+def described_tags(call: Describes, items: Iterable[Mapping[str, Any]]) -> dict[str, Tags]:
+    """The tags in an answer of EC2 by id, of what exists."""
+    return {item[call.identifier]: PAIRS.load(item.get("Tags", ())) for item in items if not _gone(item)}
+
+
+def created_at(aws: Aws, age: Age, arn: Arn) -> datetime | None:
+    """Since when `arn` exists, if AWS says so."""
+    return age.created_at(aws.call(age.client, age.operation, arn, **{age.parameter: arn.name}), arn.name)
+
+
+def add_tags(aws: Aws, tagger: Tagger, arns: Sequence[Arn], account: str, tags: Tags) -> None:
+    """Add `tags` to each of `arns`; their other tags stay as they are."""
     if tagger.adds is None:
-        raise ValueError(f"{arn} is a recovery point, which is only read")
-    parameters = {tagger.adds.parameter: tagger.named(arn), tagger.adds.tags: tagger.shape.dump(tags)}
-    aws.call(tagger.client, tagger.adds.operation, arn, **parameters, **_account(tagger, account))
+        raise ValueError(f"{arns} are recovery points, which are only read")
+    names = [tagger.named(arn) for arn in arns]
+    parameters = {
+        tagger.adds.parameter: names if tagger.adds.many else names[0],
+        tagger.adds.tags: tagger.shape.dump(tags),
+    }
+    about = ", ".join(map(str, arns))
+    aws.call(tagger.client, tagger.adds.operation, about, **parameters, **_account(tagger, account))
 
 
 def _account(tagger: Tagger, account: str) -> dict[str, str]:

@@ -37,10 +37,12 @@ class Exclusions:
 
 @dataclass(frozen=True)
 class TagPlan:
-    """`write` goes to the restored resource; `left_out` are the keys for which it has no room."""
+    """`write` goes to the restored resource; `left_out` are the keys for which it has no room, `withheld`
+    those that would enrol it in backups."""
 
     write: dict[str, str]
     left_out: tuple[str, ...]
+    withheld: tuple[str, ...] = ()
 
 
 def reserved(key: str) -> bool:
@@ -48,8 +50,14 @@ def reserved(key: str) -> bool:
     return key.lower().startswith("aws:")
 
 
-def plan(source: Tags, restored: Tags, exclusions: Exclusions, overwrite: bool) -> TagPlan:
-    """What to write so that `restored` has the tags of `source`.
+def plan(
+    source: Tags,
+    restored: Tags,
+    exclusions: Exclusions,
+    overwrite: bool,
+    withhold: frozenset[str] = frozenset(),
+) -> TagPlan:
+    """What to write so that `restored` has the tags of `source`, except the keys in `withhold`.
 
     A key that the restored resource has keeps its value unless `overwrite`. What a restore test made gets
     nothing. AWS does not count its own tags towards the 50; if there is no room for every new key, the first
@@ -62,10 +70,13 @@ def plan(source: Tags, restored: Tags, exclusions: Exclusions, overwrite: bool) 
         for key, value in sorted(source.items())
         if not reserved(key) and key != RESTORE_TEST_TAG and not exclusions.match(key)
     }
-    changed = {key: value for key, value in wanted.items() if overwrite and restored.get(key, value) != value}
+    changed = [key for key, value in wanted.items() if overwrite and restored.get(key, value) != value]
     new = [key for key in wanted if key not in restored]
+    withheld = tuple(key for key in (*changed, *new) if key in withhold)
+    new = [key for key in new if key not in withhold]
     room = max(0, TAG_LIMIT - sum(not reserved(key) for key in restored))
     return TagPlan(
-        write=changed | {key: wanted[key] for key in new[:room]},
+        write={key: wanted[key] for key in (*changed, *new[:room]) if key not in withhold},
         left_out=tuple(new[room:]),
+        withheld=withheld,
     )

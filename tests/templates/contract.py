@@ -366,6 +366,8 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
         "PackageBucketPrefix": ("String", None),
         "DeployedPackage": ("String", None),
         "pTagsToExcludeInCopy": ("String", "aws:backup:source-resource"),
+        "pBackupTagKey1": ("String", "backup"),
+        "pBackupTagKey2": ("String", "backup"),
     },
     f"{HOME}/aws-backup-org-policy.yaml": {
         **OUS,

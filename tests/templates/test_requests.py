@@ -151,6 +151,8 @@ def describing(name: str, other: str) -> list[Any]:
     ]
 
 
+FILE_SYSTEM = f"arn:aws:elasticfilesystem:us-east-1:{MEMBER_ID}:file-system/fs-1"
+POINT = f"arn:aws:backup:us-east-1:{MEMBER_ID}:recovery-point"
 CODEBUILD = "codebuild/{0}/aws-backup-codebuild-{1}.yaml"
 VALIDATE = CODEBUILD.format("ValidateTemplates", "validate-templates")
 PACKAGE_TAG = CODEBUILD.format("TestAndPackageTagOnRestore", "test-package-tagonrestore")
@@ -547,6 +549,15 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         (SELF, "ec2:DeleteTags", f"arn:aws:ec2:us-east-1:{MEMBER_ID}:volume/vol-1", {}, ""),
         (SELF, "s3:PutBucketTagging", "arn:aws:s3:::bucket", {}, ""),
         (SELF, "s3:GetObject", "arn:aws:s3:::bucket/x", {}, ""),
+        (SELF, "s3:ListAllMyBuckets", "*", {}, "Allow"),
+        (SELF, "s3:ListBucket", "arn:aws:s3:::bucket", {}, ""),
+        (SELF, "eks:DescribeCluster", f"arn:aws:eks:us-east-1:{MEMBER_ID}:cluster/shop", {}, "Allow"),
+        (SELF, "eks:DescribeCluster", f"arn:aws:eks:us-east-1:{STRANGER}:cluster/shop", {}, ""),
+        (SELF, "elasticfilesystem:DescribeFileSystems", FILE_SYSTEM, {}, "Allow"),
+        (SELF, "elasticfilesystem:DescribeFileSystems", "*", {}, ""),
+        (SELF, "backup:ListTags", f"{POINT}:composite:eks/shop-20260207", {}, "Allow"),
+        (SELF, "backup:DescribeRestoreJob", "*", {}, "Allow"),
+        (SELF, "backup:GetRestoreJobMetadata", "*", {}, ""),
         (SELF, "backup:StartRestoreJob", "*", {}, ""),
         (SELF, "backup:DeleteRecoveryPoint", "*", {}, ""),
         (SELF, "iam:TagRole", iam("Administrator", MEMBER_ID), {}, ""),

@@ -19,6 +19,7 @@ BESIDE = {
     "logs:PutLogEvents",
     "sqs:SendMessage",
 }
+LISTS_BUCKETS = {"s3:ListAllMyBuckets"}  # knows no resource, and is the only call that dates a bucket
 
 
 class Loader(yaml.SafeLoader):
@@ -79,12 +80,20 @@ def test_writes_are_exactly_those_of_the_table() -> None:
 def test_what_iam_cannot_scope_is_exactly_what_the_table_needs() -> None:
     described = {action(tagger, tagger.reads.operation) for tagger in TAGGERS if not takes_a_resource(tagger)}
     extra = {name for tagger in TAGGERS for name in tagger.also_needs}
-    assert as_set(statements()["Describe"]["Action"]) == described | extra
+    assert as_set(statements()["Describe"]["Action"]) == described | extra | LISTS_BUCKETS
+
+
+def test_the_age_is_read_exactly_where_the_table_has_one() -> None:
+    aged = {tagger: tagger.age for tagger in TAGGERS if tagger.age}
+    scoped = [tagger for tagger, age in aged.items() if age.action not in LISTS_BUCKETS]
+    statement = statements()["ReadAge"]
+    assert {age.action for age in aged.values()} == as_set(statement["Action"]) | LISTS_BUCKETS
+    assert as_set(statement["Resource"]) == set().union(*map(arns, scoped))
 
 
 def test_nothing_else_is_allowed() -> None:
     allowed = {name: as_set(statement["Action"]) for name, statement in statements().items()}
-    table = allowed.pop("ReadTags") | allowed.pop("WriteTags") | allowed.pop("Describe")
+    table = set().union(*(allowed.pop(name) for name in ("ReadTags", "WriteTags", "Describe", "ReadAge")))
     assert set().union(*allowed.values()) == BESIDE
     assert not any(
         "*" in name or name in ("lambda:InvokeFunction", "iam:PassRole") for name in table | BESIDE
@@ -111,6 +120,7 @@ def test_the_statements_beside_the_table_reach_no_more_than_these() -> None:
             "rds:*:${AWS::AccountId}:cluster-snapshot:*",
             "rds:*:${AWS::AccountId}:snapshot:*",
             "redshift-serverless:*:${AWS::AccountId}:snapshot/*",
+            "redshift-serverless:*:${AWS::AccountId}:snapshot:*/*",
             "redshift:*:${AWS::AccountId}:snapshot:*/*",
         )
     }

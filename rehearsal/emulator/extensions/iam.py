@@ -5,11 +5,11 @@ that names several resources needs an Allow for each. ministack knows one ARN pe
 `*` (or to an ARN that does not exist) for the calls below, so a policy that is too narrow passes or one that
 is right fails.
 
-Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of organizations, of stack sets, of
-backup vaults and recovery points, of codecommit and codepipeline; the condition keys organizations:PolicyType
-and ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are in organizations.py. The AWS-managed
-policies that AWS Backup's default role takes are known with the services they cover; every other AWS-managed
-policy that ministack does not know is refused as not existing.
+Emulated: the ARNs of dynamodb, ec2, rds and elasticfilesystem tagging, of the file system that is described,
+of organizations, of stack sets, of backup vaults and recovery points, of codecommit and codepipeline; the
+condition keys organizations:PolicyType and ServicePrincipal; aws:PrincipalOrgID and aws:PrincipalOrgPaths are
+in organizations.py. The AWS-managed policies that AWS Backup's default role takes are known with the services
+they cover; every other AWS-managed policy that ministack does not know is refused as not existing.
 
 Not emulated: iam:PassRole but for the role of a stack (cloudformation.py), and the permissions of the roles
 that CloudFormation and StackSets run with.
@@ -191,6 +191,8 @@ def _rds(request: Request) -> Iterable[str]:
 
 
 def _elasticfilesystem(request: Request) -> Iterable[str]:
+    if request.parts[1:] == ["file-systems"] and (described := request.parameter("FileSystemId")):
+        yield base.arn("elasticfilesystem", f"file-system/{described}")
     if len(request.parts) >= 3 and request.parts[1] in (
         "resource-tags",
         "tags",

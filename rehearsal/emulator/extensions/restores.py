@@ -4,12 +4,13 @@ AWS makes the restored resource, then sends "Restore Job State Change" events (b
 account and region.
 
 Emulated: StartRestoreJob makes the resource for DynamoDB (an empty table with the same
-keys, named by Metadata targetTableName) and for EBS (a volume in Metadata availabilityZone); for other types
-Metadata createdResourceArn says what was restored, because the caller has made it with public APIs. The role
-must exist and trust backup.amazonaws.com. CopySourceTagsToRestoredResource is off by default, copies for EBS,
-and is refused for the types that AWS lists. Describe, List (filters, paging), GetRestoreJobMetadata. The
-control operation `start-restore` also takes the ARN of a restore testing plan, whose jobs AWS starts by
-itself.
+keys, named by Metadata targetTableName), EBS (a volume in Metadata availabilityZone), EFS (a new file system
+with Metadata CreationToken) and S3 (the bucket of Metadata DestinationBucketName if NewBucket is true; else
+that bucket has to exist); for other types Metadata createdResourceArn says what was restored, because the
+caller has made it with public APIs. The role must exist and trust backup.amazonaws.com.
+CopySourceTagsToRestoredResource is off by default, copies for EBS, and is refused for the types that AWS
+lists. Describe, List (filters, paging), GetRestoreJobMetadata. The control operation `start-restore` also
+takes the ARN of a restore testing plan, whose jobs AWS starts by itself.
 
 Not emulated: data, the role's permissions during the restore, jobs that take hours.
 """
@@ -257,6 +258,16 @@ def _restore(place: tuple[str, str], metadata: dict[str, str], point: dict[str, 
             if copies and point["_tags"]:
                 ec2.create_tags(Resources=[volume], Tags=_as_list(point["_tags"]))
             return f"arn:{PARTITION}:ec2:{place[1]}:{place[0]}:volume/{volume}"
+        case "EFS":
+            created = base.client("efs", *place).create_file_system(CreationToken=metadata["CreationToken"])
+            return str(created["FileSystemArn"])
+        case "S3":
+            name, s3 = metadata["DestinationBucketName"], base.client("s3", *place)
+            if metadata.get("NewBucket") == "true":
+                elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": place[1]}}
+                s3.create_bucket(Bucket=name, **({} if place[1] == "us-east-1" else elsewhere))
+            s3.head_bucket(Bucket=name)
+            return f"arn:{PARTITION}:s3:::{name}"
         case _:
             return metadata["createdResourceArn"]
 

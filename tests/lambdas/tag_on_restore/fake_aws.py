@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,10 @@ from rehearsal import environment
 
 REGION = "us-west-2"
 ACCOUNT = "444455556666"
+# When the jobs of the events began and ended, and in between.
+STARTED = datetime(2026, 11, 2, 3, 10, 1, 742000, tzinfo=UTC)
+MADE = datetime(2026, 11, 2, 3, 12, tzinfo=UTC)
+COMPLETED = datetime(2026, 11, 2, 3, 14, 53, 128000, tzinfo=UTC)
 EVERY_PAGE = 1000
 
 
@@ -56,7 +61,8 @@ class Refused(Exception):  # noqa: N818 - carries an answer of AWS, is no error 
 
 @dataclass
 class FakeAws:
-    """One account and region. `tags` has a key (an ARN) for everything that exists.
+    """One account and region. `tags` has a key (an ARN) for everything that exists, since its attribute
+    `created_at`, by default in the middle of the jobs.
 
     ListRestoreJobs leaves out the fields `unlisted`; AWS does not say whether it shows children without being
     asked for them (`lists_children`).
@@ -120,7 +126,7 @@ class FakeAws:
         prefix = {"efs": "elasticfilesystem", "s3control": "s3", "timestream-write": "timestream"}.get(
             service, service
         )
-        action = f"{prefix}:{operation}"
+        action = f"{prefix}:{operation}".replace("s3:ListBuckets", "s3:ListAllMyBuckets")
         self.calls.append(action)
         fault = self.faults.get(position)
         try:
@@ -342,11 +348,49 @@ def _ec2_describe(kind: str, answer: str, identifier: str, account: str = ACCOUN
 
 
 def _ec2_tag(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
-    for name in p["Resources"]:
-        kind = {"i": "instance", "vol": "volume"}[name.split("-")[0]]
-        arn = f"arn:aws:ec2:{REGION}:{ACCOUNT}:{kind}/{name}"
-        aws.put(arn, _plain(p["Tags"]), Refused(f"Invalid{kind.capitalize()}ID.NotFound"))
+    """All resources or none."""
+    kinds = {name: {"i": "instance", "vol": "volume"}[name.split("-")[0]] for name in p["Resources"]}
+    arns = {f"arn:aws:ec2:{REGION}:{ACCOUNT}:{kind}/{name}": kind for name, kind in kinds.items()}
+    before = dict(aws.tags)
+    try:
+        for arn, kind in arns.items():
+            aws.put(arn, _plain(p["Tags"]), Refused(f"Invalid{kind.capitalize()}ID.NotFound"))
+    except Refused:
+        aws.tags = before
+        raise
     return {}
+
+
+def _since(aws: FakeAws, arn: str, missing: Refused) -> datetime:
+    aws.of(arn, missing)
+    created_at: datetime = aws.attributes[arn].get("created_at", MADE)
+    return created_at
+
+
+def _describe_file_systems(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
+    arn = f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:file-system/{p['FileSystemId']}"
+    return {"FileSystems": [{"CreationTime": _since(aws, arn, Refused(_EFS, 404))}]}
+
+
+def _describe_cluster(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
+    arn = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/{p['name']}"
+    return {"cluster": {"createdAt": _since(aws, arn, Refused("ResourceNotFoundException", 404))}}
+
+
+def _list_buckets(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
+    """Those of the account, in alphabetical order; the date is in full seconds."""
+    prefix = f"arn:aws:s3:::{p['Prefix']}"
+    own = [arn for arn in sorted(aws.tags) if arn.startswith(prefix)]
+    return {
+        "Buckets": [
+            {
+                "Name": arn.removeprefix("arn:aws:s3:::"),
+                "CreationDate": _since(aws, arn, Refused("")).replace(microsecond=0),
+            }
+            for arn in own
+            if aws.attributes[arn].get("owner", ACCOUNT) == ACCOUNT and not aws.attributes[arn].get("hidden")
+        ]
+    }
 
 
 def _efs(operation: Operation) -> Operation:
@@ -381,6 +425,9 @@ _OPERATIONS: dict[str, Operation] = {
     "storagegateway:AddTagsToResource": lambda aws, p: aws.put(
         p["ResourceARN"], _plain(p["Tags"]), _gateway_missing()
     ),
+    "elasticfilesystem:DescribeFileSystems": _describe_file_systems,
+    "eks:DescribeCluster": _describe_cluster,
+    "s3:ListAllMyBuckets": _list_buckets,
     "s3:ListTagsForResource": _s3(_s3_list),
     "s3:TagResource": _s3(_adder("ResourceArn", "NoSuchBucket")),
     "redshift:DescribeTags": _redshift_list,

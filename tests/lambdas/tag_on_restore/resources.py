@@ -17,13 +17,14 @@ def event(name: str) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Row:
     """`read` and `write` are the actions on the restored resource; `source` and `point` read the other
-    two."""
+    two, and `age` tells since when the resource exists where a job may restore into an old one."""
 
     name: str
     read: str
     write: str
     point: str = "backup:ListTags"
     source: str = ""
+    age: str = ""
     pages: bool = False
     looks_for_volumes: bool = False
 
@@ -66,7 +67,13 @@ ROWS = (
     Row("neptune", *_RDS),
     Row("aurora-dsql", "dsql:ListTagsForResource", "dsql:TagResource"),
     Row("dynamodb", "dynamodb:ListTagsOfResource", "dynamodb:TagResource", pages=True),
-    Row("efs", f"{_EFS}:ListTagsForResource", f"{_EFS}:TagResource", pages=True),
+    Row(
+        "efs",
+        f"{_EFS}:ListTagsForResource",
+        f"{_EFS}:TagResource",
+        age=f"{_EFS}:DescribeFileSystems",
+        pages=True,
+    ),
     Row(
         "fsx-file-system", "fsx:ListTagsForResource", "fsx:TagResource", "fsx:ListTagsForResource", pages=True
     ),
@@ -86,7 +93,7 @@ ROWS = (
         source="storagegateway:ListTagsForResource",
         pages=True,
     ),
-    Row("s3", "s3:ListTagsForResource", "s3:TagResource"),
+    Row("s3", "s3:ListTagsForResource", "s3:TagResource", age="s3:ListAllMyBuckets"),
     Row("redshift", "redshift:DescribeTags", "redshift:CreateTags", "redshift:DescribeTags", pages=True),
     Row(
         "redshift-serverless",
@@ -105,5 +112,6 @@ ROWS = (
         source="backup-gateway:ListTagsForResource",
         looks_for_volumes=True,
     ),
-    Row("eks", "eks:ListTagsForResource", "eks:TagResource"),
+    Row("eks", "eks:ListTagsForResource", "eks:TagResource", age="eks:DescribeCluster"),
+    Row("eks-child-state", "eks:ListTagsForResource", "eks:TagResource", age="eks:DescribeCluster"),
 )

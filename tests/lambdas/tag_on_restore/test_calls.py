@@ -22,3 +22,13 @@ def test_every_call_of_the_table_exists_in_boto3(tagger: Tagger) -> None:
         if not isinstance(call, Describes):
             assert call.parameter in members
             assert ("AccountId" in members) == tagger.with_account
+
+
+AGED = [tagger for tagger in TAGGERS if tagger.age]
+
+
+@pytest.mark.parametrize("tagger", AGED, ids=lambda tagger: tagger.service)
+def test_every_call_for_an_age_exists_in_boto3(tagger: Tagger) -> None:
+    assert tagger.age is not None
+    model = botocore.session.get_session().get_service_model(tagger.age.client)
+    assert tagger.age.parameter in model.operation_model(name(tagger.age.operation)).input_shape.members

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tag_on_restore import errors
-from tag_on_restore.outcome import Kind, metric
+from tag_on_restore.outcome import Kind, Origin, metric
 from tag_on_restore.taggers import TAGGERS, Tagger
 
 ROOT = Path(__file__).parents[3]
@@ -31,9 +31,22 @@ def test_every_setting_has_its_default() -> None:
         assert described.strip("'") == default.strip("`").replace("empty", "")
 
 
+def test_the_function_reads_the_variables_that_its_template_sets() -> None:
+    function = (ROOT / "templates/member-account/aws-backup-tagonrestore.yaml").read_text()
+    settings = (ROOT / "lambdas/tag_on_restore/settings.py").read_text()
+    read = set(re.findall(r'environment\.get\("(\w+)"', settings))
+    assert read == set(re.findall(r"^ {10}([A-Z_]+): ", function, re.MULTILINE))
+
+
 def test_every_metric_is_named() -> None:
-    for name in (*map(metric, Kind), "TagsLeftOut", "SweepProblems"):
+    origins = (origin.metric for origin in Origin)
+    for name in (*map(metric, Kind), *origins, "TagsLeftOut", "TagsWithheld", "SweepProblems"):
         assert f"`{name}`" in TEXT
+
+
+def test_every_origin_is_explained() -> None:
+    for origin in Origin:
+        assert f"`{origin}`" in TEXT
 
 
 def test_every_decision_that_is_named_exists() -> None:

@@ -10,39 +10,112 @@ from tag_on_restore.errors import (
     CallFailedError,
     MalformedEventError,
     RestoredResourceMissingError,
+    RestoreJobRefusedError,
     TagsUnavailableError,
 )
 from tag_on_restore.event import SweepRequest, parse
 from tag_on_restore.outcome import Kind
 
-from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, DENIED, REGION, FakeAws, Fault
+from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, DENIED, REGION, FakeAws
 from tests.lambdas.tag_on_restore.resources import EVENTS, ROWS, Row, event
-from tests.lambdas.tag_on_restore.situations import NOW, estate, run
+from tests.lambdas.tag_on_restore.situations import NOW, add_job, estate, run
 
 BY_NAME = {row.name: row for row in ROWS}
-DYNAMODB, RDS = BY_NAME["dynamodb"], BY_NAME["rds"]
+DYNAMODB = BY_NAME["dynamodb"]
+
+
+@pytest.mark.parametrize("status", ["created", "pending", "running", "aborted", "failed"])
+def test_an_event_that_tells_of_no_completed_job_asks_for_nothing(status: str) -> None:
+    aws = FakeAws()
+    outcome = run(aws, event(f"status-{status}"))
+    assert outcome.kind is Kind.SKIPPED
+    assert f"{status.upper()}, not COMPLETED" in outcome.reason
+    assert aws.calls == []
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("status-created", "CREATED, not COMPLETED"),
-        ("status-pending", "PENDING, not COMPLETED"),
-        ("status-running", "RUNNING, not COMPLETED"),
-        ("status-aborted", "ABORTED, not COMPLETED"),
-        ("status-failed", "FAILED, not COMPLETED"),
         ("restore-test", "restore test"),
         ("efs-in-place", "into the source itself"),
         ("ebs-items-to-bucket", "item-level restore"),
         ("s3-items-to-prefix", "item-level restore"),
+        ("eks-parent", "child jobs"),
     ],
 )
-def test_what_is_no_restored_resource_is_skipped_without_any_call(name: str, reason: str) -> None:
+def test_what_is_no_restored_resource_is_skipped_once_the_job_has_said_so(name: str, reason: str) -> None:
     aws = FakeAws()
+    add_job(aws, event(name))
     outcome = run(aws, event(name))
     assert outcome.kind is Kind.SKIPPED
     assert reason in outcome.reason
-    assert aws.calls == []
+    assert aws.calls == ["backup:DescribeRestoreJob"]
+
+
+# What anybody who may invoke the function can write into an event.
+
+
+def test_an_event_of_a_job_that_does_not_exist_is_refused_by_name() -> None:
+    aws = estate(DYNAMODB, {"project": "shop"})
+    aws.jobs.clear()
+    job = DYNAMODB.detail["restoreJobId"]
+    with pytest.raises(
+        RestoreJobRefusedError, match=f"{job} of the event does not exist in Region us-west-2"
+    ):
+        run(aws, DYNAMODB.event)
+    assert aws.calls == ["backup:DescribeRestoreJob"]
+
+
+@pytest.mark.parametrize("status", ["PENDING", "RUNNING", "ABORTED", "FAILED"])
+def test_an_event_of_a_job_that_is_not_completed_is_refused_by_name(status: str) -> None:
+    aws = estate(DYNAMODB, {"project": "shop"})
+    job = DYNAMODB.detail["restoreJobId"]
+    aws.jobs[job]["Status"] = status
+    with pytest.raises(RestoreJobRefusedError, match=f"{job} is {status}; the event says COMPLETED"):
+        run(aws, DYNAMODB.event)
+    assert aws.calls == ["backup:DescribeRestoreJob"]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "field", ["createdResourceArn", "sourceResourceArn", "recoveryPointArn", "resources"]
+)
+def test_resources_that_the_event_names_against_its_job_are_neither_read_nor_written(
+    row: Row, field: str
+) -> None:
+    other = {"createdResourceArn": row.created, "sourceResourceArn": row.original}.get(
+        field, row.recovery_point
+    )
+    other = f"{other}-other"
+    forged = row.event
+    if field == "resources":
+        forged["resources"] = [other]
+    else:
+        forged["detail"][field] = other
+    aws = estate(row, None if field in ("recoveryPointArn", "resources") else {"project": "shop"})
+    aws.add(other, {"role": "administrator"})
+    assert run(aws, forged).kind is Kind.TAGGED
+    assert aws.tags[other] == {"role": "administrator"}
+    assert aws.tags[row.created] in ({"project": "shop"}, {"from": "recovery point"})
+
+
+def test_an_account_that_the_event_names_is_not_believed() -> None:
+    foreign = DYNAMODB.event | {"account": "999988887777"}
+    aws = estate(DYNAMODB, {"project": "shop"})
+    assert run(aws, foreign).kind is Kind.TAGGED
+    assert aws.tags[DYNAMODB.created] == {"project": "shop"}
+
+
+def test_the_job_decides_whether_it_is_a_restore_test() -> None:
+    plan = f"arn:aws:backup:{REGION}:{ACCOUNT}:restore-testing-plan:x"
+    claimed = DYNAMODB.event
+    claimed["detail"]["restoreTestingPlanArn"] = plan
+    aws = estate(DYNAMODB, {"backup": "daily"})
+    assert run(aws, claimed).kind is Kind.TAGGED
+    aws = estate(DYNAMODB, {"backup": "daily"})
+    add_job(aws, DYNAMODB.event, CreatedBy={"RestoreTestingPlanArn": plan})
+    assert run(aws, DYNAMODB.event).kind is Kind.SKIPPED
+    assert aws.tags[DYNAMODB.created] == {}
 
 
 def test_a_completed_job_may_say_state_instead_of_status() -> None:
@@ -53,61 +126,40 @@ def test_a_completed_job_may_say_state_instead_of_status() -> None:
 
 
 def test_a_stack_is_unsupported_by_name_and_no_failure() -> None:
-    outcome = run(FakeAws(), event("cloudformation"))
+    aws = FakeAws()
+    add_job(aws, event("cloudformation"))
+    outcome = run(aws, event("cloudformation"))
     assert outcome.kind is Kind.UNSUPPORTED
     assert "CloudFormation" in outcome.reason
     assert "stack/shop-restored" in outcome.reason
 
 
 def test_a_service_that_nobody_has_heard_of_is_unsupported() -> None:
-    changed = DYNAMODB.event
-    changed["detail"] |= {
-        "resourceType": "Quantum",
-        "createdResourceArn": f"arn:aws:quantum:{REGION}:{ACCOUNT}:state/1",
-    }
-    assert run(FakeAws(), changed).kind is Kind.UNSUPPORTED
-
-
-def test_a_parent_job_without_a_resource_leaves_it_to_its_children() -> None:
-    parent = event("eks-parent")
-    aws = FakeAws(jobs={parent["detail"]["restoreJobId"]: {"Status": "COMPLETED", "IsParent": True}})
-    outcome = run(aws, parent)
-    assert outcome.kind is Kind.SKIPPED
-    assert "child jobs" in outcome.reason
-    assert aws.calls == ["backup:DescribeRestoreJob"]
+    aws = FakeAws()
+    created = f"arn:aws:quantum:{REGION}:{ACCOUNT}:state/1"
+    add_job(aws, DYNAMODB.event, ResourceType="Quantum", CreatedResourceArn=created)
+    assert run(aws, DYNAMODB.event).kind is Kind.UNSUPPORTED
 
 
 def test_a_child_job_is_handled_like_any_other() -> None:
     child = event("eks-child-ebs")
     aws = FakeAws()
+    add_job(aws, child)
     aws.add(child["detail"]["createdResourceArn"])
     aws.add(child["detail"]["sourceResourceArn"], {"claim": "shop-data"})
     assert run(aws, child).kind is Kind.TAGGED
     assert aws.tags[child["detail"]["createdResourceArn"]] == {"claim": "shop-data"}
 
 
-def test_a_snapshot_wins_over_the_name_that_aws_backup_has_for_it() -> None:
+def test_a_recovery_point_that_the_event_names_twice_is_the_jobs_own() -> None:
     twice = event("rds-snapshot-named-twice")
-    aws = estate(RDS, None)
+    aws = FakeAws()
+    add_job(aws, twice)
+    aws.add(twice["detail"]["createdResourceArn"])
+    aws.add(twice["resources"][0], {"from": "the event's resources"})
+    aws.add(twice["detail"]["recoveryPointArn"], {"from": "recovery point"})
     assert run(aws, twice).kind is Kind.TAGGED
-    assert aws.calls.count("rds:ListTagsForResource") == 3
-    assert "backup:ListTags" not in aws.calls
-
-
-def job_of(row: Row, *without: str) -> dict[str, Any]:
-    """What DescribeRestoreJob says about the row's job."""
-    job = {
-        "RestoreJobId": row.detail["restoreJobId"],
-        "AccountId": ACCOUNT,
-        "Status": "COMPLETED",
-        "ResourceType": row.detail["resourceType"],
-        "CreatedResourceArn": row.created,
-        "SourceResourceArn": row.original,
-        "RecoveryPointArn": row.recovery_point,
-        "BackupVaultArn": row.detail["backupVaultArn"],
-        "CompletionDate": datetime(2026, 11, 2, 3, 14, 53, tzinfo=UTC),
-    }
-    return {key: value for key, value in job.items() if key not in without}
+    assert aws.tags[twice["detail"]["createdResourceArn"]] == {"from": "recovery point"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -116,65 +168,52 @@ def test_an_event_with_nothing_but_its_job_id_is_enough(row: Row) -> None:
     poor["resources"] = []
     poor["detail"] = {key: poor["detail"][key] for key in ("restoreJobId", "status")}
     aws = estate(row, {"project": "shop"})
-    aws.jobs[row.detail["restoreJobId"]] = job_of(row)
     assert run(aws, poor).kind is Kind.TAGGED
     assert aws.tags[row.created] == {"project": "shop"}
     assert aws.calls.count("backup:DescribeRestoreJob") == 1
 
 
-@pytest.mark.parametrize("field", ["createdResourceArn", "sourceResourceArn", "recoveryPointArn"])
-def test_one_missing_field_costs_one_look_up(field: str) -> None:
-    poor = DYNAMODB.event
-    poor["resources"] = []
-    del poor["detail"][field]
-    aws = estate(DYNAMODB, {"project": "shop"})
-    aws.jobs[DYNAMODB.detail["restoreJobId"]] = job_of(DYNAMODB)
-    assert run(aws, poor).kind is Kind.TAGGED
-    assert aws.calls[0] == "backup:DescribeRestoreJob"
-    assert len(aws.calls) == 4
-
-
-def test_a_job_that_does_not_know_its_source_has_a_recovery_point_that_does() -> None:
-    poor = DYNAMODB.event
-    del poor["detail"]["sourceResourceArn"]
-    aws = estate(DYNAMODB, {"project": "shop"})
-    aws.jobs[DYNAMODB.detail["restoreJobId"]] = job_of(DYNAMODB, "SourceResourceArn")
+@pytest.mark.parametrize("without", [("SourceResourceArn",), ("SourceResourceArn", "BackupVaultArn")])
+@pytest.mark.parametrize(("source", "most"), [({"project": "shop"}, 5), (None, 6)], ids=["alive", "gone"])
+def test_a_job_that_does_not_know_its_source_has_a_recovery_point_that_does(
+    without: tuple[str, ...], source: dict[str, str] | None, most: int
+) -> None:
+    aws = estate(DYNAMODB, source)
+    add_job(aws, DYNAMODB.event, without)
     aws.recovery_points[DYNAMODB.recovery_point] = {
         "BackupVaultName": "AWSBackupSolutionVault",
         "ResourceArn": DYNAMODB.original,
     }
-    assert run(aws, poor).kind is Kind.TAGGED
-    assert aws.tags[DYNAMODB.created] == {"project": "shop"}
+    assert run(aws, DYNAMODB.event).kind is Kind.TAGGED
+    assert aws.tags[DYNAMODB.created] == (source or {"from": "recovery point"})
+    assert len(aws.calls) <= most
+
+
+def test_a_restore_into_the_source_itself_is_seen_too_when_its_recovery_point_names_the_source() -> None:
+    in_place = event("efs-in-place")
+    detail = in_place["detail"]
+    aws = FakeAws()
+    add_job(aws, in_place, ("SourceResourceArn",))
+    aws.recovery_points[detail["recoveryPointArn"]] = {
+        "BackupVaultName": "AWSBackupSolutionVault",
+        "ResourceArn": detail["createdResourceArn"],
+    }
+    assert run(aws, in_place).kind is Kind.SKIPPED
 
 
 def test_a_source_that_nobody_knows_leaves_the_recovery_point() -> None:
-    poor = DYNAMODB.event
-    del poor["detail"]["sourceResourceArn"]
     aws = estate(DYNAMODB, {"project": "shop"})
-    aws.jobs[DYNAMODB.detail["restoreJobId"]] = job_of(DYNAMODB, "SourceResourceArn")
-    assert run(aws, poor).kind is Kind.TAGGED
+    add_job(aws, DYNAMODB.event, ("SourceResourceArn",))
+    outcome = run(aws, DYNAMODB.event)
+    assert outcome.reason == "tags copied from the recovery point (source unknown)"
     assert aws.tags[DYNAMODB.created] == {"from": "recovery point"}
 
 
 def test_a_recovery_point_that_may_not_be_described_fails_the_event() -> None:
-    poor = DYNAMODB.event
-    del poor["detail"]["sourceResourceArn"]
     aws = estate(DYNAMODB, {"project": "shop"})
-    aws.jobs[DYNAMODB.detail["restoreJobId"]] = job_of(DYNAMODB, "SourceResourceArn")
+    add_job(aws, DYNAMODB.event, ("SourceResourceArn",))
     with aws.fault(1, DENIED), pytest.raises(CallFailedError, match="backup describe_recovery_point"):
-        run(aws, poor)
-    assert aws.tags[DYNAMODB.created] == {}
-
-
-def test_a_restore_test_is_recognized_by_its_job_too() -> None:
-    poor = DYNAMODB.event
-    del poor["detail"]["sourceResourceArn"]
-    aws = estate(DYNAMODB, {"backup": "daily"})
-    aws.jobs[DYNAMODB.detail["restoreJobId"]] = {
-        **job_of(DYNAMODB),
-        "CreatedBy": {"RestoreTestingPlanArn": f"arn:aws:backup:{REGION}:{ACCOUNT}:restore-testing-plan:x"},
-    }
-    assert run(aws, poor).kind is Kind.SKIPPED
+        run(aws, DYNAMODB.event)
     assert aws.tags[DYNAMODB.created] == {}
 
 
@@ -185,43 +224,11 @@ def test_the_tag_of_restore_tests_is_never_copied() -> None:
 
 
 def test_a_source_in_another_region_is_left_alone() -> None:
-    far = DYNAMODB.event
-    far["detail"]["sourceResourceArn"] = DYNAMODB.original.replace(REGION, "eu-central-1")
     aws = estate(DYNAMODB, None)
-    assert run(aws, far).kind is Kind.TAGGED
-    assert aws.tags[DYNAMODB.created] == {"from": "recovery point"}
-    assert "dynamodb:ListTagsOfResource" in aws.calls[:1]
-    assert aws.calls.count("dynamodb:ListTagsOfResource") == 1
-
-
-def test_a_source_that_answers_denied_leaves_the_recovery_point() -> None:
-    aws = estate(DYNAMODB, {"project": "shop"})
-    aws.denied = {("dynamodb:ListTagsOfResource", DYNAMODB.original + "'")}
+    add_job(aws, DYNAMODB.event, SourceResourceArn=DYNAMODB.original.replace(REGION, "eu-central-1"))
     assert run(aws, DYNAMODB.event).kind is Kind.TAGGED
     assert aws.tags[DYNAMODB.created] == {"from": "recovery point"}
-
-
-@pytest.mark.parametrize("answer", [("AccessDenied", 403), ("PermanentRedirect", 301), ("NoSuchBucket", 404)])
-def test_a_bucket_that_is_not_here_leaves_the_recovery_point(answer: tuple[str, int]) -> None:
-    row = BY_NAME["s3"]
-    aws = estate(row, {"project": "shop"})
-    with aws.fault(1, Fault(answer[0], status=answer[1])):
-        assert run(aws, row.event).kind is Kind.TAGGED
-    assert aws.tags[row.created] == {"from": "recovery point"}
-
-
-def test_a_bucket_that_s3_is_too_busy_for_is_no_reason_to_take_older_tags() -> None:
-    row = BY_NAME["s3"]
-    aws = estate(row, {"project": "shop"})
-    with aws.fault(1, Fault("SlowDown", status=503)), pytest.raises(CallFailedError, match="SlowDown"):
-        run(aws, row.event)
-
-
-@pytest.mark.parametrize("text", [None, 5, "yesterday", "2026-11-02T03:14:53"])
-def test_an_odd_completion_date_is_no_reason_to_fail(text: object) -> None:
-    odd = DYNAMODB.event
-    odd["detail"]["completionDate"] = text
-    assert run(estate(DYNAMODB, {"project": "shop"}), odd).kind is Kind.TAGGED
+    assert aws.calls.count("dynamodb:ListTagsOfResource") == 1
 
 
 def test_a_denied_write_fails_and_names_call_and_resource() -> None:
@@ -242,24 +249,29 @@ def test_a_restored_resource_that_is_not_there_yet_fails_for_the_retry() -> None
 
 
 def test_tags_that_nobody_knows_any_more_are_a_failure_that_says_so() -> None:
-    aws = FakeAws()
-    aws.add(DYNAMODB.created)
+    aws = estate(DYNAMODB, None)
+    del aws.tags[DYNAMODB.recovery_point]
     with pytest.raises(
         TagsUnavailableError, match=r"table/orders no longer exists.*recovery-point.* no longer exists"
     ):
         run(aws, DYNAMODB.event)
 
 
-def test_a_dynamodb_backup_without_advanced_features_cannot_carry_tags() -> None:
-    plain = DYNAMODB.event
-    backup = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orders/backup/01489602797149-73d8d5bc"
-    plain["resources"] = [backup]
-    plain["detail"]["recoveryPointArn"] = backup
+def test_a_job_that_names_neither_source_nor_recovery_point_says_so() -> None:
     aws = estate(DYNAMODB, {"project": "shop"})
-    assert run(aws, plain).kind is Kind.TAGGED
+    add_job(aws, DYNAMODB.event, ("SourceResourceArn", "RecoveryPointArn"))
+    with pytest.raises(TagsUnavailableError, match=r"Source: unknown\. Recovery point: unknown\."):
+        run(aws, DYNAMODB.event)
+
+
+def test_a_dynamodb_backup_without_advanced_features_cannot_carry_tags() -> None:
+    backup = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orders/backup/01489602797149-73d8d5bc"
+    aws = estate(DYNAMODB, {"project": "shop"})
+    add_job(aws, DYNAMODB.event, RecoveryPointArn=backup)
+    assert run(aws, DYNAMODB.event).kind is Kind.TAGGED
     del aws.tags[DYNAMODB.original]
     with pytest.raises(TagsUnavailableError, match="has no tags that can be read"):
-        run(aws, plain)
+        run(aws, DYNAMODB.event)
 
 
 @pytest.mark.parametrize(
@@ -269,9 +281,14 @@ def test_a_dynamodb_backup_without_advanced_features_cannot_carry_tags() -> None
         ({"detail-type": "Backup Job State Change"}, "Backup Job State Change"),
         ({"detail": None}, "detail is missing"),
         ({"detail": []}, "detail is missing"),
-        ({"account": 444455556666}, "account is int, not text"),
         ({"detail": {"restoreJobId": "x"}}, "neither status nor state"),
         ({"detail": {"status": "COMPLETED"}}, "no restoreJobId"),
+        ({"detail": {"status": "FAILED", "restoreJobId": ""}}, "no restoreJobId"),
+        ({"detail": {"status": "COMPLETED", "restoreJobId": 7}}, "restoreJobId is int, not text"),
+        (
+            {"detail": {"status": "COMPLETED", "restoreJobId": "x", "backupVaultArn": "vault"}},
+            "backupVaultArn is not an ARN",
+        ),
         ({"detail": {"status": ["COMPLETED"]}}, "status is list, not text"),
     ],
 )
@@ -280,13 +297,13 @@ def test_a_malformed_event_says_what_is_wrong(change: dict[str, Any], message: s
         run(FakeAws(), DYNAMODB.event | change)
 
 
-@pytest.mark.parametrize("field", ["createdResourceArn", "sourceResourceArn", "recoveryPointArn"])
-@pytest.mark.parametrize("value", ["table/orders", "arn:aws:dynamodb", "arn:aws:dynamodb:::", 7, {}])
-def test_something_that_is_no_arn_is_named_with_its_field(field: str, value: object) -> None:
-    changed = DYNAMODB.event
-    changed["detail"][field] = value
+@pytest.mark.parametrize("field", ["CreatedResourceArn", "SourceResourceArn", "RecoveryPointArn"])
+@pytest.mark.parametrize("value", ["table/orders", "arn:aws:dynamodb", "arn:aws:dynamodb:::"])
+def test_something_that_is_no_arn_is_named_with_its_field(field: str, value: str) -> None:
+    aws = FakeAws()
+    add_job(aws, DYNAMODB.event, **{field: value})
     with pytest.raises(MalformedEventError, match=f"{field} is not an ARN"):
-        run(FakeAws(), changed)
+        run(aws, DYNAMODB.event)
 
 
 def test_an_event_that_is_no_object_says_so() -> None:
@@ -295,28 +312,28 @@ def test_an_event_that_is_no_object_says_so() -> None:
 
 
 def test_a_completed_job_without_a_created_resource_says_so() -> None:
-    poor = DYNAMODB.event
-    del poor["detail"]["createdResourceArn"]
-    aws = FakeAws(jobs={DYNAMODB.detail["restoreJobId"]: job_of(DYNAMODB, "CreatedResourceArn")})
+    aws = FakeAws()
+    add_job(aws, DYNAMODB.event, ("CreatedResourceArn",))
     with pytest.raises(MalformedEventError, match="nothing about what it created"):
-        run(aws, poor)
+        run(aws, DYNAMODB.event)
 
 
 @pytest.mark.parametrize("place", [("444455556666", "111122223333"), (REGION, "eu-west-1")])
 def test_a_resource_outside_of_account_and_region_is_refused(place: tuple[str, str]) -> None:
-    changed = DYNAMODB.event
-    changed["detail"]["createdResourceArn"] = DYNAMODB.created.replace(*place)
-    with pytest.raises(MalformedEventError, match="is not in account 444455556666 and region us-west-2"):
-        run(FakeAws(), changed)
+    aws = FakeAws()
+    add_job(aws, DYNAMODB.event, CreatedResourceArn=DYNAMODB.created.replace(*place))
+    with pytest.raises(MalformedEventError, match="is not in account 444455556666 and Region us-west-2"):
+        run(aws, DYNAMODB.event)
 
 
 @pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov", "aws-iso"])
 def test_other_partitions_are_read_from_the_arns(partition: str) -> None:
-    text = json.dumps(DYNAMODB.event).replace("arn:aws:", f"arn:{partition}:")
+    there = json.loads(json.dumps(DYNAMODB.event).replace("arn:aws:", f"arn:{partition}:"))
     aws = FakeAws()
-    aws.add(DYNAMODB.created.replace("arn:aws:", f"arn:{partition}:"))
-    aws.add(DYNAMODB.original.replace("arn:aws:", f"arn:{partition}:"), {"project": "shop"})
-    assert run(aws, json.loads(text)).kind is Kind.TAGGED
+    add_job(aws, there)
+    aws.add(there["detail"]["createdResourceArn"])
+    aws.add(there["detail"]["sourceResourceArn"], {"project": "shop"})
+    assert run(aws, there).kind is Kind.TAGGED
 
 
 @pytest.mark.parametrize("value", ["true", "True", True])

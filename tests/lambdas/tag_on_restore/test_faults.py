@@ -2,6 +2,7 @@
 sets right."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import botocore.endpoint
 import pytest
@@ -11,7 +12,7 @@ from tag_on_restore.aws import CONFIG, Aws
 from tag_on_restore.errors import CallFailedError, TagOnRestoreError
 
 from tests.lambdas.tag_on_restore import fake_aws
-from tests.lambdas.tag_on_restore.fake_aws import FakeAws, Fault, Killed
+from tests.lambdas.tag_on_restore.fake_aws import MADE, STARTED, FakeAws, Fault, Killed
 from tests.lambdas.tag_on_restore.resources import ROWS, Row
 from tests.lambdas.tag_on_restore.situations import estate, run
 from tests.lambdas.tag_on_restore.test_instance_volumes import instance_with_two_volumes, snapshot, volume
@@ -58,6 +59,29 @@ def test_a_fault_at_any_call_loses_nothing(row: Row, source: dict[str, str] | No
         assert aws.tags[row.created] == RIGHT, f"not repaired after call {position}"
 
 
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.age], ids=lambda row: row.name)
+@pytest.mark.parametrize("old", [True, False], ids=["old", "new"])
+def test_a_fault_at_any_call_enrols_nothing_old_in_backups(row: Row, old: bool, fault: Fault) -> None:
+    enrolled = RIGHT | {"backup": "daily"}
+
+    def restored() -> FakeAws:
+        aws = estate(row, SOURCE | {"backup": "daily"}, RESTORED, point=SOURCE | {"backup": "daily"})
+        aws.attributes[row.created]["created_at"] = STARTED - timedelta(days=1) if old else MADE
+        return aws
+
+    without_fault = restored()
+    assert ended(without_fault, row)
+    assert row.age in without_fault.calls
+    for position in range(len(without_fault.calls)):
+        aws = restored()
+        with aws.fault(position, fault):
+            ended(aws, row)
+        assert aws.tags[row.created] in ((RESTORED, RIGHT) if old else (RESTORED, RIGHT, enrolled))
+        assert ended(aws, row)
+        assert aws.tags[row.created] == (RIGHT if old else enrolled), f"not repaired after call {position}"
+
+
 def instance_backed_up_just_now() -> FakeAws:
     """An instance whose backups have the very tags of their sources, so that there is one right result."""
     aws = instance_with_two_volumes()
@@ -73,7 +97,7 @@ def test_a_fault_at_any_call_loses_no_volume(fault: Fault) -> None:
     (row,) = (row for row in ROWS if row.name == "ec2")
     right = instance_backed_up_just_now()
     assert ended(right, row)
-    assert len(right.calls) >= 10
+    assert len(right.calls) >= 7
     for position in range(len(right.calls)):
         aws = instance_backed_up_just_now()
         with aws.fault(position, fault):
@@ -83,11 +107,21 @@ def test_a_fault_at_any_call_loses_no_volume(fault: Fault) -> None:
         assert aws.tags == right.tags, f"not repaired after call {position}"
 
 
+def calls_of(row: Row) -> list[str]:
+    """The calls for the row's job; the last one writes."""
+    aws = estate(row, SOURCE, RESTORED)
+    assert ended(aws, row)
+    return aws.calls
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @pytest.mark.parametrize("name", ["THROTTLED", "SERVER_ERROR", "DENIED"])
 def test_a_fault_at_the_write_fails_the_invocation_and_names_the_resource(row: Row, name: str) -> None:
     aws = estate(row, SOURCE, RESTORED)
-    with aws.fault(2, getattr(fake_aws, name)), pytest.raises(CallFailedError) as failure:
+    with (
+        aws.fault(len(calls_of(row)) - 1, getattr(fake_aws, name)),
+        pytest.raises(CallFailedError) as failure,
+    ):
         run(aws, row.event)
     assert row.created in str(failure.value)
     assert failure.value.code == getattr(fake_aws, name).code

@@ -14,7 +14,7 @@ from tag_on_restore.handler import handler
 
 from tests.lambdas.tag_on_restore.fake_aws import FakeAws
 from tests.lambdas.tag_on_restore.resources import ROWS, event
-from tests.lambdas.tag_on_restore.situations import estate
+from tests.lambdas.tag_on_restore.situations import add_job, estate
 from tests.lambdas.tag_on_restore.test_sweep import jobs
 
 (DYNAMODB,) = (row for row in ROWS if row.name == "dynamodb")
@@ -42,8 +42,15 @@ def test_a_restore_is_answered_with_what_was_done(aws: FakeAws) -> None:
     assert handler(DYNAMODB.event, CONTEXT) == {
         "outcome": "tagged",
         "restoreJobId": DYNAMODB.detail["restoreJobId"],
-        "reason": "tags copied",
-        "resources": {DYNAMODB.created: {"tagged": ["project", "secret", "tmp:1"], "leftOut": []}},
+        "reason": "tags copied from the source",
+        "resources": {
+            DYNAMODB.created: {
+                "tagged": ["project", "secret", "tmp:1"],
+                "origin": "from the source",
+                "leftOut": [],
+                "withheld": [],
+            }
+        },
     }
 
 
@@ -61,8 +68,8 @@ def test_the_metrics_are_in_cloudwatchs_embedded_form(
     (directive,) = document["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "TagOnRestore"
     assert directive["Dimensions"] == [[]]
-    assert [metric["Name"] for metric in directive["Metrics"]] == ["Tagged", "TagsLeftOut"]
-    assert (document["Tagged"], document["TagsLeftOut"]) == (1, 0)
+    counts = {metric["Name"]: document[metric["Name"]] for metric in directive["Metrics"]}
+    assert counts == {"Tagged": 1, "FromSource": 1, "TagsLeftOut": 0, "TagsWithheld": 0}
     assert document["_aws"]["Timestamp"] > 1_700_000_000_000
 
 
@@ -70,11 +77,13 @@ def test_the_metrics_are_in_cloudwatchs_embedded_form(
 def test_what_is_not_tagged_has_a_metric_too(
     aws: FakeAws, capsys: pytest.CaptureFixture[str], name: str, metric: str
 ) -> None:
+    add_job(aws, event(name))
     handler(event(name), CONTEXT)
     assert metrics(capsys)[metric] == 1
 
 
 def test_an_unsupported_type_is_a_warning(aws: FakeAws, caplog: pytest.LogCaptureFixture) -> None:
+    add_job(aws, event("cloudformation"))
     handler(event("cloudformation"), CONTEXT)
     assert caplog.records[0].levelno == logging.WARNING
 
@@ -144,7 +153,7 @@ def test_an_unfinished_sweep_answers_with_the_event_that_continues_it(
 def test_clients_are_kept_for_the_next_invocation(aws: FakeAws) -> None:
     handler(DYNAMODB.event, CONTEXT)
     handler(DYNAMODB.event, CONTEXT)
-    assert aws.clients == ["dynamodb"]
+    assert aws.clients == ["backup", "dynamodb"]
 
 
 @pytest.mark.parametrize(

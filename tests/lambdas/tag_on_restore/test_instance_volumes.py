@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tag_on_restore.errors import CallFailedError, TagOnRestoreError, TagsUnavailableError
-from tag_on_restore.outcome import Kind
+from tag_on_restore.outcome import Kind, Origin
 
 from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, REGION, FakeAws
 from tests.lambdas.tag_on_restore.resources import ROWS
@@ -35,14 +35,63 @@ def attach(
     aws.add(volume(name), tags, **attributes)
 
 
-def instance_with_two_volumes() -> FakeAws:
-    aws = estate(ROW, {"project": "shop"})
-    aws.add(volume("vol-old1"), {"disk": "root"})
-    aws.add(volume("vol-old2"), {"disk": "data", "backup": "daily"})
-    for number in (1, 2):
+def instance_with_volumes(tags: list[dict[str, str]], source: dict[str, str] | None) -> FakeAws:
+    """A restored instance; `tags` are those of its volumes' sources."""
+    aws = estate(ROW, source)
+    for number, own in enumerate(tags, 1):
+        aws.add(volume(f"vol-old{number}"), own)
         aws.add(snapshot(f"snap-{number}"), {"disk": f"as of backup {number}"}, VolumeId=f"vol-old{number}")
         attach(aws, f"vol-new{number}", f"snap-{number}")
     return aws
+
+
+def instance_with_two_volumes() -> FakeAws:
+    return instance_with_volumes([{"disk": "root"}, {"disk": "data", "backup": "daily"}], {"project": "shop"})
+
+
+@pytest.mark.parametrize(("source", "most"), [({"disk": "0"}, 5), (None, 6)], ids=["alive", "gone"])
+@pytest.mark.parametrize("sets", [1, 2, 5, 40])
+@pytest.mark.parametrize("volumes", [2, 40])
+def test_calls_grow_with_the_different_sets_of_tags_and_not_with_the_volumes(
+    volumes: int, sets: int, source: dict[str, str] | None, most: int
+) -> None:
+    aws = instance_with_volumes([{"disk": str(number % sets)} for number in range(volumes)], source)
+    run(aws, ROW.event)
+    assert [aws.tags[volume(f"vol-new{number}")] for number in range(1, volumes + 1)] == [
+        {"disk": str(number % sets)} for number in range(volumes)
+    ]
+    different = len({tuple(aws.tags[arn].items()) for arn in aws.tags if "-new" in arn or arn == ROW.created})
+    assert aws.calls.count("ec2:CreateTags") == different
+    assert len(aws.calls) <= most + different
+
+
+def test_a_set_of_tags_that_instance_and_volumes_share_is_written_once() -> None:
+    aws = instance_with_volumes([{"project": "shop"}] * 3, {"project": "shop"})
+    run(aws, ROW.event)
+    assert aws.writes == ["ec2:CreateTags"]
+
+
+def test_only_what_is_missing_is_written_to_each_volume() -> None:
+    aws = instance_with_volumes([{"project": "shop", "disk": "data"}] * 3, {"project": "shop"})
+    aws.tags[volume("vol-new2")] = {"disk": "kept"}
+    aws.tags[volume("vol-new3")] = {"project": "shop", "disk": "data"}
+    outcome = run(aws, ROW.event)
+    assert aws.tags[volume("vol-new2")] == {"project": "shop", "disk": "kept"}
+    assert outcome.plans[volume("vol-new3")].write == {}
+
+
+def test_where_the_tags_of_each_volume_come_from_is_told() -> None:
+    aws = instance_with_two_volumes()
+    del aws.tags[volume("vol-old2")]
+    outcome = run(aws, ROW.event)
+    assert outcome.origins == {
+        ROW.created: Origin.SOURCE,
+        volume("vol-new1"): Origin.SOURCE,
+        volume("vol-new2"): Origin.GONE,
+    }
+    assert outcome.reason == "tags copied from the source and from the recovery point (source gone)"
+    assert outcome.metrics()["FromSource"] == 2
+    assert outcome.metrics()["FromRecoveryPointSourceGone"] == 1
 
 
 def test_each_volume_gets_the_tags_of_its_own_source() -> None:

@@ -13,7 +13,7 @@ from tag_on_restore.tags import TAG_LIMIT, Exclusions, plan, reserved
 from tests.generated import examples
 from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT, REGION, FakeAws
 from tests.lambdas.tag_on_restore.resources import EVENTS, ROWS
-from tests.lambdas.tag_on_restore.situations import NOW, run
+from tests.lambdas.tag_on_restore.situations import NOW, add_job, run
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -35,6 +35,7 @@ ARN = st.builds(
 )
 FIELDS = ("createdResourceArn", "sourceResourceArn", "recoveryPointArn", "resourceType", "status", "state")
 MORE_FIELDS = ("restoreJobId", "restoreTestingPlanArn", "isParent", "parentJobId", "completionDate")
+JOB_FIELDS = ("CreatedResourceArn", "SourceResourceArn", "RecoveryPointArn", "BackupVaultArn", "Status")
 STATUS = st.sampled_from(["COMPLETED", "COMPLETED", "FAILED", "CREATED", "completed", ""])
 REAL = [json.loads(path.read_text()) for path in sorted(EVENTS.glob("restore-job-*.json"))]
 
@@ -57,9 +58,32 @@ def events(draw: st.DrawFn) -> Any:
     return event
 
 
-def account() -> FakeAws:
-    """An account in which every restored resource, source and recovery point of the table exists."""
+def _jobs() -> dict[str, dict[str, Any]]:
     aws = FakeAws()
+    for event in REAL:
+        add_job(aws, event)
+    return aws.jobs
+
+
+JOBS = _jobs()
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> tuple[Any, dict[str, Any]]:
+    """A real event and its job with some fields taken out or exchanged."""
+    event = draw(st.sampled_from([event for event in REAL if event["detail"].get("status") == "COMPLETED"]))
+    job = dict(JOBS[event["detail"]["restoreJobId"]])
+    for field in draw(st.lists(st.sampled_from(JOB_FIELDS), max_size=3)):
+        if draw(st.booleans()):
+            job.pop(field, None)
+        else:
+            job[field] = draw(STATUS if field == "Status" else ARN)
+    return event, job
+
+
+def account() -> FakeAws:
+    """An account in which every job, restored resource, source and recovery point of the table exists."""
+    aws = FakeAws(jobs=dict(JOBS))
     for row in ROWS:
         aws.add(row.created, {"own": "x"})
         aws.add(row.original, {"project": "shop"})
@@ -76,16 +100,41 @@ def outcome_of(event: Any, aws: FakeAws) -> Outcome | SweepRequest | TagOnRestor
         return error
 
 
-@examples(thorough=5000)
-@given(events())
-def test_every_event_has_a_clear_outcome_and_a_second_run_changes_nothing(event: Any) -> None:
-    aws = account()
+def clear_outcome_and_nothing_at_a_second_run(event: Any, aws: FakeAws) -> None:
     outcome = outcome_of(event, aws)
     assert str(outcome) if isinstance(outcome, TagOnRestoreError | SweepRequest) else outcome.reason
     if aws.writes:
         aws.calls.clear()
         outcome_of(event, aws)
         assert aws.writes == []
+
+
+@examples(thorough=5000)
+@given(events())
+def test_every_event_has_a_clear_outcome_and_a_second_run_changes_nothing(event: Any) -> None:
+    clear_outcome_and_nothing_at_a_second_run(event, account())
+
+
+@given(jobs())
+def test_every_job_has_a_clear_outcome_and_a_second_run_changes_nothing(
+    event_and_job: tuple[Any, dict[str, Any]],
+) -> None:
+    event, job = event_and_job
+    aws = account()
+    aws.jobs[event["detail"]["restoreJobId"]] = job
+    clear_outcome_and_nothing_at_a_second_run(event, aws)
+
+
+@given(events())
+def test_whatever_else_an_event_says_it_changes_nothing_but_what_its_job_does(event: Any) -> None:
+    """Nothing that is forged changes anything but what the job that it names has created."""
+    aws = account()
+    before = {arn: dict(tags) for arn, tags in aws.tags.items()}
+    outcome_of(event, aws)
+    changed = {arn for arn in aws.tags if aws.tags[arn] != before[arn]}
+    detail = event.get("detail")
+    job = aws.jobs.get(str(detail.get("restoreJobId"))) if isinstance(detail, dict) else None
+    assert changed <= ({job.get("CreatedResourceArn")} if job else set())
 
 
 @given(JSON)
@@ -104,22 +153,30 @@ def test_every_sweep_request_is_parsed_or_refused(event: dict[str, Any]) -> None
 
 
 KEYS = st.text(min_size=1, max_size=12) | st.sampled_from(["aws:x", "AWS:y", "Name", "backup"])
+WITHHELD = st.frozensets(KEYS, max_size=3)
 TAGS = st.dictionaries(KEYS, st.text(max_size=5), max_size=70)
 PATTERNS = st.lists(st.text(max_size=6).filter(lambda text: "," not in text), max_size=3)
 
 
-@given(TAGS, TAGS, PATTERNS, st.booleans())
+@given(TAGS, TAGS, PATTERNS, st.booleans(), WITHHELD)
 def test_any_tags_end_in_a_plan_that_aws_accepts(
-    source: dict[str, str], restored: dict[str, str], patterns: list[str], overwrite: bool
+    source: dict[str, str],
+    restored: dict[str, str],
+    patterns: list[str],
+    overwrite: bool,
+    withhold: frozenset[str],
 ) -> None:
     exclusions = Exclusions.parse(",".join(patterns))
-    decided = plan(source, restored, exclusions, overwrite)
+    decided = plan(source, restored, exclusions, overwrite, withhold)
     after = restored | decided.write
     assert not any(reserved(key) or exclusions.match(key) for key in decided.write)
+    assert withhold.isdisjoint(decided.write)
+    assert withhold.issuperset(decided.withheld)
     assert decided.write.items() <= source.items()
     own = sum(not reserved(key) for key in restored)
     assert sum(not reserved(key) for key in after) <= max(TAG_LIMIT, own)
     assert overwrite or after.items() >= restored.items()
     assert set(after) >= set(restored)
-    assert plan(source, after, exclusions, overwrite).write == {}
-    assert plan(source, after, exclusions, overwrite).left_out == decided.left_out
+    assert plan(source, after, exclusions, overwrite, withhold).write == {}
+    assert plan(source, after, exclusions, overwrite, withhold).left_out == decided.left_out
+    assert plan(source, after, exclusions, overwrite, withhold).withheld == decided.withheld

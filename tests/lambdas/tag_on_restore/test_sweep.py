@@ -221,22 +221,37 @@ def test_a_listing_that_fails_fails_the_sweep(fault: Any) -> None:
         run(aws)
 
 
-def test_what_the_listing_does_not_say_is_looked_up() -> None:
+def test_jobs_are_not_looked_up_again() -> None:
     aws = jobs(2)
-    aws.unlisted = ("SourceResourceArn", "RecoveryPointArn")
     assert run(aws).counts == {Kind.TAGGED: 2}
-    assert aws.calls.count("backup:DescribeRestoreJob") == 2
+    assert "backup:DescribeRestoreJob" not in aws.calls
+    assert len(aws.calls) == 1 + 2 * 3
+
+
+def test_a_source_that_the_listing_does_not_name_is_asked_of_the_recovery_point() -> None:
+    aws = jobs(2)
+    aws.unlisted = ("SourceResourceArn",)
+    for number, job in enumerate(aws.jobs.values()):
+        job["BackupVaultArn"] = f"arn:aws:backup:{REGION}:{ACCOUNT}:backup-vault:vault"
+        aws.recovery_points[job["RecoveryPointArn"]] = {
+            "BackupVaultName": "vault",
+            "ResourceArn": table(f"source-{number}"),
+        }
+    assert run(aws).counts == {Kind.TAGGED: 2}
+    assert len(aws.calls) == 1 + 2 * 4
 
 
 def test_left_out_tags_are_counted() -> None:
     aws = jobs(1)
     aws.tags[table("table-0")] = {f"own-{number}": "x" for number in range(50)}
     result = run(aws)
-    assert result.metrics() == {"Unchanged": 1, "TagsLeftOut": 1, "SweepProblems": 0}
+    told = {"FromSource": 1, "TagsLeftOut": 1, "TagsWithheld": 0}
+    assert result.metrics() == {"Unchanged": 1, "SweepProblems": 0} | told
 
 
 def test_the_metrics_show_failures_and_an_unfinished_sweep() -> None:
     aws = jobs(3)
     aws.denied = {("dynamodb:TagResource", table("table-0"))}
-    assert run(aws).metrics() == {"Tagged": 2, "Failed": 1, "TagsLeftOut": 0, "SweepProblems": 1}
+    told = {"FromSource": 2, "TagsLeftOut": 0, "TagsWithheld": 0}
+    assert run(aws).metrics() == {"Tagged": 2, "Failed": 1, "SweepProblems": 1} | told
     assert run(aws, remaining=clock(2)).metrics()["SweepProblems"] == 2

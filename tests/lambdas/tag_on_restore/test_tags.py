@@ -54,6 +54,28 @@ def test_the_plan(
     assert plan(source, restored, NOTHING, overwrite) == expected
 
 
+@pytest.mark.parametrize(
+    ("source", "restored", "overwrite", "expected"),
+    [
+        ({"backup": "daily", "a": "1"}, {}, False, TagPlan({"a": "1"}, (), ("backup",))),
+        ({"backup": "daily"}, {"backup": "daily"}, True, TagPlan({}, ())),
+        ({"backup": "daily"}, {"backup": "none"}, False, TagPlan({}, ())),
+        ({"backup": "daily"}, {"backup": "none"}, True, TagPlan({}, (), ("backup",))),
+        ({"Backup": "daily", "backups": "x"}, {}, False, TagPlan({"Backup": "daily", "backups": "x"}, ())),
+        (
+            {"backup": "daily", "c": "1", "d": "1"},
+            FORTY_NINE,
+            False,
+            TagPlan({"c": "1"}, ("d",), ("backup",)),
+        ),
+    ],
+)
+def test_keys_that_select_for_backup_are_withheld_and_take_no_room(
+    source: dict[str, str], restored: dict[str, str], overwrite: bool, expected: TagPlan
+) -> None:
+    assert plan(source, restored, NOTHING, overwrite, frozenset({"backup"})) == expected
+
+
 def test_what_a_restore_test_made_gets_nothing() -> None:
     restored = {"awsbackup-restore-test": "plan"}
     assert plan({"backup": "daily"}, restored, NOTHING, True) == TagPlan({}, ())

@@ -1,49 +1,56 @@
 """Every type that AWS Backup restores, in every situation of source and restored resource."""
 
 import pytest
-from tag_on_restore.outcome import Kind
+from tag_on_restore.outcome import Kind, Origin
 from tag_on_restore.settings import Settings
 
 from tests.lambdas.tag_on_restore.fake_aws import ACCOUNT
 from tests.lambdas.tag_on_restore.resources import ROWS, Row
-from tests.lambdas.tag_on_restore.situations import estate, run
+from tests.lambdas.tag_on_restore.situations import add_job, estate, run
 
 EACH_TYPE = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 FIFTY = {f"key-{number:02}": str(number) for number in range(50)}
 
 
 def calls(row: Row, *between: str, write: bool = True) -> list[str]:
-    """Read the restored resource, whatever is in between, write, look for volumes."""
+    """Look the job up, read the restored resource (an instance together with its source, then its volumes),
+    whatever is in between, write."""
     volumes = ["ec2:DescribeVolumes"] if row.looks_for_volumes else []
-    return [row.read, *between, *([row.write] if write else []), *volumes]
+    others = [call for call in between if not (row.looks_for_volumes and call == row.read)]
+    return ["backup:DescribeRestoreJob", row.read, *volumes, *others, *([row.write] if write else [])]
 
 
 @EACH_TYPE
 def test_source_alive_its_tags_are_copied(row: Row) -> None:
-    aws = estate(row, {"project": "shop", "backup": "daily"})
-    assert run(aws, row.event).kind is Kind.TAGGED
-    assert aws.tags[row.created] == {"project": "shop", "backup": "daily"}
+    aws = estate(row, {"project": "shop"})
+    outcome = run(aws, row.event)
+    assert (outcome.kind, outcome.reason) == (Kind.TAGGED, "tags copied from the source")
+    assert outcome.origins == {row.created: Origin.SOURCE}
+    assert aws.tags[row.created] == {"project": "shop"}
     assert aws.calls == calls(row, row.read_source)
 
 
 @EACH_TYPE
 def test_source_gone_the_recovery_point_knows_its_tags(row: Row) -> None:
     aws = estate(row, None)
-    assert run(aws, row.event).kind is Kind.TAGGED
+    outcome = run(aws, row.event)
+    assert outcome.reason == "tags copied from the recovery point (source gone)"
+    assert outcome.origins == {row.created: Origin.GONE}
     assert aws.tags[row.created] == {"from": "recovery point"}
     assert aws.calls == calls(row, row.read_source, row.point)
 
 
 @EACH_TYPE
 def test_source_in_another_account_is_not_asked(row: Row) -> None:
-    event = row.event
-    event["detail"]["sourceResourceArn"] = row.original.replace(ACCOUNT, "999988887777")
+    far = row.original.replace(ACCOUNT, "999988887777")
     aws = estate(row, None)
-    aws.add(event["detail"]["sourceResourceArn"], {"foreign": "yes"}, owner="999988887777")
-    assert run(aws, event).kind is Kind.TAGGED
+    add_job(aws, row.event, SourceResourceArn=far)
+    aws.add(far, {"foreign": "yes"}, owner="999988887777")
+    outcome = run(aws, row.event)
     assert aws.tags[row.created] == {"from": "recovery point"}
-    # The ARN of a bucket does not say whose it is: S3 is asked, and refuses.
-    asked = [row.read_source] if row.name == "s3" else []
+    # The ARN of a bucket does not say whose it is: S3 is asked, and its refusal does not say it either.
+    asked, why = ([row.read_source], Origin.UNREADABLE) if row.name == "s3" else ([], Origin.ELSEWHERE)
+    assert outcome.reason == f"tags copied {why}"
     assert aws.calls == calls(row, *asked, row.point)
 
 
@@ -93,7 +100,8 @@ def test_every_page_of_the_tags_is_read(row: Row) -> None:
     aws.page_size = 20
     run(aws, row.event)
     assert len(aws.tags[row.created]) == 50
-    assert aws.calls.count(row.read_source) == (3 if row.pages else 1) + (row.read == row.read_source)
+    together = row.looks_for_volumes or row.read != row.read_source
+    assert aws.calls.count(row.read_source) == (3 if row.pages else 1) + (not together)
 
 
 @EACH_TYPE
@@ -132,8 +140,8 @@ def test_only_the_clients_needed_are_created(row: Row) -> None:
 
 
 @EACH_TYPE
-def test_a_plain_resource_takes_at_most_four_calls(row: Row) -> None:
-    for source in ({"project": "shop"}, None):
-        aws = estate(row, source)
-        run(aws, row.event)
-        assert len(aws.calls) <= (5 if row.looks_for_volumes else 4)
+@pytest.mark.parametrize(("source", "most"), [({"project": "shop"}, 4), (None, 5)], ids=["alive", "gone"])
+def test_a_resource_takes_few_calls(row: Row, source: dict[str, str] | None, most: int) -> None:
+    aws = estate(row, source)
+    run(aws, row.event)
+    assert len(aws.calls) <= most + row.looks_for_volumes

@@ -201,6 +201,44 @@ def test_any_other_type_says_itself_what_was_restored(world: World, backup: Any)
     }
 
 
+def test_a_bucket_is_made_or_has_to_exist_and_is_dated_before_or_after_its_job_accordingly(
+    world: World, backup: Any
+) -> None:
+    s3 = world.client("s3", ACCOUNT)
+    point = recovery_point(world, "arn:aws:s3:::receipts", "S3")
+
+    def restored(name: str, new: str) -> dict[str, Any]:
+        job = backup.start_restore_job(
+            RecoveryPointArn=point["RecoveryPointArn"],
+            Metadata={"DestinationBucketName": name, "NewBucket": new},
+            IamRoleArn=ROLE,
+        )["RestoreJobId"]
+        done: dict[str, Any] = finished(backup, job)
+        return done
+
+    s3.create_bucket(Bucket="receipts-archive")
+    for name, new in (("receipts-archive", "false"), ("receipts-restored", "true")):
+        job = restored(name, new)
+        assert job["CreatedResourceArn"] == f"arn:aws:s3:::{name}"
+        (bucket,) = s3.list_buckets(Prefix=name)["Buckets"]
+        assert (bucket["CreationDate"] > job["CreationDate"]) == (new == "true")
+    assert restored("receipts-missing", "false")["Status"] == "FAILED"
+
+
+def test_a_file_system_is_made(world: World, backup: Any) -> None:
+    point = recovery_point(
+        world, f"arn:aws:elasticfilesystem:{HOME_REGION}:{ACCOUNT}:file-system/fs-1", "EFS"
+    )
+    job = backup.start_restore_job(
+        RecoveryPointArn=point["RecoveryPointArn"],
+        Metadata={"newFileSystem": "true", "CreationToken": "restored"},
+        IamRoleArn=ROLE,
+    )["RestoreJobId"]
+    created = finished(backup, job)["CreatedResourceArn"]
+    (made,) = world.client("efs", ACCOUNT).describe_file_systems(CreationToken="restored")["FileSystems"]
+    assert created == made["FileSystemArn"]
+
+
 def test_a_restore_that_fails_says_why(world: World, backup: Any, table: str) -> None:
     point = recovery_point(world, table, "DynamoDB")
     job = backup.start_restore_job(

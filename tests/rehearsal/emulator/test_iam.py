@@ -81,13 +81,18 @@ def test_describing_instances_has_no_resource(world: World) -> None:
     )
 
 
-def test_tagging_a_file_system_is_checked_on_its_arn(world: World) -> None:
+def test_tagging_and_describing_a_file_system_is_checked_on_its_arn(world: World) -> None:
     file_system = world.client("efs", ACCOUNT).create_file_system(CreationToken="t")["FileSystemId"]
     arn = f"arn:aws:elasticfilesystem:{HOME_REGION}:{ACCOUNT}:file-system/{file_system}"
     efs = acting(world, "efs-tagger", statement("elasticfilesystem:TagResource", arn)).client("efs")
     efs.tag_resource(ResourceId=file_system, Tags=[{"Key": "a", "Value": "1"}])
     action, resource = refused(world, lambda: efs.list_tags_for_resource(ResourceId=file_system))
     assert (action, resource) == ("elasticfilesystem:ListTagsForResource", arn)
+    assert refused(world, lambda: efs.describe_file_systems(FileSystemId=file_system)) == (
+        "elasticfilesystem:DescribeFileSystems",
+        arn,
+    )
+    assert refused(world, efs.describe_file_systems) == ("elasticfilesystem:DescribeFileSystems", "*")
 
 
 def test_reading_the_tags_of_a_database_is_checked_on_its_arn(world: World) -> None:
