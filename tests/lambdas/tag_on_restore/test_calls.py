@@ -30,5 +30,5 @@ AGED = [tagger for tagger in TAGGERS if tagger.age]
 @pytest.mark.parametrize("tagger", AGED, ids=lambda tagger: tagger.service)
 def test_every_call_for_an_age_exists_in_boto3(tagger: Tagger) -> None:
     assert tagger.age is not None
-    model = botocore.session.get_session().get_service_model(tagger.age.client)
+    model = fake_aws.new_client(tagger.age.client).meta.service_model
     assert tagger.age.parameter in model.operation_model(name(tagger.age.operation)).input_shape.members
