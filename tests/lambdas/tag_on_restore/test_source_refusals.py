@@ -4,7 +4,6 @@ The codes are those of botocore's models and of the pages on common errors and o
 (AmazonS3/latest/API/ErrorResponses.html).
 """
 
-import botocore.session
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from tag_on_restore import restore
@@ -14,6 +13,7 @@ from tag_on_restore.event import RestoreEvent, parse
 from tag_on_restore.outcome import Origin, Outcome
 from tag_on_restore.taggers import TAGGERS, Lists, Tagger
 
+from tests.lambdas.tag_on_restore import fake_aws
 from tests.lambdas.tag_on_restore.fake_aws import FakeAws, Fault
 from tests.lambdas.tag_on_restore.resources import ROWS, Row
 from tests.lambdas.tag_on_restore.situations import NOW, SETTINGS, estate, run
@@ -139,7 +139,7 @@ LISTS = [tagger for tagger in TAGGERS if isinstance(tagger.reads, Lists)]
 
 @pytest.mark.parametrize("tagger", LISTS, ids=lambda tagger: f"{tagger.service} {tagger.resources[0]}")
 def test_of_the_errors_in_a_services_model_only_not_found_means_gone(tagger: Tagger) -> None:
-    model = botocore.session.get_session().get_service_model(tagger.client)
+    model = fake_aws.new_client(tagger.client).meta.service_model
     shapes = model.operation_model(name(tagger.reads.operation)).error_shapes
     codes = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in shapes}
     gone = {code for code in codes if code.endswith(tagger.gone)}
