@@ -101,6 +101,8 @@ WHOLE_SERVICE: Mapping[tuple[str, str], tuple[Any, str]] = {
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-prereqs-self-managed.html",
     )
 }
+# Functions whose callers wait for an answer: a failure, or no answer at all, fails the stack or the action.
+ANSWERING = {"BackupOrgPolicyManager": "CloudFormation (Custom::OrgPolicy) and CodePipeline (Invoke action)"}
 # Parameters that are one per function by contract: the attribute that may differ between templates.
 PER_FUNCTION = {"DeployedPackage": {"Default"}}
 
@@ -492,29 +494,33 @@ def _functions(path: Path) -> set[str]:
 
 
 def dead_letters(template: Template) -> Iterator[Finding]:
-    """What a rule cannot hand over, or a function that it invokes fails on, is kept, and somebody is told.
+    """What a rule or a topic cannot hand over, or a function fails on, is kept, and somebody is told.
 
-    CloudFormation invokes a custom resource's function asynchronously, too, but gets every failure as answer.
+    An e-mail is the last to tell: nobody would be told of a queue of those that were not delivered.
     """
-    targets = [
-        (name, target)
-        for name, properties in template.of_type("AWS::Events::Rule")
-        for variant in variants(properties.get("Targets", []))
-        for target in variant
-    ]
-    for name, target in targets:
-        reason = f"target {target.get('Id')} needs a DeadLetterConfig"
-        yield from _kept(template, name, reason, (target.get("DeadLetterConfig") or {}).get("Arn"), rule=name)
-    invoked = {_referred(target.get("Arn"), "Arn") for _, target in targets}
-    for function, properties in template.of_type("AWS::Lambda::Function"):
-        if function in invoked:
+    for name, properties in template.of_type("AWS::Events::Rule"):
+        for target in (each for variant in variants(properties.get("Targets", [])) for each in variant):
+            reason = f"target {target.get('Id')} needs a DeadLetterConfig"
+            arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+            yield from _kept(template, name, reason, arn, rule=name)
+    for name, properties in template.of_type("AWS::SNS::Subscription"):
+        if properties.get("Protocol") != "email":
+            arn = (properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
+            yield from _kept(template, name, "needs a RedrivePolicy with a deadLetterTargetArn", arn)
+    for name, properties in template.of_type("AWS::SNS::Topic"):
+        for each in (each for variant in variants(properties.get("Subscription", [])) for each in variant):
+            if each.get("Protocol") != "email":
+                reason = "make it an AWS::SNS::Subscription, which can have a queue"
+                yield Finding(template.path, name, f"subscribes {each.get('Protocol')}: {reason}")
+    for name, properties in template.of_type("AWS::Lambda::Function"):
+        if properties.get("FunctionName") not in ANSWERING:
             failures = [(properties.get("DeadLetterConfig") or {}).get("TargetArn")] + [
                 ((config.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
                 for _, config in template.of_type("AWS::Lambda::EventInvokeConfig")
-                if config.get("FunctionName") == {"Ref": function}
+                if config.get("FunctionName") == {"Ref": name}
             ]
-            reason = "is invoked asynchronously: needs an EventInvokeConfig with OnFailure"
-            yield from _kept(template, function, reason, next(filter(None, failures), None))
+            reason = "needs an EventInvokeConfig with OnFailure"
+            yield from _kept(template, name, reason, next(filter(None, failures), None))
 
 
 def _kept(template: Template, name: str, reason: str, arn: Any, rule: str = "") -> Iterator[Finding]:

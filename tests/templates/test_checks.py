@@ -69,6 +69,8 @@ FAULTS = [
     ("home/dead-letters-alarm", checks.dead_letters, "Failures", "of which nobody is told"),
     ("home/dead-letters-policy", checks.dead_letters, "Failures", "does not let Rule send"),
     ("home/dead-letters-function", checks.dead_letters, "Function", "needs an EventInvokeConfig"),
+    ("home/dead-letters-subscription", checks.dead_letters, "Subscription", "needs a RedrivePolicy"),
+    ("home/dead-letters-topic", checks.dead_letters, "Topic", "subscribes https: make it an AWS::SNS::Subs"),
     ("member/alone-import", checks.member_alone, "Topic", "imports nothing"),
     ("member/alone-ssm", checks.member_alone, "Prefix", "not SSM parameters"),
     ("member/alone-resolve", checks.member_alone, "Topic", "resolves nothing"),
@@ -150,6 +152,18 @@ def test_everything_of_a_service_is_for_one_resource_alone(place: tuple[str, str
     (found,) = checks.wildcards(Template(template.path, "", body))
     assert str(found) == f"{place[0]}: Role: allows {place[1]}: name the actions"
     assert list(checks.wildcards(Template("templates/home-account/another.yaml", "", template.body)))
+
+
+def test_a_function_without_a_queue_is_one_that_the_pipeline_waits_for() -> None:
+    pipeline = load(ROOT / "templates/home-account/aws-backup-codepipeline.yaml")
+    stages = pipeline.resources[pipeline.only("AWS::CodePipeline::Pipeline")]["Properties"]["Stages"]
+    actions = [action for stage in stages for action in stage["Actions"]]
+    invoked = {
+        action["Configuration"]["FunctionName"]
+        for action in actions
+        if action["ActionTypeId"]["Provider"] == "Lambda"
+    }
+    assert set(checks.ANSWERING) == invoked
 
 
 def test_the_command_names_the_fault_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
