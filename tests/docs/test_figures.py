@@ -110,6 +110,29 @@ def policies() -> str:
     return WORDS[len(list(load(ROOT / f"{HOME}/aws-backup-org-policy.yaml").of_type("Custom::OrgPolicy")))]
 
 
+def stack(resource: str) -> Callable[[], str]:
+    """The number of the one stack that a person creates with the resource: its type, or type and name."""
+    kind, _, name = resource.partition(" ")
+
+    def number() -> str:
+        return one(
+            (
+                str(position)
+                for position, each in enumerate(HAND_MADE, start=1)
+                for _, properties in load(ROOT / each.template).of_type(kind)
+                if name in json.dumps(properties)
+            ),
+            f"{resource} in the stacks that a person creates",
+        )
+
+    return number
+
+
+def of_projects() -> Iterator[str]:
+    """The numbers of the stacks of codebuild/."""
+    return (str(n) for n, each in enumerate(HAND_MADE, start=1) if each.template.startswith("codebuild/"))
+
+
 # Page, sentence (its groups are the numbers), and what each number is by the templates.
 FIGURES: list[tuple[str, str, tuple[Callable[[], str], ...]]] = [
     (
@@ -125,6 +148,11 @@ FIGURES: list[tuple[str, str, tuple[Callable[[], str], ...]]] = [
     (README, r"starts within (\d+) minutes", (lambda: windows("start"),)),
     (README, r"must complete within ([\d,]+)\.", (lambda: windows("complete"),)),
     (README, r"which takes (\d+) days", (pending_deletion,)),
+    (README, r"the vault of stack (\d+)", (stack("AWS::Backup::BackupVault"),)),
+    (README, r"the bucket of stack (\d+)", (stack("AWS::S3::Bucket"),)),
+    (README, r"(?:role of stack|\nStack) (\d+)", (stack("AWS::IAM::Role BackupOrgPolicyManagerOrgAdmin"),)),
+    (README, r"in stack (\d+)'s template", (stack("AWS::CodeBuild::Project AWSBackup-ReportRollout"),)),
+    (README, r"that stack \(([\d, or]+)\)", (lambda: "{}, {} or {}".format(*of_projects()),)),
     (
         "docs/tag-on-restore.md",
         r"so (every [\w ]+?) the jobs of the last (\w+) days",

@@ -179,7 +179,9 @@ def test_every_key_is_deleted_after_30_days_at_the_earliest(
         "CentralBackupVaultArn": CENTRAL_VAULT,
         "KeyAdministratorRoleName": administrator,
     }
-    policy = Resolver(template, given, pseudo(account)).properties(name)["KeyPolicy"]
+    key = Resolver(template, given, pseudo(account)).properties(name)
+    assert key["PendingWindowInDays"] == 30, "what CloudFormation asks for, when it undoes a failed creation"
+    policy = key["KeyPolicy"]
     for who in (role(account, administrator or "Engineer"), f"arn:aws:iam::{account}:root"):
         for days, decision in (("7", "Deny"), ("29", "Deny"), ("30", "Allow"), (None, "Allow")):
             chosen = {} if days is None else {"kms:ScheduleKeyDeletionPendingWindowInDays": days}
