@@ -22,6 +22,8 @@ MAKERS = {
     for name in ("Session", "client", "resource", "get_session", "setup_default_session")
 }
 PROGRAMS = {f"subprocess.{name}" for name in ("Popen", "run", "call", "check_call", "check_output")}
+# Other ways to what the person's shell holds, and to programs that get it.
+DETOURS = {f"os.{name}" for name in ("environ", "environb", "getenv", "getenvb", "popen", "system")}
 
 
 def faults(code: str, *, runs_tests: bool) -> Iterator[str]:
@@ -34,13 +36,12 @@ def faults(code: str, *, runs_tests: bool) -> Iterator[str]:
     for node in ast.walk(tree):
         made = [node.func] if isinstance(node, ast.Call) else getattr(node, "bases", [])
         for name in map(ast.unparse, made):
-            if name in MAKERS:
+            if name in MAKERS | DETOURS:
                 yield f"line {node.lineno}: {name}"
             if name in PROGRAMS and not runs_tests and "env" not in {each.arg for each in node.keywords}:
                 yield f"line {node.lineno}: {name} without env"
-        if (
-            isinstance(node, ast.ImportFrom)
-            and {f"{node.module}.{each.name}" for each in node.names} & MAKERS
+        if isinstance(node, ast.ImportFrom) and {f"{node.module}.{each.name}" for each in node.names} & (
+            MAKERS | DETOURS | PROGRAMS
         ):
             yield f"line {node.lineno}: {ast.unparse(node)}"
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ":
@@ -67,6 +68,10 @@ def test_environments_and_sessions_are_made_in_one_place(folder: str) -> None:
         ("botocore.session.get_session()", "botocore.session.get_session"),
         ("class Mine(boto3.Session): ...", "boto3.Session"),
         ("from boto3 import Session", "from boto3 import Session"),
+        ("from os import environ", "from os import environ"),
+        ("from subprocess import run", "from subprocess import run"),
+        ("os.getenv('AWS_PROFILE')", "os.getenv"),
+        ("os.system('aws')", "os.system"),
         ("{**os.environ}", "{**os.environ}"),
         ("os.environ.copy()", "os.environ.copy"),
         ("subprocess.run(['git'])", "subprocess.run without env"),
