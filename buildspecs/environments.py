@@ -14,10 +14,11 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 from buildspecs.archive import ROOT
-from buildspecs.errors import LintError
+from buildspecs.errors import LintError, exit_code
 
 VARIABLE = "GATE_ENVIRONMENTS"
 FOLDER = ".gates"  # below the root; dotted, so that the published zip never packs it
@@ -36,9 +37,13 @@ def python_of(tool: str) -> Path | None:
     if given:
         return None
     print(f"Installing the exact versions of requirements/{tool}.txt into {FOLDER} (once)", flush=True)
-    for old in environment.parent.glob(f"{tool}-*"):
-        shutil.rmtree(old)
-    venv.create(environment, with_pip=True)
+    try:
+        for old in environment.parent.glob(f"{tool}-*"):
+            shutil.rmtree(old)
+        venv.create(environment, with_pip=True)
+    except OSError as error:
+        reason = f"{environment.parent} cannot be written ({error.strerror})"
+        raise LintError(f"{reason}: copy the clone to a folder of your own") from None
     _install(python, requirements)
     complete.touch()
     return python
@@ -56,13 +61,18 @@ def _install(python: Path, requirements: Path) -> None:
             raise LintError(f"{requirements.name}: pip {command[0]} failed:\n{fault}")
 
 
-def main() -> int:
-    """`python -m buildspecs.environments TOOL …` makes what is missing, so that gates download nothing."""
-    for tool in sys.argv[1:]:
+def make(tools: Sequence[str]) -> int:
+    """Make what is missing of the tools' environments."""
+    for tool in tools:
         python = python_of(tool)
         print(f"{tool}: {python or f'no environment below {os.environ[VARIABLE]}: left out here'}")
     return 0
 
 
+def main(arguments: Sequence[str]) -> int:
+    """`python -m buildspecs.environments TOOL …` makes what is missing, so that gates download nothing."""
+    return exit_code(lambda: make(arguments))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

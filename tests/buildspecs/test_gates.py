@@ -84,6 +84,17 @@ def needs(gate: str) -> None:
         pytest.skip(f"`make lint` has not installed {gate} yet; `make check` runs it before the tests")
 
 
+def test_an_environment_that_cannot_be_made_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / environments.FOLDER).touch()  # a file stands where the folder would
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    monkeypatch.delenv(environments.VARIABLE, raising=False)
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    assert environments.main(["checkov"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / environments.FOLDER} cannot be written (")
+
+
 def test_every_gate_has_a_planted_fault() -> None:
     assert {gate for gate, _, _ in FAULTS} | {"repository"} == set(lint.GATES)
 
