@@ -88,6 +88,8 @@ class Resolver:
     def _ref(self, name: str) -> Any:
         if name in self.values:
             return self.values[name]
+        if not name.startswith("AWS::") and name.partition(".")[0] not in self.template.resources:
+            raise AssertionError(f"{self.template.path}: {name} is neither a parameter nor a resource")
         return self.pseudo.get(name, f"${{{name}}}")
 
     def _getatt(self, argument: Any) -> str:
