@@ -87,6 +87,8 @@ class Resolver:
 
     def _ref(self, name: str) -> Any:
         if name in self.values:
+            if self.values[name] is None:
+                raise AssertionError(f"{self.template.path}: {name} has no Default, and no value is given")
             return self.values[name]
         if not name.startswith("AWS::") and name.partition(".")[0] not in self.template.resources:
             raise AssertionError(f"{self.template.path}: {name} is neither a parameter nor a resource")

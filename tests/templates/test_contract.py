@@ -297,7 +297,7 @@ def test_without_a_tested_package_the_recorded_one_is_deployed(
     stack: str, tested: str, used: str | None
 ) -> None:
     template = load(ROOT / f"{HOME}/{stack}.yaml")
-    resolver = Resolver(template, {"TestedPackage": tested, "TemplateKey": "key"})
+    resolver = Resolver(template, {"TestedPackage": tested, "TemplateKey": "key", "RoleStackSetArn": "arn"})
     name = template.only("AWS::Lambda::Function", "AWS::CloudFormation::StackSet")
     properties = resolver.properties(name)
     given = {item["ParameterKey"]: item["ParameterValue"] for item in properties.get("Parameters", [])}
