@@ -218,7 +218,7 @@ SNAPSHOT = "arn:aws:ec2:us-east-1::snapshot/snap-0a1b2c3d"
 
 @pytest.mark.parametrize(
     ("policy", "vault"),
-    [(central_vault(), CENTRAL_VAULT), (member_vault(), MEMBER_VAULT)],
+    [(central_vault, CENTRAL_VAULT), (member_vault, MEMBER_VAULT)],
     ids=["central", "member"],
 )
 @pytest.mark.parametrize(
@@ -233,9 +233,9 @@ SNAPSHOT = "arn:aws:ec2:us-east-1::snapshot/snap-0a1b2c3d"
 def test_copies_come_from_the_organization_only(
     policy: Any, vault: str, who: str, context: dict[str, str], decision: str
 ) -> None:
-    assert decide(policy, Request(who, "backup:CopyIntoBackupVault", vault, context)) == decision
+    assert decide(policy(), Request(who, "backup:CopyIntoBackupVault", vault, context)) == decision
     another = vault.rsplit(":", 1)[0] + ":Another"
-    assert decide(policy, Request(who, "backup:CopyIntoBackupVault", another, context)) == ""
+    assert decide(policy(), Request(who, "backup:CopyIntoBackupVault", another, context)) == ""
 
 
 @pytest.mark.parametrize("action", DELETIONS)
