@@ -10,6 +10,7 @@ import pytest
 from buildspecs.targets import DELEGATION_REGIONS
 from rehearsal import runbook
 from tests.templates import contract
+from tests.templates.loading import below
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -104,7 +105,7 @@ def test_every_key_of_the_targets_file_is_explained() -> None:
 
     keys = json.loads((ROOT / "aws-backup-ssm-targets.json").read_text(encoding="utf-8"))["Parameters"]
 
-    assert re.findall(r"^\| (\w+) \| [^|]+ \| [^|]+ \|$", README.split("### Your values")[1], re.MULTILINE)[
+    assert re.findall(r"^\| (\w+) \| [^|]+ \| [^|]+ \|$", below(README, "### Your values"), re.MULTILINE)[
         1:8
     ] == list(keys)
 
@@ -162,6 +163,6 @@ def test_the_readme_names_what_is_deployed(name: str) -> None:
 
 
 def test_the_readme_names_every_stage_in_its_order() -> None:
-    assert re.findall(r"^\| (\w+) \| [^|]+ \|$", README.split("### What the pipeline does")[1], re.MULTILINE)[
+    assert re.findall(r"^\| (\w+) \| [^|]+ \|$", below(README, "### What the pipeline does"), re.MULTILINE)[
         1:10
     ] == list(contract.STAGES)

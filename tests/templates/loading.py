@@ -34,6 +34,14 @@ def one(found: Iterable[T], what: str) -> T:
     return listed[0]
 
 
+def below(text: str, heading: str) -> str:
+    """What stands below a heading of the README; its level is part of it, and its end may be left out."""
+    _, found, rest = text.partition(f"\n{heading}")
+    if not found:
+        raise AssertionError(f"README.md has no heading {heading}")
+    return rest
+
+
 @dataclass(frozen=True)
 class Template:
     """One template. `path` is relative to the repository, `body` is plain data with long-form intrinsics."""

@@ -16,7 +16,7 @@ from botocore.loaders import Loader
 from botocore.regions import EndpointResolver
 
 from buildspecs.lint import RUN_CFN_LINT
-from tests.templates.loading import ROOT, repository_templates
+from tests.templates.loading import ROOT, below, repository_templates
 
 # https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html, and the
 # European Sovereign Cloud's only Region.
@@ -77,7 +77,7 @@ def test_a_type_that_a_partition_does_not_have_would_be_found(region: str, tmp_p
 
 def readme_says() -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    return readme.split("## Partitions and regions\n")[1].split("\n## ")[0]
+    return below(readme, "## Partitions and regions\n").split("\n## ")[0]
 
 
 def test_the_partitions_are_those_that_the_readme_speaks_of() -> None:
