@@ -525,12 +525,12 @@ def dead_letters(template: Template) -> Iterator[Finding]:
 
 def _kept(template: Template, name: str, reason: str, arn: Any, rule: str = "") -> Iterator[Finding]:
     """Whether a queue of the template takes the failures, lets the rule in, and has an alarm."""
-    queue = _referred(arn, "Arn")
+    queue = referred(arn, "Arn")
     if queue not in dict(template.of_type("AWS::SQS::Queue")):
         yield Finding(template.path, name, f"{reason} that is the Arn of an AWS::SQS::Queue of this template")
         return
     watched = [
-        _referred(each.get("Value"), "QueueName")
+        referred(each.get("Value"), "QueueName")
         for _, alarm in template.of_type("AWS::CloudWatch::Alarm")
         for each in alarm.get("Dimensions", [])
     ]
@@ -548,7 +548,7 @@ def _kept(template: Template, name: str, reason: str, arn: Any, rule: str = "") 
         )
 
 
-def _referred(value: Any, attribute: str) -> str:
+def referred(value: Any, attribute: str) -> str:
     """The logical id whose attribute a value is; empty if it is none."""
     found = value.get("Fn::GetAtt") if isinstance(value, dict) else None
     return str(found[0]) if found and found[1:] == [attribute] else ""

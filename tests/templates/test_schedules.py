@@ -11,6 +11,7 @@ import pytest
 from tag_on_restore.event import SweepRequest, parse
 
 from rehearsal.emulator.extensions.rules import why_refused
+from tests.templates.checks import referred
 from tests.templates.contract import MEMBER
 from tests.templates.loading import ROOT, Template, changed, load, repository_templates
 
@@ -32,16 +33,18 @@ def faults(template: Template) -> list[str]:
         if reason := why_refused(schedule):
             found.append(f"{where}: {schedule}: {reason}")
         for target in properties["Targets"]:
-            function = functions.get(target["Arn"]["Fn::GetAtt"][0])
+            sent = target.get("Input", "{}")
+            function = str(functions.get(referred(target.get("Arn"), "Arn"), target.get("Arn")))
+            if function not in TAKES:
+                found.append(f"{where} starts {function}: say in TAKES what that takes")
+                continue
             try:
-                taken = TAKES[str(function)](json.loads(target.get("Input", "{}")))
+                taken = TAKES[function](json.loads(sent))
             except Exception as error:  # noqa: BLE001 - whatever the function would raise
-                found.append(
-                    f"{where} sends {function} {target.get('Input')}: {type(error).__name__}: {error}"
-                )
+                found.append(f"{where} sends {function} {sent}: {type(error).__name__}: {error}")
             else:
                 if not taken:
-                    found.append(f"{where} sends {function} {target.get('Input')}, which is no sweep")
+                    found.append(f"{where} sends {function} {sent}, which is no sweep")
     return found
 
 
@@ -56,6 +59,7 @@ def test_a_schedule_runs_and_its_function_takes_what_it_sends(template: Template
         ('{"RefreshTagItems": "true", "since"', '{"RefreshTagItem": "true", "since"', "MalformedEventError"),
         ('"since": "P2D"', '"sinse": "P2D"', "MalformedEventError: A sweep knows since, until and after"),
         ('"since": "P2D"', '"since": "2D"', "MalformedEventError: since is '2D'"),
+        ("FunctionName: TagOnRestore", "FunctionName: Another", "SweepRule starts Another: say in TAKES"),
         ("rate(1 day)", "rate(1 days)", "SweepRule: rate(1 days): it is neither rate"),
         ("rate(1 day)", "cron(0 5 * * * *)", "day-of-month or day-of-week has to be ?"),
     ],
