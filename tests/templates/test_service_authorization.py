@@ -171,7 +171,7 @@ def test_every_action_is_on_a_resource_that_it_takes() -> None:
         for place, said in faults().items()
         if not any(is_excepted(place, exception) for exception in EXCEPTIONS)
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("exception", EXCEPTIONS, ids=lambda exception: f"{exception[1]}-{exception[2]}")

@@ -21,17 +21,20 @@ def test_every_template_of_the_contract_is_there() -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_no_template_has_a_finding(check: Check) -> None:
-    assert [str(finding) for template in repository_templates() for finding in check(template)] == []
+    found = [str(finding) for template in repository_templates() for finding in check(template)]
+    assert not found, "\n".join(found)
 
 
 def test_policies_and_tags_are_ascii_like_the_templates() -> None:
     assert len(documents()) == 5
-    assert [str(finding) for document in documents() for finding in ascii_only(document)] == []
+    found = [str(finding) for document in documents() for finding in ascii_only(document)]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("check", SET_CHECKS, ids=lambda check: check.__name__)
 def test_the_templates_agree_with_each_other(check: SetCheck) -> None:
-    assert [str(finding) for finding in check(repository_templates())] == []
+    found = [str(finding) for finding in check(repository_templates())]
+    assert not found, "\n".join(found)
 
 
 def test_cfn_lint_has_nothing_to_say_not_even_informational() -> None:
