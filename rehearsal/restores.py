@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -74,7 +75,7 @@ def rehearse(emulator: Emulator, organization: Organization, journal: Journal) -
         with journal.step(f"restore test in {other}: {TABLE.kind}") as step:
             arn = leaves_a_test_alone(other, table, "payroll-tested")
             step.summary = f"{_short(arn)} is left as it is"
-        _denial_and_repair(other, table, len(backups), journal)
+        _denial_and_repair(other, table, backups, journal)
 
 
 def _restored_with_tags(place: Place, restore: Restore, journal: Journal) -> Backup:
@@ -92,8 +93,8 @@ def _restored_with_tags(place: Place, restore: Restore, journal: Journal) -> Bac
     return backup
 
 
-def _denial_and_repair(place: Place, backup: Backup, right: int, journal: Journal) -> None:
-    """right: how many restores of the place have their tags."""
+def _denial_and_repair(place: Place, backup: Backup, tagged: Sequence[Backup], journal: Journal) -> None:
+    """tagged: all whose restores in the place have their tags; backup: the one of them that is denied."""
     with (
         journal.announced(refused_for(place, DENIED_ACTION)) as refused,
         journal.step(f"denied in account {place.account}: {DENIED_ACTION} for {TAG_ROLE}") as step,
@@ -112,13 +113,22 @@ def _denial_and_repair(place: Place, backup: Backup, right: int, journal: Journa
         step.say(alarm(place))
         step.summary = "kept in the dead-letter queue, with the reason"
     with journal.step(f"daily sweep in {place}, the permission being back") as step:
-        counts = {"Tagged": 1, "Unchanged": right, "Skipped": 1}
+        counts = {"Tagged": 1, "Unchanged": len(tagged), "Skipped": 1, **_origins([*tagged, backup])}
         step.say(scheduled_sweep(place, {_metric(TAG_FUNCTION, name, ()): n for name, n in counts.items()}))
         wait_for_tags(place, backup.restore, created)
         purge(place)
         step.summary = f"{_short(created)} has the tags back"
     with journal.step(f"sweep by hand in {place}") as step:
-        step.summary = sweep(place, {"unchanged": right + 1, "skipped": 1})
+        step.summary = sweep(place, {"unchanged": len(tagged) + 1, "skipped": 1})
+
+
+def _origins(backups: Sequence[Backup]) -> Counter[str]:
+    """Where the tags of the restored resources and their parts came from, in the metrics' words. Pure."""
+    counts: Counter[str] = Counter()
+    for restore in (backup.restore for backup in backups):
+        counts["FromRecoveryPointSourceGone" if restore.remove else "FromSource"] += len(restore.expected)
+        counts["TagsWithheld"] += len(restore.withheld)
+    return counts
 
 
 @contextmanager
