@@ -191,7 +191,8 @@ def new_client(service: str, config: Config | None = None) -> Any:
 
 @cache
 def _real_client(service: str) -> Any:
-    client = new_client(service)
+    # Putting together botocore's own name takes a quarter of a call.
+    client = new_client(service, Config(user_agent="tests"))
 
     def remember(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         context["fake"] = params
