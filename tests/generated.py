@@ -4,7 +4,7 @@ from hypothesis import settings
 
 
 def thorough() -> bool:
-    """Whether this is `make test`, which loads the profile thorough. Builds are quick: fewer cases do there."""
+    """Whether this is `make test`, which loads the profile thorough; elsewhere fewer cases do."""
     return settings.get_current_profile_name() == "thorough"
 
 

@@ -118,7 +118,7 @@ OPERATIONS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_call_may_fail(function: Function, name: str, kind: str) -> None:
-    """At each call in `make test`; elsewhere at every third one, each kind and operation beginning at another."""
+    """At each call in `make test`, elsewhere at every third one; where it begins differs."""
     step = 1 if thorough() else 3
     story = Story(function, OPERATIONS[name])
     at = (KINDS.index(kind) + list(OPERATIONS).index(name)) % step
