@@ -108,6 +108,9 @@ def _by_id(arn: Arn) -> str:
     return arn.name
 
 
+# As many values has a filter of EC2 at most (AWSEC2/latest/UserGuide/Using_Filtering.html).
+_FILTER_VALUES = 200
+
 DESCRIBE_INSTANCES = Describes("describe_instances", "Reservations", "InstanceId", "instance-id")
 DESCRIBE_VOLUMES = Describes("describe_volumes", "Volumes", "VolumeId", "volume-id")
 DESCRIBE_SNAPSHOTS = Describes("describe_snapshots", "Snapshots", "SnapshotId", "snapshot-id")
@@ -301,11 +304,12 @@ def describe(
 ) -> list[Mapping[str, Any]]:
     """The EC2 resources that the filter `by` (their id by default) finds for `values`."""
     wanted = sorted(set(values))
-    filters = [{"Name": by or call.by, "Values": wanted}]
     items: list[Mapping[str, Any]] = []
-    for page in aws.pages("ec2", call.operation, about, ("NextToken", "NextToken"), Filters=filters):
-        for entry in page.get(call.answer, ()):
-            items += entry["Instances"] if call.answer == "Reservations" else [entry]
+    for start in range(0, len(wanted), _FILTER_VALUES):
+        filters = [{"Name": by or call.by, "Values": wanted[start : start + _FILTER_VALUES]}]
+        for page in aws.pages("ec2", call.operation, about, ("NextToken", "NextToken"), Filters=filters):
+            for entry in page.get(call.answer, ()):
+                items += entry["Instances"] if call.answer == "Reservations" else [entry]
     return [item for item in items if by or item[call.identifier] in wanted]
 
 

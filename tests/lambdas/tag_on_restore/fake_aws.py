@@ -330,6 +330,8 @@ def _ec2_describe(kind: str, answer: str, identifier: str, account: str = ACCOUN
 
     def operation(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
         (wanted,) = p["Filters"]
+        if len(wanted["Values"]) > 200:
+            raise Refused("FilterLimitExceeded")
         items = []
         for arn, tags in aws.tags.items():
             name = arn.removeprefix(prefix)
