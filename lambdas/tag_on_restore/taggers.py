@@ -69,12 +69,12 @@ class Adds(NamedTuple):
 
 
 class Age(NamedTuple):
-    """The call that says since when a resource exists: `created_at` reads it from the answer, None if it is
-    not there."""
+    """The call that says since when a resource exists: `asks` are its parameters for a name, `created_at`
+    reads it from the answer, None if it is not there."""
 
     client: str
     operation: str
-    parameter: str
+    asks: Callable[[str], Mapping[str, Any]]
     action: str
     created_at: Callable[[Mapping[str, Any], str], datetime | None]
 
@@ -125,22 +125,24 @@ _ADD_LOWER_CASE = Adds(parameter="resourceArn", tags="tags")
 _EFS_AGE = Age(
     "efs",
     "describe_file_systems",
-    "FileSystemId",
+    lambda name: {"FileSystemId": name},
     "elasticfilesystem:DescribeFileSystems",
     lambda answer, _: answer["FileSystems"][0].get("CreationTime"),
 )
 _EKS_AGE = Age(
     "eks",
     "describe_cluster",
-    "name",
+    lambda name: {"name": name},
     "eks:DescribeCluster",
     lambda answer, _: answer["cluster"].get("createdAt"),
 )
 # No call describes one bucket. A name is the first of all names that begin with it, so one page is enough.
+# Without a size of the page, S3 refuses accounts that may have more than 10,000 buckets
+# (AmazonS3/latest/userguide/BucketRestrictions.html).
 _S3_AGE = Age(
     "s3",
     "list_buckets",
-    "Prefix",
+    lambda name: {"Prefix": name, "MaxBuckets": 1000},
     "s3:ListAllMyBuckets",
     lambda answer, name: {
         bucket["Name"]: bucket.get("CreationDate") for bucket in answer.get("Buckets", ())
@@ -279,7 +281,7 @@ def described_tags(call: Describes, items: Iterable[Mapping[str, Any]]) -> dict[
 
 def created_at(aws: Aws, age: Age, arn: Arn) -> datetime | None:
     """Since when `arn` exists, if AWS says so."""
-    return age.created_at(aws.call(age.client, age.operation, arn, **{age.parameter: arn.name}), arn.name)
+    return age.created_at(aws.call(age.client, age.operation, arn, **age.asks(arn.name)), arn.name)
 
 
 def add_tags(aws: Aws, tagger: Tagger, arns: Sequence[Arn], account: str, tags: Tags) -> None:

@@ -381,9 +381,12 @@ def _describe_cluster(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
 
 
 def _list_buckets(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
-    """Those of the account, in alphabetical order; the date is in full seconds."""
+    """Those of the account, in alphabetical order and in pages, which S3 demands of an account with a quota
+    above 10,000 buckets; the date is in full seconds."""
+    if "MaxBuckets" not in p:
+        raise Refused("InvalidRequest")
     prefix = f"arn:aws:s3:::{p['Prefix']}"
-    own = [arn for arn in sorted(aws.tags) if arn.startswith(prefix)]
+    own = [arn for arn in sorted(aws.tags) if arn.startswith(prefix)][: p["MaxBuckets"]]
     return {
         "Buckets": [
             {
