@@ -10,7 +10,7 @@ environment.seclude(
     AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing", AWS_DEFAULT_REGION="us-east-1"
 )
 
-settings.register_profile("default", max_examples=100, deadline=None)
+settings.register_profile("default", max_examples=30, deadline=None)
 # What `make test` runs; tests for which the documentation claims a number ask for it (tests/generated.py).
 settings.register_profile(
     "thorough", max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow]
