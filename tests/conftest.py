@@ -19,5 +19,5 @@ settings.load_profile("default")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest test first, so that `-n 2` does not end with one process waiting for it."""
-    items.sort(key=lambda item: item.get_closest_marker("scenarios") is None)
+    """The scenarios first, so that their `-n 2` does not end with one process waiting for them."""
+    items.sort(key=lambda item: item.name != "test_every_scenario")
