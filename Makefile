@@ -10,19 +10,21 @@ sum := $(shell cat requirements/dev.txt lambdas/*/requirements.txt | cksum | cut
 installed := $(VENV)/installed-$(sum)
 run := $(VENV)/bin/python -m
 
-.PHONY: help rehearse test coverage check lint targets bench package clean
+.PHONY: help rehearse test scenarios coverage check lint targets bench package clean
 help:      ## this list
 	@grep -E '^[a-z]+: .*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
 rehearse: $(installed) ## the README, the pipeline and the packages on an emulated organization (ARGS="--help" for more)
 	@$(run) rehearsal $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
-test: $(installed) ## all tests
+test: $(installed) ## all tests but those of the next line
 	@$(run) buildspecs.environments checkov || echo "checkov was not installed: the faults planted for it are left out"
-	@$(run) pytest -n 2 --dist worksteal --hypothesis-profile thorough $(ARGS)
-coverage: $(installed) ## which lines of the functions and the builds the tests run; a floor
-	@$(run) pytest -n 2 --quiet --cov --cov-report=term --cov-fail-under=90 tests/lambdas tests/buildspecs
+	@$(run) pytest -n 2 --dist worksteal --hypothesis-profile thorough -m "not scenarios" $(ARGS)
+scenarios: $(installed) ## every scenario of the rehearsal, and its interruption: takes minutes
+	@$(run) pytest -n 2 -m scenarios $(ARGS) tests/rehearsal
+coverage:  ## make test, and which lines of the functions and the builds it runs; a floor
+	@$(MAKE) test ARGS="--cov --cov-report=term --cov-fail-under=90 $(ARGS)"
 lint: $(installed) ## formatting, types, templates
 	@$(run) ruff check . && $(run) ruff format --check . && $(run) mypy && $(run) buildspecs.lint
-check: lint test coverage rehearse ## what CI runs
+check: lint coverage scenarios rehearse ## what CI runs
 targets: $(installed) ## is aws-backup-ssm-targets.json complete and well-formed, and no file empty?
 	@$(run) buildspecs.repository && $(run) buildspecs.targets $(ARGS)
 bench: $(installed) ## API calls, cold starts, scale: counts and ratios

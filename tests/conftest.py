@@ -10,7 +10,7 @@ environment.seclude(
     AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing", AWS_DEFAULT_REGION="us-east-1"
 )
 
-settings.register_profile("default", max_examples=100, deadline=None)
+settings.register_profile("default", max_examples=30, deadline=None)
 # What `make test` runs; tests for which the documentation claims a number ask for it (tests/generated.py).
 settings.register_profile(
     "thorough", max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -19,5 +19,5 @@ settings.load_profile("default")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest test first, so that `-n 2` does not end with one process waiting for it."""
-    items.sort(key=lambda item: item.get_closest_marker("scenarios") is None)
+    """The scenarios first, so that their `-n 2` does not end with one process waiting for them."""
+    items.sort(key=lambda item: item.name != "test_every_scenario")

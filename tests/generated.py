@@ -3,8 +3,11 @@
 from hypothesis import settings
 
 
-def examples(thorough: int) -> settings:
-    """So many in `make test`, which loads the profile thorough; elsewhere the default: builds are quick."""
-    if settings.get_current_profile_name() == "thorough":
-        return settings(max_examples=thorough)
-    return settings()
+def thorough() -> bool:
+    """Whether this is `make test`, which loads the profile thorough; elsewhere fewer cases do."""
+    return settings.get_current_profile_name() == "thorough"
+
+
+def examples(number: int) -> settings:
+    """So many in `make test`; elsewhere the default."""
+    return settings(max_examples=number) if thorough() else settings()

@@ -112,6 +112,16 @@ def update(
     return policy_id
 
 
+def is_in_force(request: Request, wanted: Wanted, organization: Organization) -> bool:
+    """True if the policy behind the physical id is as wanted, so that an Update has nothing to change."""
+    policy = _existing(request, organization)
+    return (
+        policy is not None
+        and not _differs(policy, wanted)
+        and set(organization.targets(policy.id)) == set(wanted.targets)
+    )
+
+
 def delete(request: Request, policy_id: str, organization: Organization) -> None:
     """Detach the policy everywhere and delete it, unless somebody else's tag is on it."""
     tags = organization.tags(policy_id)
@@ -337,9 +347,7 @@ def _converge(
     attached = organization.targets(policy.id)
     new = [target for target in wanted.targets if target not in attached]
     old = [target for target in attached if target not in wanted.targets]
-    differs = (policy.name, policy.description) != (wanted.name, wanted.description) or not policies.same(
-        policy.content, wanted.content
-    )
+    differs = _differs(policy, wanted)
     journal.planned += differs + len(new) + len(old)
     if differs:
         journal.change(
@@ -359,6 +367,12 @@ def _converge(
             partial(organization.detach, policy.id, target),
             partial(undo.attach, policy.id, target),
         )
+
+
+def _differs(policy: Policy, wanted: Wanted) -> bool:
+    return (policy.name, policy.description) != (wanted.name, wanted.description) or not policies.same(
+        policy.content, wanted.content
+    )
 
 
 def _rewrite(policy: Policy, wanted: Wanted, owner: Owner, organization: Organization) -> None:

@@ -38,7 +38,8 @@ SELECTION_REQUIRES = {
 
 # With AWS's own variables, which it replaces in each account and Region.
 VAULT_ARN = (
-    r"arn:aws[a-z-]*:backup:([a-z0-9-]+|\$region):([0-9]{12}|\$account):backup-vault:[a-zA-Z0-9_-]{2,50}"
+    r"arn:aws[a-z-]*:backup:([a-z0-9-]+|\$region):([0-9]{12}|\$account)"
+    r":backup-vault:([a-zA-Z0-9_-]|\$region|\$account){2,50}"
 )
 
 Json = Any
@@ -67,7 +68,7 @@ def number(node: Json) -> int | None:
     value = value_of(node)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value.strip()):
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
         return int(value)
     return None
 
@@ -159,7 +160,7 @@ def wrong(where: str, node: Json, element: Element) -> Iterator[Fault]:
 def _value_faults(where: str, node: Json, element: Value) -> Iterator[Fault]:
     if not isinstance(node, dict) or not any(key.startswith("@@") for key in node):
         yield Fault(where, f"needs an operator such as {ASSIGN}")
-    elif value_of(node) is not None and (problem := element.problem(value_of(node))):
+    elif (ASSIGN in node or APPEND in node) and (problem := element.problem(value_of(node))):
         yield Fault(where, problem)
 
 
@@ -198,6 +199,15 @@ def _days(value: Json) -> str | None:
     return _whole_number(value)
 
 
+def _flag(value: Json) -> bool | None:
+    """A boolean, also when CloudFormation turned it into a string; None for anything else."""
+    return {"true": True, "false": False}.get(str(value).lower())
+
+
+def _boolean(value: Json) -> str | None:
+    return "must be true or false" if _flag(value) is None else None
+
+
 def _vault(value: Json) -> str | None:
     if isinstance(value, str) and re.fullmatch(VAULT_ARN, value):
         return None
@@ -210,7 +220,7 @@ def _lifecycle_faults(where: str, rule: Object) -> Iterator[Fault]:
     kept, cold = (
         number(lifecycle.get(name)) for name in ("delete_after_days", "move_to_cold_storage_after_days")
     )
-    continuous = str(value_of(rule.get("enable_continuous_backup"))).lower() == "true"
+    continuous = _flag(value_of(rule.get("enable_continuous_backup")))
     least, most, limits = 1, MAX_DAYS, []
     if cold is not None and cold >= 1:
         least = cold + MIN_DAYS_IN_COLD_STORAGE
@@ -248,13 +258,13 @@ def _selections_faults(where: str, selections: Object) -> Iterator[Fault]:
         yield Fault(where, "either tags or resources, not both")
 
 
-_ANY, _VAULT = Value(), Value(_vault)
+_ANY, _BOOLEAN, _VAULT = Value(), Value(_boolean), Value(_vault)
 _TAG = Group({"tag_key": _ANY, "tag_value": _ANY})
 _LIFECYCLE = Group(
     {
         "delete_after_days": Value(_whole_number),
         "move_to_cold_storage_after_days": Value(_days),
-        "opt_in_to_archive_for_supported_resources": _ANY,
+        "opt_in_to_archive_for_supported_resources": _BOOLEAN,
     }
 )
 _COPY_ACTION = Group({"target_backup_vault_arn": _VAULT, "lifecycle": _LIFECYCLE}, _lifecycle_faults)
@@ -265,7 +275,7 @@ _RULE = Group(
         "target_logically_air_gapped_backup_vault_arn": _VAULT,
         "start_backup_window_minutes": Value(_start_window),
         "complete_backup_window_minutes": Value(_whole_number),
-        "enable_continuous_backup": _ANY,
+        "enable_continuous_backup": _BOOLEAN,
         "lifecycle": _LIFECYCLE,
         "copy_actions": Named(_COPY_ACTION, "copy actions", MAX_COPY_ACTIONS),
         "recovery_point_tags": Named(_TAG, "tags", MAX_RECOVERY_POINT_TAGS),

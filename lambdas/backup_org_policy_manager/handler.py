@@ -2,6 +2,7 @@
 
 import logging
 import os
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from .answer import Answer
 from .aws import Aws
 from .errors import InvalidRequestError, PolicyManagerError, RevertedError
 from .patience import Patience
-from .request import POLICY_TYPE, Request, account_of, read_event, read_properties
+from .request import POLICY_TYPE, Request, Wanted, account_of, read_event, read_properties
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def manage(event: dict[str, Any], context: Any) -> str:
 def put(request: Request, aws: Aws) -> Answer:
     """Create or Update."""
     wanted, faults = read_properties(request.properties, aws.regions(), aws.read_object)
-    if faults:
+    if faults and not _has_nothing_to_take_back(request, wanted, aws):
         raise InvalidRequestError(faults)
     organization = aws.organization(wanted.management_account)
     if request.kind == "Create":
@@ -66,6 +67,25 @@ def put(request: Request, aws: Aws) -> Answer:
     else:
         policy_id = changes.update(request, wanted, organization, aws.organization)
     return answer.compose(request, policy_id, wanted, verification.verify(policy_id, wanted, organization))
+
+
+def _has_nothing_to_take_back(request: Request, wanted: Wanted, aws: Aws) -> bool:
+    """True for the rollback of an Update that changed nothing: what it asks for is in force.
+
+    An earlier version of this function may have accepted what a newer rule refuses. The rollback of a later
+    Update must not fail for that. An Update to what was wanted before is none: its faults are new.
+    """
+    is_ours = request.properties.get("PolicyType") == POLICY_TYPE
+    if request.kind != "Update" or not is_ours or not wanted.management_account:
+        return False
+    try:
+        old, refused = read_properties(request.old_properties, aws.regions(), aws.read_object)
+        if not refused and replace(old, verify=wanted.verify, child=wanted.child) == wanted:
+            return False
+        return changes.is_in_force(request, wanted, aws.organization(wanted.management_account))
+    except PolicyManagerError as error:
+        log.warning("action=compare policy=%s result=not-possible reason=%s", request.policy_id, error)
+        return False
 
 
 def delete(request: Request, aws: Aws) -> Answer:

@@ -27,7 +27,7 @@ def compose(
 ) -> tuple[str, list[Fault]]:
     """The compact policy text with every plan in `regions`, and all that is wrong with it.
 
-    The text is only of use if there are no faults. A child policy may lack whatever a parent can supply.
+    A text that cannot be read is "". A child policy may lack whatever a parent can supply.
     """
     try:
         content = parse(substitute(text, variables))
@@ -36,8 +36,6 @@ def compose(
         return "", [Fault(WHERE, str(error))]
     except RecursionError:
         return "", [Fault(WHERE, "nested too deeply")]
-    if faults:
-        return "", faults
     compact = compact_json(with_regions(content, regions))
     if len(compact) > MAX_CHARACTERS:
         faults.append(Fault(WHERE, f"{len(compact):,} characters without blanks, at most {MAX_CHARACTERS:,}"))
@@ -158,8 +156,10 @@ def with_regions(content: dict[str, Json], regions: Sequence[str]) -> dict[str, 
     what a parent policy gives, where @@append would add to it. Child-control operators beside the value
     stay.
     """
-    plans = dict(content["plans"])
+    plans = dict(as_object(content.get("plans")))
     for name, plan in named(plans):
+        if not isinstance(plan, dict):
+            continue
         control = {key: value for key, value in as_object(plan.get("regions")).items() if key == CONTROL}
         plans[name] = {**plan, "regions": {**control, ASSIGN: list(regions)}}
     return {**content, "plans": plans}

@@ -101,15 +101,18 @@ def _errors_of(
 def _from_effective_policies(wanted: Wanted, organization: Organization) -> tuple[list[str], str | None]:
     """The second way: the plans in the effective policy of an account of each target."""
     problems, unknown = [], None
+    asked = set()
     for target in wanted.targets[:MAX_ACCOUNTS]:
         try:
             account = _an_account_of(target, organization)
-            problems += _plan_problems(account, wanted, organization) if account else []
+            if account is None:
+                unknown = f"no account is directly in {target}"
+            elif account not in asked:
+                asked.add(account)
+                problems += _plan_problems(account, wanted, organization)
         except PolicyManagerError as error:
             unknown = str(error)
             break
-        if account is None:
-            unknown = f"no account is directly in {target}"
     return problems, unknown
 
 

@@ -69,12 +69,12 @@ class Adds(NamedTuple):
 
 
 class Age(NamedTuple):
-    """The call that says since when a resource exists: `created_at` reads it from the answer, None if it is
-    not there."""
+    """The call that says since when a resource exists: `asks` are its parameters for a name, `created_at`
+    reads it from the answer, None if it is not there."""
 
     client: str
     operation: str
-    parameter: str
+    asks: Callable[[str], Mapping[str, Any]]
     action: str
     created_at: Callable[[Mapping[str, Any], str], datetime | None]
 
@@ -108,6 +108,9 @@ def _by_id(arn: Arn) -> str:
     return arn.name
 
 
+# As many values has a filter of EC2 at most (AWSEC2/latest/UserGuide/Using_Filtering.html).
+_FILTER_VALUES = 200
+
 DESCRIBE_INSTANCES = Describes("describe_instances", "Reservations", "InstanceId", "instance-id")
 DESCRIBE_VOLUMES = Describes("describe_volumes", "Volumes", "VolumeId", "volume-id")
 DESCRIBE_SNAPSHOTS = Describes("describe_snapshots", "Snapshots", "SnapshotId", "snapshot-id")
@@ -122,22 +125,24 @@ _ADD_LOWER_CASE = Adds(parameter="resourceArn", tags="tags")
 _EFS_AGE = Age(
     "efs",
     "describe_file_systems",
-    "FileSystemId",
+    lambda name: {"FileSystemId": name},
     "elasticfilesystem:DescribeFileSystems",
     lambda answer, _: answer["FileSystems"][0].get("CreationTime"),
 )
 _EKS_AGE = Age(
     "eks",
     "describe_cluster",
-    "name",
+    lambda name: {"name": name},
     "eks:DescribeCluster",
     lambda answer, _: answer["cluster"].get("createdAt"),
 )
 # No call describes one bucket. A name is the first of all names that begin with it, so one page is enough.
+# Without a size of the page, S3 refuses accounts that may have more than 10,000 buckets
+# (AmazonS3/latest/userguide/BucketRestrictions.html).
 _S3_AGE = Age(
     "s3",
     "list_buckets",
-    "Prefix",
+    lambda name: {"Prefix": name, "MaxBuckets": 1000},
     "s3:ListAllMyBuckets",
     lambda answer, name: {
         bucket["Name"]: bucket.get("CreationDate") for bucket in answer.get("Buckets", ())
@@ -276,7 +281,7 @@ def described_tags(call: Describes, items: Iterable[Mapping[str, Any]]) -> dict[
 
 def created_at(aws: Aws, age: Age, arn: Arn) -> datetime | None:
     """Since when `arn` exists, if AWS says so."""
-    return age.created_at(aws.call(age.client, age.operation, arn, **{age.parameter: arn.name}), arn.name)
+    return age.created_at(aws.call(age.client, age.operation, arn, **age.asks(arn.name)), arn.name)
 
 
 def add_tags(aws: Aws, tagger: Tagger, arns: Sequence[Arn], account: str, tags: Tags) -> None:
@@ -301,11 +306,12 @@ def describe(
 ) -> list[Mapping[str, Any]]:
     """The EC2 resources that the filter `by` (their id by default) finds for `values`."""
     wanted = sorted(set(values))
-    filters = [{"Name": by or call.by, "Values": wanted}]
     items: list[Mapping[str, Any]] = []
-    for page in aws.pages("ec2", call.operation, about, ("NextToken", "NextToken"), Filters=filters):
-        for entry in page.get(call.answer, ()):
-            items += entry["Instances"] if call.answer == "Reservations" else [entry]
+    for start in range(0, len(wanted), _FILTER_VALUES):
+        filters = [{"Name": by or call.by, "Values": wanted[start : start + _FILTER_VALUES]}]
+        for page in aws.pages("ec2", call.operation, about, ("NextToken", "NextToken"), Filters=filters):
+            for entry in page.get(call.answer, ()):
+                items += entry["Instances"] if call.answer == "Reservations" else [entry]
     return [item for item in items if by or item[call.identifier] in wanted]
 
 

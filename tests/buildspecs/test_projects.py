@@ -1,5 +1,6 @@
 """The first build says which stack of a person's is older than the commit, and how to update it."""
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,6 +53,12 @@ def test_the_stacks_and_their_numbers_are_those_of_the_readme() -> None:
         published = contract.HAND_MADE[stack.number - 1]
         assert (stack.name, stack.template) == (published.name, published.template)
     assert set(projects.owners(ROOT)) >= set(projects.needed(ROOT))
+
+
+def test_the_changelog_has_them_updated_before_the_push() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    before = text.partition("**Before you push**")[2].partition("**Then push.**")[0]
+    assert {str(stack.number) for stack in projects.HAND_MADE} <= set(re.findall(r"\d+", before))
 
 
 @pytest.mark.parametrize(

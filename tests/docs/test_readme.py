@@ -125,7 +125,7 @@ def test_the_archive_command_is_the_published_one() -> None:
     assert any(command.text.startswith("zip -r aws-backup-solution.zip *") for command in COMMANDS)
 
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 

@@ -164,6 +164,7 @@ def carrying_out(
             process.kill()
 
 
+@pytest.mark.scenarios
 @pytest.mark.parametrize(
     ("number", "moment", "trap"),
     [

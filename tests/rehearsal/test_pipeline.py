@@ -372,7 +372,7 @@ def test_the_same_commit_again_changes_nothing(world: World) -> None:
 
 
 def test_a_build_that_fails_stops_the_pipeline_with_the_end_of_its_log(world: World) -> None:
-    execution = world.execution(fail="")
+    execution = world.execution(fail="yes\n")
     with pytest.raises(
         ActionError, match="project compile: build failed with exit code 4: test ! -e"
     ) as caught:
@@ -414,7 +414,7 @@ def test_builds_with_run_orders_of_their_own_follow_each_other(world: World) -> 
 
 
 def test_a_build_that_has_failed_is_in_nobodys_way(world: World) -> None:
-    execution = world.execution(fail="")
+    execution = world.execution(fail="yes\n")
     for attempt in (execution.run, lambda: execution.retry("Build")):
         with pytest.raises(ActionError, match="build failed with exit code 4"):
             attempt()

@@ -124,4 +124,5 @@ def test_make_uses_the_environment_that_runs_the_rehearsal(tmp_path: Path) -> No
         text=True,
         check=True,
     )
-    assert shown.stdout.split() == [f"{sys.prefix}/bin/python", "-m", "buildspecs.targets"]
+    python = f"{sys.prefix}/bin/python -m"
+    assert shown.stdout.split() == f"{python} buildspecs.repository && {python} buildspecs.targets".split()

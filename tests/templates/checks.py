@@ -633,7 +633,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def unexported_variables(templates: Sequence[Template]) -> Iterator[Finding]:
-    """Each variable of an action is exported by the build whose namespace it names.
+    """Each variable of an action has the namespace of an action, and is exported by it if it is a build.
 
     CodePipeline would notice in the middle of a rollout, when the action's turn comes.
     """
@@ -650,12 +650,16 @@ def unexported_variables(templates: Sequence[Template]) -> Iterator[Finding]:
                 for action in actions
                 if "Namespace" in action and action["Configuration"].get("ProjectName") in buildspecs
             }
+            namespaces = {"codepipeline", *(action.get("Namespace") for action in actions)}
             for action in actions:
                 for value in map(str, action.get("Configuration", {}).values()):
                     for namespace, variable in re.findall(r"#\{(\w+)\.(\w+)\}", value):
                         path = exported.get(namespace)
                         if path and variable not in _exported(path):
                             reason = f"uses {variable}, which {path} does not export"
+                            yield Finding(template.path, name, f"action {action['Name']} {reason}")
+                        if namespace not in namespaces:
+                            reason = f"uses {variable} of namespace {namespace}, which no action has"
                             yield Finding(template.path, name, f"action {action['Name']} {reason}")
 
 

@@ -98,6 +98,13 @@ SET_FAULTS = [
         "Pipeline",
         "uses ROLE_STACK_SET, which buildspecs/test-package-orgpolicymanager.yml does not export",
     ),
+    (
+        "namespace-misspelt",
+        checks.unexported_variables,
+        "pipeline.yaml",
+        "Pipeline",
+        "action Stack uses PACKAGE of namespace Fuond, which no action has",
+    ),
     ("ssm-misspelt", checks.unmatched_ssm, "reader.yaml", "Bucket", "/backup/buckets"),
     ("two-definitions", checks.one_definition, "two.yaml", "Days", "Default 31 differs from 30"),
     ("one-file-name", checks.one_file, "example.yaml", "template", "same file name"),

@@ -433,7 +433,7 @@ def common_needs(log_group: str) -> list[Need]:
         *calls(("logs:CreateLogStream", "logs:PutLogEvents"), log_group, "the build's log"),
         *calls(("s3:GetObject", "s3:GetObjectVersion"), ARTIFACT, "the source"),
         *calls(("s3:GetBucketAcl", "s3:GetBucketLocation"), BUCKET, "the source"),
-        Need("kms:Decrypt", KEY, "the source"),
+        *calls(("kms:Decrypt", "kms:DescribeKey"), KEY, "the source"),
     ]
 
 

@@ -118,6 +118,7 @@ def building(log: str, *written: str) -> list[Any]:
         (SELF, "logs:PutLogEvents", f"arn:aws:logs:us-east-1:{HOME_ID}:log-group:another", {}, ""),
         (SELF, "logs:DeleteLogStream", f"${{{log}.Arn}}", {}, ""),
         (SELF, "kms:Decrypt", KEY, {}, "Allow"),
+        (SELF, "kms:DescribeKey", KEY, {}, "Allow"),
         (SELF, "kms:Decrypt", f"arn:aws:kms:us-east-1:{HOME_ID}:key/another", {}, ""),
         (SELF, "kms:GenerateDataKey", KEY, {}, "Allow" if "the deployment artifact" in written else ""),
         (SELF, "ssm:GetParameters", f"{SSM}/application/password", {}, ""),

@@ -52,7 +52,7 @@ def test_a_policy_is_within_the_size_of_a_service_control_policy(name: str) -> N
     longest = {
         "<central-backup-vault-arn>": CENTRAL_VAULT.rpartition(":")[0] + ":" + "v" * 50,
         "<organization-id>": f"o-{'x' * 32}",
-        "<break-glass-role-name>": f"{'p' * 60}/{'r' * 64}",
+        "<break-glass-role-name>": f"{'p' * 95}/{'r' * 64}",
     }
     text = (FOLDER / name).read_text(encoding="utf-8")
     for placeholder, value in longest.items():

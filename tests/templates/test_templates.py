@@ -1,18 +1,12 @@
-"""Every template of the repository passes every check, and cfn-lint with informational findings."""
+"""Every template of the repository passes every check; for cfn-lint see test_partitions.py."""
 
 from __future__ import annotations
-
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.templates.checks import CHECKS, SET_CHECKS, Check, SetCheck, ascii_only
 from tests.templates.contract import TEMPLATES
 from tests.templates.loading import ROOT, documents, repository_templates
-
-REGIONS = ("us-east-1", "us-east-2")
 
 
 def test_every_template_of_the_contract_is_there() -> None:
@@ -35,16 +29,6 @@ def test_policies_and_tags_are_ascii_like_the_templates() -> None:
 def test_the_templates_agree_with_each_other(check: SetCheck) -> None:
     found = [str(finding) for finding in check(repository_templates())]
     assert not found, "\n".join(found)
-
-
-def test_cfn_lint_has_nothing_to_say_not_even_informational() -> None:
-    paths = [template.path for template in repository_templates()]
-    # The console script beside this interpreter: cfn-lint has no `python -m`.
-    program = str(Path(sys.executable).with_name("cfn-lint"))
-    command = [program, "--include-checks", "I", "--regions", *REGIONS, "--", *paths]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
-    assert result.stdout + result.stderr == ""
-    assert result.returncode == 0
 
 
 def test_cfn_lint_ignores_nothing_for_all_templates() -> None:

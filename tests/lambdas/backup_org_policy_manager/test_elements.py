@@ -248,6 +248,8 @@ def test_what_aws_requires_is_missed_unless_a_parent_may_supply_it(
         VAULT,
         "arn:aws:backup:us-west-2:$account:backup-vault:Vault",
         "arn:aws:backup:$region:$account:backup-vault:Default",
+        "arn:aws:backup:$region:111122223333:backup-vault:vault-of-$account-$region",
+        "arn:aws-iso-b:backup:us-isob-east-1:111122223333:backup-vault:Vault",
         "arn:aws-cn:backup:cn-north-1:111122223333:backup-vault:a-b_C9",
         "arn:aws-us-gov:backup:us-gov-west-1:111122223333:backup-vault:Vault",
     ],
@@ -281,6 +283,31 @@ def test_a_target_that_is_no_vault_is_named(target: Any) -> None:
     assert faults(plan(**assign(target_logically_air_gapped_backup_vault_arn=target))) == [
         f"{RULE}.target_logically_air_gapped_backup_vault_arn: {target} is not the ARN of a backup vault"
     ]
+
+
+@pytest.mark.parametrize("value", ["35.5", 35.5, "", None, True, "abc", [35], "0x23"])
+def test_days_and_minutes_that_are_no_whole_number_are_named(value: Any) -> None:
+    problem = "must be a whole number"
+    for name in ("delete_after_days", "move_to_cold_storage_after_days"):
+        assert faults(kept(**{name: value})) == [f"{RULE}.lifecycle.{name}: {problem}"]
+        assert faults(copy(**{name: value})) == [f"{COPY}.{name}: {problem}"]
+    for name in ("start_backup_window_minutes", "complete_backup_window_minutes"):
+        assert faults(plan(**assign(**{name: value}))) == [f"{RULE}.{name}: {problem}"]
+
+
+@pytest.mark.parametrize("days", [-1, "-1", 0, "0", 36501, "36501", "999999999999"])
+def test_days_beyond_the_limits_are_refused_as_numbers_and_as_strings(days: Any) -> None:
+    for name in ("delete_after_days", "move_to_cold_storage_after_days"):
+        for content in (kept(**{name: days}), copy(**{name: days})):
+            (fault,) = faults(content)
+            assert fault.endswith(f"lifecycle.{name}: {days}, from 1 to 36,500")
+
+
+@pytest.mark.parametrize("value", ["yes", "", 1, None, ["true"]])
+def test_a_boolean_that_is_neither_true_nor_false_is_named(value: Any) -> None:
+    assert faults(continuous(value)) == [f"{RULE}.enable_continuous_backup: must be true or false"]
+    name = "opt_in_to_archive_for_supported_resources"
+    assert faults(kept(**{name: value})) == [f"{RULE}.lifecycle.{name}: must be true or false"]
 
 
 @pytest.mark.parametrize(

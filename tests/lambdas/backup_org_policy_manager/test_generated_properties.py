@@ -114,7 +114,7 @@ def property_sets(draw: st.DrawFn) -> dict[str, Any]:
     return given
 
 
-@examples(thorough=2000)
+@examples(2000)
 @pytest.mark.usefixtures("quiet")
 @given(property_sets())
 def test_every_property_set_ends_in_an_answer(properties: dict[str, Any]) -> None:

@@ -5,8 +5,9 @@ import pytest
 from .conftest import Function, event, properties
 from .fakes import TwoPerSecond
 
-LAMBDA_SECONDS = 900
-TARGETS = [f"ou-root-{number:08d}" for number in range(1200)]
+# Instead of 15 minutes, where the time does not suffice: the same, with fewer calls.
+FEW_SECONDS = 180
+TARGETS = [f"ou-root-{number:08d}" for number in range(600)]
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -18,16 +19,12 @@ def slow(function: Function) -> Function:
     return function
 
 
-def test_600_targets_are_attached_within_the_lambdas_time(slow: Function) -> None:
+def test_600_targets_are_attached_and_detached_within_the_lambdas_time(slow: Function) -> None:
     policy_id = slow.create(PolicyTargets=TARGETS[:600])
     assert slow.organization.policies[policy_id].targets == TARGETS[:600]
     assert 290 < slow.aws.clock.now < 700
     assert slow.aws.errors, "the limit was really met"
     assert len(slow.aws.clock.slept) == len(slow.aws.errors), "no sleep without a retry"
-
-
-def test_600_targets_are_detached_within_the_lambdas_time(slow: Function) -> None:
-    policy_id = slow.create(PolicyTargets=TARGETS[:600])
     answer = slow.invoke(event("Delete", properties(), PhysicalResourceId=policy_id))
     assert answer
     assert answer["Status"] == "SUCCESS"
@@ -36,15 +33,15 @@ def test_600_targets_are_detached_within_the_lambdas_time(slow: Function) -> Non
 
 
 def test_more_targets_than_fit_are_honestly_unfinished_and_the_delete_removes_them(slow: Function) -> None:
-    slow.aws.latency = 0.9
-    given = properties(PolicyTargets=TARGETS)
+    slow.aws.latency, slow.aws.clock.limit = 0.9, FEW_SECONDS
+    given = properties(PolicyTargets=TARGETS[:FEW_SECONDS])
     answer = slow.invoke(event("Create", given))
     assert answer
     assert answer["Status"] == "FAILED"
-    assert LAMBDA_SECONDS - 22 <= slow.aws.clock.now < LAMBDA_SECONDS - 5
+    assert FEW_SECONDS - 22 <= slow.aws.clock.now < FEW_SECONDS - 5
     (policy,) = slow.organization.policies.values()
-    made = answer["Reason"].split("(")[1].split(" of 1201 changes made")[0]
-    assert int(made) > 300
+    made = answer["Reason"].split("(")[1].split(f" of {FEW_SECONDS + 1} changes made")[0]
+    assert int(made) > FEW_SECONDS / 3
     assert f"not put back, the rollback does: policy {policy.id}" in answer["Reason"]
     assert answer["PhysicalResourceId"] == policy.id
 
@@ -59,9 +56,9 @@ def test_an_update_that_does_not_fit_keeps_the_old_targets_and_its_rollback_ends
     slow: Function,
 ) -> None:
     old = properties(PolicyTargets=TARGETS[:5])
-    new = properties(PolicyTargets=TARGETS[4:])
+    new = properties(PolicyTargets=TARGETS[4:FEW_SECONDS])
     policy_id = slow.create(PolicyTargets=TARGETS[:5])
-    slow.aws.latency = 0.9
+    slow.aws.latency, slow.aws.clock.limit = 0.9, FEW_SECONDS
     answer = slow.invoke(event("Update", new, OldResourceProperties=old, PhysicalResourceId=policy_id))
     assert answer
     assert answer["Status"] == "FAILED"

@@ -1,5 +1,6 @@
 """Create, Update and Delete as CloudFormation sees them: the deployed function over a strict fake of AWS."""
 
+import copy
 import json
 import logging
 from typing import Any
@@ -422,6 +423,66 @@ def test_another_organization_gets_a_new_policy_and_the_old_one_stays_until_its_
     succeed(function, delete(old))
     assert not function.organization.policies
     assert new in function.aws.organizations[OTHER_MANAGEMENT].policies
+
+
+# What an earlier version of the function accepted, and a rule refuses since then.
+OLD_RULES = [
+    {"PolicyContent": plan(days="0")},
+    {"PolicyContent": plan(schedule_expression={"@@asign": "cron(0 5 ? * * *)"})},
+    {"Variables": [{"LEFT_OVER": "x"}]},
+    {"PolicyTarget": [OU_3]},
+    {"PolicyContent": {"plans": {"Daily": {"rules": {}}}}},
+]
+
+
+@pytest.mark.parametrize("changed", OLD_RULES, ids=str)
+@pytest.mark.parametrize(
+    "refused",
+    [{"PolicyType": "TAG_POLICY"}, {"PolicyContent": plan("refuse me")}],
+    ids=["by us", "by Organizations"],
+)
+def test_a_refused_update_is_rolled_back_to_what_a_newer_rule_refuses(
+    function: Function, changed: dict[str, Any], refused: dict[str, Any]
+) -> None:
+    policy_id = function.create()
+    policy = function.organization.policies[policy_id]
+    old = properties(**changed)
+    content = copy.deepcopy(old["PolicyContent"])
+    content["plans"]["Daily"]["regions"] = {"@@assign": old["PolicyRegions"]}
+    policy.content = json.dumps(content)
+
+    new = properties(**refused)
+    fail(function, event("Update", new, OldResourceProperties=old, PhysicalResourceId=policy_id))
+    before = copy.deepcopy(function.organization.policies)
+    back = event("Update", old, OldResourceProperties=new, PhysicalResourceId=policy_id)
+    assert succeed(function, back)["PhysicalResourceId"] == policy_id
+    assert function.organization.policies == before
+    assert function.aws.writes == []
+
+    policy.targets.remove(OU_1)
+    assert fail(function, back), "there would be something to write"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"PolicyTarget": [OU_3]}, {"Variables": [{"UNUSED": "x"}]}, {"PolicyType": "TAG_POLICY"}],
+    ids=str,
+)
+def test_an_update_to_what_is_in_force_is_refused_for_new_faults(
+    function: Function, changed: dict[str, Any]
+) -> None:
+    policy_id = function.create()
+    assert next(iter(changed)) in fail(function, update(policy_id, **changed))
+
+
+def test_an_update_that_no_longer_says_that_it_is_a_child_policy_is_refused(function: Function) -> None:
+    content = {"plans": {"Daily": {"rules": {}}}}
+    old = properties(PolicyContent=content, ChildPolicy="true")
+    policy_id = function.create(PolicyContent=content, ChildPolicy="true")
+    request = event(
+        "Update", properties(PolicyContent=content), OldResourceProperties=old, PhysicalResourceId=policy_id
+    )
+    assert "ChildPolicy" in fail(function, request)
 
 
 def test_another_policy_type_is_refused(function: Function) -> None:

@@ -158,7 +158,7 @@ def test_an_effective_plan_that_stays_incomplete_under_a_child_policy_is_told(
     organization.accounts_in = {OU_1: [ACCOUNT]}
     organization.effective[ACCOUNT] = json.dumps(INCOMPLETE)
     content = {"plans": {"Daily": {"rules": {"Rule": plan()["plans"]["Daily"]["rules"]["Rule"]}}}}
-    report = effective(function, PolicyContent=content, ChildPolicy="true", PolicyTargets=[OU_1])
+    report = effective(function, PolicyContent=content, ChildPolicy="true", PolicyTargets=[OU_1, ACCOUNT])
     assert report == (
         f"invalid: account {ACCOUNT} at plans.daily.rules.rule: no target_backup_vault_name; "
         f"account {ACCOUNT} at plans.daily.selections: no selection"

@@ -191,7 +191,8 @@ def new_client(service: str, config: Config | None = None) -> Any:
 
 @cache
 def _real_client(service: str) -> Any:
-    client = new_client(service)
+    # Putting together botocore's own name takes a quarter of a call.
+    client = new_client(service, Config(user_agent="tests"))
 
     def remember(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         context["fake"] = params
@@ -329,6 +330,8 @@ def _ec2_describe(kind: str, answer: str, identifier: str, account: str = ACCOUN
 
     def operation(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
         (wanted,) = p["Filters"]
+        if len(wanted["Values"]) > 200:
+            raise Refused("FilterLimitExceeded")
         items = []
         for arn, tags in aws.tags.items():
             name = arn.removeprefix(prefix)
@@ -378,9 +381,12 @@ def _describe_cluster(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
 
 
 def _list_buckets(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
-    """Those of the account, in alphabetical order; the date is in full seconds."""
+    """Those of the account, in alphabetical order and in pages, which S3 demands of an account with a quota
+    above 10,000 buckets; the date is in full seconds."""
+    if "MaxBuckets" not in p:
+        raise Refused("InvalidRequest")
     prefix = f"arn:aws:s3:::{p['Prefix']}"
-    own = [arn for arn in sorted(aws.tags) if arn.startswith(prefix)]
+    own = [arn for arn in sorted(aws.tags) if arn.startswith(prefix)][: p["MaxBuckets"]]
     return {
         "Buckets": [
             {

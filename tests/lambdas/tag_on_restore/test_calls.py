@@ -31,4 +31,5 @@ AGED = [tagger for tagger in TAGGERS if tagger.age]
 def test_every_call_for_an_age_exists_in_boto3(tagger: Tagger) -> None:
     assert tagger.age is not None
     model = fake_aws.new_client(tagger.age.client).meta.service_model
-    assert tagger.age.parameter in model.operation_model(name(tagger.age.operation)).input_shape.members
+    members = model.operation_model(name(tagger.age.operation)).input_shape.members
+    assert set(tagger.age.asks("name")) <= set(members)

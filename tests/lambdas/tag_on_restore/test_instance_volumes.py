@@ -65,6 +65,16 @@ def test_calls_grow_with_the_different_sets_of_tags_and_not_with_the_volumes(
     assert len(aws.calls) <= most + different
 
 
+def test_more_volumes_than_one_filter_takes_are_all_tagged() -> None:
+    aws = instance_with_volumes([{"disk": "data"}] * 201, {"disk": "data"})
+    run(aws, ROW.event)
+    assert {tuple(tags.items()) for arn, tags in aws.tags.items() if "vol-new" in arn} == {
+        (("disk", "data"),)
+    }
+    assert aws.calls.count("ec2:CreateTags") == 1
+    assert aws.calls.count("ec2:DescribeSnapshots") == 2
+
+
 def test_a_set_of_tags_that_instance_and_volumes_share_is_written_once() -> None:
     aws = instance_with_volumes([{"project": "shop"}] * 3, {"project": "shop"})
     run(aws, ROW.event)

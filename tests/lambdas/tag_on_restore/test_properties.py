@@ -109,7 +109,7 @@ def clear_outcome_and_nothing_at_a_second_run(event: Any, aws: FakeAws) -> None:
         assert aws.writes == []
 
 
-@examples(thorough=5000)
+@examples(5000)
 @given(events())
 def test_every_event_has_a_clear_outcome_and_a_second_run_changes_nothing(event: Any) -> None:
     clear_outcome_and_nothing_at_a_second_run(event, account())

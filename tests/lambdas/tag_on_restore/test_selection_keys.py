@@ -134,7 +134,7 @@ def test_the_sweep_decides_the_same_even_when_a_policy_edit_has_moved_the_bucket
 def test_a_bucket_is_told_from_others_whose_names_begin_alike() -> None:
     (row,) = (row for row in INTO_EXISTING if row.name == "s3")
     aws = restored(row, OLD)
-    for suffix in ("-2", "x", ".logs"):
+    for suffix in ("-2", "x", ".logs", *map(str, range(1000))):
         aws.add(row.created + suffix, created_at=MADE)
     run(aws, row.event)
     assert aws.tags[row.created] == {"project": "shop"}
