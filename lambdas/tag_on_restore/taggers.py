@@ -181,6 +181,7 @@ TAGGERS = (
     ),
     # Not PutBucketTagging of S3: it replaces every tag of the bucket. For a bucket of another Region, Regions
     # launched since 2019 do not redirect, but refuse (AmazonS3/latest/userguide/Redirects.html).
+    # Of an answer without a body, botocore has no code but the status.
     Tagger(
         "s3",
         ("*",),
@@ -188,8 +189,8 @@ TAGGERS = (
         Lists(),
         Adds(),
         with_account=True,
-        gone=("NoSuchBucket",),
-        moved=("PermanentRedirect", "IllegalLocationConstraintException"),
+        gone=("NoSuchBucket", "404"),
+        moved=("PermanentRedirect", "301", "IllegalLocationConstraintException"),
         age=_S3_AGE,
     ),
     Tagger(

@@ -113,7 +113,9 @@ def test_a_source_that_may_not_be_read_is_told_as_that(row: Row, code: str) -> N
     ("code", "status", "why"),
     [
         ("NoSuchBucket", 404, Origin.GONE),
+        ("404", 404, Origin.GONE),
         ("PermanentRedirect", 301, Origin.ELSEWHERE),
+        ("301", 301, Origin.ELSEWHERE),
         ("IllegalLocationConstraintException", 400, Origin.ELSEWHERE),
         ("AccessDenied", 403, Origin.UNREADABLE),
     ],
