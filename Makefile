@@ -15,7 +15,7 @@ help:      ## this list
 	@grep -E '^[a-z]+: .*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
 rehearse: $(installed) ## the README, the pipeline and the packages on an emulated organization (ARGS="--help" for more)
 	@$(run) rehearsal $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
-test: $(installed) ## all tests but those of the next line
+test: $(installed) ## all tests but the scenarios
 	@$(run) buildspecs.environments checkov || echo "checkov was not installed: the faults planted for it are left out"
 	@$(run) pytest -n 2 --dist worksteal --hypothesis-profile thorough -m "not scenarios" $(ARGS)
 scenarios: $(installed) ## every scenario of the rehearsal, and its interruption: takes minutes

@@ -67,10 +67,20 @@ def program(home: Path) -> dict[str, str]:
 
 
 def session(region: str | None = None) -> boto3.Session:
-    """A new AWS session (10 MB, and it reads the descriptions of the services anew)."""
+    """A new AWS session. The descriptions of the services are read once for all of them."""
     import boto3
+    import botocore.session
 
-    return boto3.Session(region_name=region)
+    core = botocore.session.Session()
+    core.register_component("data_loader", _descriptions())
+    return boto3.Session(botocore_session=core, region_name=region)
+
+
+@functools.cache
+def _descriptions() -> Any:
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 _shared_session = functools.cache(session)

@@ -24,6 +24,7 @@ ACCOUNT = "123456789012"  # moto's
 _session = cache(environment.session)
 
 
+@cache
 def client(service: str, region: str) -> Any:
     """The account as somebody else sees it: these calls are neither named nor made to fail."""
     return _session().client(service, region_name=region)
