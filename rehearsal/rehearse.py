@@ -30,7 +30,7 @@ from rehearsal.organization import Organization, Plan
 from rehearsal.outcomes import Outcomes
 from rehearsal.policies import Laboratory
 from rehearsal.runbook import Command
-from rehearsal.scenarios import Scenario
+from rehearsal.scenarios import Scenario, changes
 
 SECTIONS = ("Prerequisites", "Deploy", "Verify")
 
@@ -67,16 +67,13 @@ def rehearse(options: Options, journal: Journal) -> None:
             operator = Operator(emulator, created, tools, journal, clone, desk)
             try:
                 laboratory = _carry_out(operator, commands, emulator, created, journal)
+                rollout = scenarios.rolled_out(emulator, created, journal, clone, desk, operator.executions)
                 if options.scenarios:
-                    scenarios.carry_out(
-                        options.scenarios, emulator, created, journal, clone, desk, operator.executions
-                    )
+                    scenarios.carry_out(options.scenarios, rollout)
                 else:
                     _check_outcomes(emulator, created, journal)
                     journal.section("Change: a commit")
-                    scenarios.begin_with_a_commit(
-                        emulator, created, journal, clone, desk, operator.executions
-                    )
+                    changes.begin_with_a_commit(rollout)
                     _tell_stories(operator, emulator, created, laboratory, journal)
                 _check_what_was_said(emulator, created, folder, journal)
             finally:

@@ -106,20 +106,26 @@ def named(name: str) -> Sequence[Scenario]:
     return found
 
 
-def carry_out(
-    chosen: Sequence[Scenario],
+def rolled_out(
     emulator: Emulator,
     organization: Organization,
     journal: Journal,
     clone: Path,
     scratch: Path,
     executions: Mapping[str, object],
-) -> None:
-    """Carry out scenarios on an organization that is rolled out. Raises RehearsalError at the first fault.
+) -> Rollout:
+    """An organization after the first rollout; `executions` are the pipelines that it has started."""
+    plan = organization.plan
+    codecommit = emulator.session(plan.accounts.home, plan.home_region).client("codecommit")
+    (pipeline,) = executions
+    return Rollout(
+        emulator, organization, journal, pipeline, WorkingCopy(clone, codecommit, REPOSITORY), scratch
+    )
 
-    `executions` are the pipelines that the first rollout has started.
-    """
-    rollout = _rollout(emulator, organization, journal, clone, scratch, executions)
+
+def carry_out(chosen: Sequence[Scenario], rollout: Rollout) -> None:
+    """Carry out scenarios, one after the other. Raises RehearsalError at the first fault."""
+    journal = rollout.journal
     journal.section("Scenarios")
     settings = " ".join(f"{name}={value!r}" for name, value in FEWER_TESTS.environment.items())
     journal.note(
@@ -133,31 +139,3 @@ def carry_out(
         with journal.step(f"scenario {scenario.name}"):
             if refused := journal.unexpected():
                 raise OutcomeError(f"{len(refused)} calls were refused", *map(describe, refused))
-
-
-def begin_with_a_commit(
-    emulator: Emulator,
-    organization: Organization,
-    journal: Journal,
-    clone: Path,
-    scratch: Path,
-    executions: Mapping[str, object],
-) -> None:
-    """A commit to main starts the pipeline that was created before. Raises RehearsalError."""
-    changes.begin_with_a_commit(_rollout(emulator, organization, journal, clone, scratch, executions))
-
-
-def _rollout(
-    emulator: Emulator,
-    organization: Organization,
-    journal: Journal,
-    clone: Path,
-    scratch: Path,
-    executions: Mapping[str, object],
-) -> Rollout:
-    plan = organization.plan
-    codecommit = emulator.session(plan.accounts.home, plan.home_region).client("codecommit")
-    (pipeline,) = executions
-    return Rollout(
-        emulator, organization, journal, pipeline, WorkingCopy(clone, codecommit, REPOSITORY), scratch
-    )
