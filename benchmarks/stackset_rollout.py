@@ -51,10 +51,9 @@ def ours() -> Mapping[str, Any]:
     found = []
     for stack_set in STACKSETS:
         template = load(ROOT / stack_set.wrapper)
-        ((name, _),) = template.of_type("AWS::CloudFormation::StackSet")
-        properties = Resolver(template).properties(name)
+        properties = template.resources[template.only("AWS::CloudFormation::StackSet")]["Properties"]
         if properties["PermissionModel"] == "SERVICE_MANAGED":
-            found.append(properties["OperationPreferences"])
+            found.append(Resolver(template).resolve(properties["OperationPreferences"]))
     assert all(each == found[0] for each in found), found
     return dict(found[0])
 
