@@ -173,6 +173,7 @@ FIGURES: list[tuple[str, str, tuple[Callable[[], str], ...]]] = [
 # Numbers of the README that stand in no template, each with whose they are.
 OTHERS = {
     "12 digits": "the form of an account number, compared above where a template asks for one",
+    "two minutes": "how long a rehearsal takes, which is measured",
 }
 
 
