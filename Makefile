@@ -19,7 +19,7 @@ test: $(installed) ## all tests but the scenarios
 	@$(run) buildspecs.environments checkov || echo "checkov was not installed: the faults planted for it are left out"
 	@$(run) pytest -n 2 --dist worksteal --hypothesis-profile thorough -m "not scenarios" $(ARGS)
 scenarios: $(installed) ## every scenario of the rehearsal, and its interruption: takes minutes
-	@$(run) pytest -n 2 -m scenarios $(ARGS) tests/rehearsal
+	@$(run) pytest -n 3 -m scenarios $(ARGS) tests/rehearsal
 coverage:  ## make test, and which lines of the functions and the builds it runs; a floor
 	@$(MAKE) test ARGS="--cov --cov-report=term --cov-fail-under=93 $(ARGS)"
 lint: $(installed) ## formatting, types, templates

@@ -44,17 +44,23 @@ class Lines:
         next(reversed(self.sections.values())).append(text)
 
 
+HALF = len(scenarios.SCENARIOS) // 2
+
+
+# On an organization each, so that both of a machine's cores are used.
 @pytest.mark.scenarios
+@pytest.mark.parametrize("half", [slice(HALF), slice(HALF, None)], ids=["first half", "second half"])
 @pytest.mark.usefixtures("openssl")
-def test_every_scenario(subtests: pytest.Subtests) -> None:
+def test_every_scenario(half: slice, subtests: pytest.Subtests) -> None:
+    chosen = scenarios.SCENARIOS[half]
     shown = Lines()
     journal = Journal(shown)
     fault: Exception | None = None
     try:
-        rehearse(Options(repository=REPOSITORY, scenarios=scenarios.SCENARIOS), journal)
+        rehearse(Options(repository=REPOSITORY, scenarios=chosen), journal)
     except (RehearsalError, EmulatorError) as error:
         fault = error
-    for scenario in scenarios.SCENARIOS:
+    for scenario in chosen:
         section = f"Scenario {scenario.name}: {scenario.sentence}"
         with subtests.test(scenario.name):
             steps = shown.sections.get(section)
