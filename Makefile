@@ -16,7 +16,7 @@ help:      ## this list
 rehearse: $(installed) ## the README, the pipeline and the packages on an emulated organization (ARGS="--help" for more)
 	@$(run) rehearsal $(if $(SCENARIO),--scenario $(SCENARIO)) $(ARGS)
 test: $(installed) ## all tests but the scenarios
-	@$(run) buildspecs.environments checkov || echo "checkov was not installed: the faults planted for it are left out"
+	@$(run) buildspecs.lint.environments checkov || echo "checkov was not installed: the faults planted for it are left out"
 	@$(run) pytest -n 2 --dist worksteal --hypothesis-profile thorough -m "not scenarios" $(ARGS)
 scenarios: $(installed) ## every scenario of the rehearsal, and its interruption: takes minutes
 	@$(run) pytest -n 3 -m scenarios $(ARGS) tests/rehearsal
@@ -26,7 +26,7 @@ lint: $(installed) ## formatting, types, templates
 	@$(run) ruff check . && $(run) ruff format --check . && $(run) mypy && $(run) buildspecs.lint
 check: lint coverage scenarios rehearse ## what CI runs
 targets: $(installed) ## is aws-backup-ssm-targets.json complete and well-formed, and no file empty?
-	@$(run) buildspecs.repository && $(run) buildspecs.targets $(ARGS)
+	@$(run) buildspecs.lint.repository && $(run) buildspecs.targets $(ARGS)
 bench: $(installed) ## API calls, cold starts, scale: counts and ratios
 	@for file in benchmarks/*.py; do $(VENV)/bin/python "$$file"; done
 package: $(installed) ## both function packages, into .build/packages

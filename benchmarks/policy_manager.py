@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "lambdas"), str(ROOT)]
 
-from rehearsal import environment  # noqa: E402  # needs the path above
+from rehearsal.machine import environment  # noqa: E402  # needs the path above
 
 environment.seclude()
 

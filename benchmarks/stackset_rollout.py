@@ -25,9 +25,9 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from rehearsal.emulator.extensions.stackset_model import Preferences  # noqa: E402  # needs the path above
-from tests.templates.contract import STACKSETS  # noqa: E402
-from tests.templates.loading import load  # noqa: E402
+from buildspecs.lint.templates import load  # noqa: E402
+from buildspecs.names import STACKSETS  # noqa: E402
+from rehearsal.emulator.extensions.cloudformation.stackset_model import Preferences  # noqa: E402  # needs the path above
 from tests.templates.resolving import Resolver  # noqa: E402
 
 ONE_AT_A_TIME: Mapping[str, Any] = {"MaxConcurrentCount": 1, "FailureToleranceCount": 0}

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "lambdas"), str(ROOT)]
 
-from rehearsal import environment  # noqa: E402 - the path is set above, as pyproject.toml does for the tests
+from rehearsal.machine import environment  # noqa: E402 - the path is set above, as pyproject.toml does for the tests
 
 environment.seclude()
 

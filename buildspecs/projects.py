@@ -17,9 +17,9 @@ import boto3
 from botocore.exceptions import ClientError
 from cfnlint.decode import decode
 
-from buildspecs.archive import ROOT
+from buildspecs.aws import RETRIES, home_region
 from buildspecs.errors import BuildError, OutdatedError, exit_code
-from buildspecs.packaging import RETRIES, home_region
+from buildspecs.paths import ROOT
 
 PIPELINE = "templates/home-account/aws-backup-codepipeline.yaml"
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})

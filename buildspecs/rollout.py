@@ -22,8 +22,8 @@ from typing import Any, Protocol
 
 import boto3
 
+from buildspecs.aws import RETRIES, home_region
 from buildspecs.errors import RolloutError, exit_code
-from buildspecs.packaging import RETRIES, home_region
 
 # This solution's StackSets: the beginning of their names, by the permission with which they are seen.
 PREFIXES: Mapping[str, str] = {

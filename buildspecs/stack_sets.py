@@ -15,17 +15,18 @@ from typing import Any, Protocol
 import boto3
 from botocore.exceptions import ClientError
 
-from buildspecs.archive import ROOT
+from buildspecs import names
+from buildspecs.aws import RETRIES, home_region
 from buildspecs.errors import BuildError, OutdatedError, StackSetError, exit_code
-from buildspecs.packaging import RETRIES, home_region
+from buildspecs.paths import ROOT
 from buildspecs.projects import DENIED, PACKAGE_TAG_ON_RESTORE, VALIDATE_TEMPLATES, HandMade
 from buildspecs.variables import forget, hand_over
 
 VARIABLE = "ROLE_STACK_SET_ARN"
 # Each StackSet with the stack that holds the build which asks for it.
 ROLE_STACK_SETS: Mapping[str, HandMade] = {
-    "organizations-aws-backup-member-accounts-role": VALIDATE_TEMPLATES,
-    "organizations-aws-backup-tagonrestore-role": PACKAGE_TAG_ON_RESTORE,
+    names.MEMBER_ROLE_SET: VALIDATE_TEMPLATES,
+    names.TAG_ROLE_SET: PACKAGE_TAG_ON_RESTORE,
 }
 
 

@@ -29,6 +29,7 @@ import botocore
 import botocore.loaders
 
 from buildspecs.errors import TargetsError, exit_code
+from buildspecs.paths import ROOT
 
 FILE = Path("aws-backup-ssm-targets.json")
 
@@ -45,9 +46,7 @@ EXAMPLES: Mapping[str, str] = {
 }
 
 # The template of stack 3, whose trust policy has the one list of the Regions that are disabled by default.
-ADMINISTRATION_ROLE = (
-    Path(__file__).parents[1] / "templates/home-account/aws-cloudformation-stackset-admin-role.yaml"
-)
+ADMINISTRATION_ROLE = ROOT / "templates/home-account/aws-cloudformation-stackset-admin-role.yaml"
 # Where the home Region may lie, in the partitions that the page tells of.
 DELEGATION_PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 DELEGATION_REGIONS = (
@@ -62,7 +61,7 @@ ACCOUNT = re.compile(r"[0-9]{12}")
 ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
 # Group 1 is the id of the root: an organization has one, so all targets carry the same.
 ORGANIZATIONAL_UNIT = re.compile(r"ou-([0-9a-z]{4,32})-[a-z0-9]{8,32}")
-ROOT = re.compile(r"r-([0-9a-z]{4,32})")
+ROOT_ID = re.compile(r"r-([0-9a-z]{4,32})")
 VAULT_NAME = re.compile(r"[a-zA-Z0-9_-]{2,50}")
 VAULT_ARN = "arn:<partition>:backup:<region>:<12-digit account>:backup-vault:<vault name>"
 
@@ -152,6 +151,11 @@ def check(
     ]
 
 
+def package_regions(target_regions: Iterable[str], home_region: str) -> list[str]:
+    """The Regions that hold the packages, sorted: another order in the targets file changes no stack."""
+    return sorted({*target_regions, home_region})
+
+
 def target_regions(document: object) -> list[str]:
     """The target Regions of a parsed file, in its order, whatever else is wrong with the file."""
     match document:
@@ -233,7 +237,7 @@ def _list_of(item_faults: Callable[[str], Iterable[str]]) -> Callable[[str], Ite
 
 
 def _unit(value: str) -> Iterator[str]:
-    if not (ORGANIZATIONAL_UNIT.fullmatch(value) or ROOT.fullmatch(value)):
+    if not (ORGANIZATIONAL_UNIT.fullmatch(value) or ROOT_ID.fullmatch(value)):
         yield f"holds {_shown(value)}"
 
 
@@ -314,7 +318,9 @@ def _root_faults(parameters: Mapping[str, str]) -> Iterator[str]:
     """An organization has one root, whose id every organizational unit carries."""
     units = split(parameters.get("TargetOUs", ""))
     roots = {
-        match[1] for unit in units if (match := ORGANIZATIONAL_UNIT.fullmatch(unit) or ROOT.fullmatch(unit))
+        match[1]
+        for unit in units
+        if (match := ORGANIZATIONAL_UNIT.fullmatch(unit) or ROOT_ID.fullmatch(unit))
     }
     if len(roots) > 1:
         yield f"TargetOUs: needs targets below one root, but there are r-{', r-'.join(sorted(roots))}"

@@ -2,14 +2,14 @@
 
 Sourcing a file, unlike `eval "$(…)"`, does not hide that the command before it failed:
 
-    python -m buildspecs.bodies && . .build/pipeline-variables.sh
+    python -m buildspecs.stackset_templates && . .build/pipeline-variables.sh
 """
 
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildspecs.archive import BUILD_FOLDER
+from buildspecs.paths import BUILD_FOLDER
 
 FILE = BUILD_FOLDER / "pipeline-variables.sh"
 

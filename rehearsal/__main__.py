@@ -2,7 +2,7 @@
 
 import sys
 
-from rehearsal import environment
+from rehearsal.machine import environment
 
 if __name__ == "__main__":
     environment.seclude()

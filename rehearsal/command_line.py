@@ -13,13 +13,14 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from rehearsal.display import Display, console_for
+from buildspecs.paths import ROOT
 from rehearsal.emulator import Emulator, EmulatorError
 from rehearsal.emulator.errors import StartError, UnsupportedEmulatorError
 from rehearsal.errors import PrerequisiteError, RehearsalError, StepError
-from rehearsal.journal import Journal
-from rehearsal.organization import Organization
+from rehearsal.organization.plan import Organization
 from rehearsal.rehearse import Options, rehearse
+from rehearsal.report.display import Display, console_for
+from rehearsal.report.journal import Journal
 from rehearsal.scenarios import ALL, SCENARIOS, Scenario, named
 
 INTERRUPTED = 130
@@ -105,7 +106,7 @@ def main(given: Sequence[str]) -> int:
     with Display(console_for(force_plain=chosen.plain)) as display:
         journal = Journal(display)
         options = Options(
-            repository=Path(__file__).resolve().parents[1],
+            repository=ROOT,
             port=chosen.port,
             targets=chosen.targets,
             scenarios=chosen.scenario,

@@ -9,28 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal import (
-    discretion,
-    environment,
-    organization,
-    policies,
-    preflight,
-    processes,
-    restores,
-    runbook,
-    scenarios,
-    scratch,
-    workspace,
-)
-from rehearsal.commands import PRINTED, Operator
+from rehearsal import scenarios
+from rehearsal.checks import secrets_in_logs
+from rehearsal.checks.outcomes import Outcomes
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError, PrerequisiteError
-from rehearsal.journal import Journal, Status, describe
-from rehearsal.organization import Organization, Plan
-from rehearsal.outcomes import Outcomes
-from rehearsal.policies import Laboratory
-from rehearsal.runbook import Command
+from rehearsal.machine import environment, preflight, processes, scratch
+from rehearsal.organization import plan
+from rehearsal.organization.plan import Organization, Plan
+from rehearsal.readme import runbook, workspace
+from rehearsal.readme.operator import PRINTED, Operator
+from rehearsal.readme.runbook import Command
+from rehearsal.report.journal import Journal, Status, describe
 from rehearsal.scenarios import Scenario, changes
+from rehearsal.stories import policy_lifecycle, restores
+from rehearsal.stories.policy_lifecycle import Laboratory
 
 SECTIONS = ("Prerequisites", "Deploy", "Verify")
 
@@ -40,7 +33,7 @@ class Options:
     """How to rehearse. `keep` is called with the running emulator once everything has passed."""
 
     repository: Path
-    plan: Plan = organization.DEFAULT
+    plan: Plan = plan.DEFAULT
     port: int | None = None
     targets: Path | None = None
     keep: Callable[[Emulator, Organization], None] | None = None
@@ -101,8 +94,8 @@ def _carry_out(
     prerequisites, *others = SECTIONS
     _carry_out_section(operator, commands, prerequisites, journal)
     with journal.step("a backup policy made by hand") as step:
-        laboratory = policies.plant(emulator, created)
-        step.summary = f"{policies.FOREIGN}, for the organizational unit laboratory"
+        laboratory = policy_lifecycle.plant(emulator, created)
+        step.summary = f"{policy_lifecycle.FOREIGN}, for the organizational unit laboratory"
     for section in others:
         _carry_out_section(operator, commands, section, journal)
     operator.finish()
@@ -131,14 +124,14 @@ def _tell_stories(
     restores.rehearse(emulator, created, journal)
     journal.section("The life of the backup policies")
     (pipeline,) = operator.executions.values()
-    policies.rehearse(emulator, created, laboratory, pipeline, journal)
+    policy_lifecycle.rehearse(emulator, created, laboratory, pipeline, journal)
 
 
 def _check_what_was_said(emulator: Emulator, created: Organization, folder: Path, journal: Journal) -> None:
     """What no step may leave behind: secrets in logs, calls that were refused without being announced."""
     journal.section("At the end")
     with journal.step("no log holds a ResponseURL, a credential or a whole event") as step:
-        step.summary = f"{discretion.check(emulator, created, folder)} lines"
+        step.summary = f"{secrets_in_logs.check(emulator, created, folder)} lines"
     with journal.step("no call was refused but those announced"):
         if refused := journal.unexpected():
             raise OutcomeError(
@@ -172,14 +165,14 @@ def _copy(options: Options, journal: Journal, folder: Path) -> tuple[Path, list[
             workspace.check_targets(clone / workspace.TARGETS)
     with journal.step("README.md as a runbook") as step:
         commands = runbook.select(runbook.parse((clone / "README.md").read_text()), SECTIONS)
-        runbook.check(commands, [*organization.PLACEHOLDERS, *PRINTED], clone)
+        runbook.check(commands, [*plan.PLACEHOLDERS, *PRINTED], clone)
         step.summary = f"{len(commands)} commands"
     return clone, commands
 
 
 def _create_organization(emulator: Emulator, options: Options, journal: Journal, clone: Path) -> Organization:
     with journal.step("Emulated organization") as step:
-        created = organization.create(emulator, options.plan)
+        created = plan.create(emulator, options.plan)
         step.summary = f"{created.identifier} at {emulator.endpoint}"
     with journal.step(workspace.TARGETS) as step:
         if options.targets:

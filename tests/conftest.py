@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-from rehearsal import environment
+from rehearsal.machine import environment
 
 # Before a test module imports botocore. No test can reach an AWS account, whatever the shell holds.
 environment.seclude(

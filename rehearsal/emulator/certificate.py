@@ -10,8 +10,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal import environment
 from rehearsal.emulator.errors import StartError
+from rehearsal.machine import environment
 
 _AUTHORITY = """\
 [req]

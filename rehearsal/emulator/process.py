@@ -23,13 +23,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rehearsal import environment
+from buildspecs.paths import ROOT
 from rehearsal.emulator.certificate import make_certificate
 from rehearsal.emulator.configuration import SECRET_ACCESS_KEY, root
 from rehearsal.emulator.errors import ControlError, StartError
-from rehearsal.environment import Caller
+from rehearsal.machine import environment
+from rehearsal.machine.environment import Caller
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _LOG_TAIL_LINES = 25
@@ -117,7 +117,7 @@ class Emulator:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "rehearsal.emulator.server", str(settings)],
-                cwd=_REPOSITORY,
+                cwd=ROOT,
                 env=self._server_environment(),
                 stdin=subprocess.PIPE,
                 stdout=log,

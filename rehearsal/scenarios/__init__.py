@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from buildspecs.names import PIPELINE
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError, UnsupportedError
-from rehearsal.journal import Journal, Status, describe
-from rehearsal.organization import Organization
+from rehearsal.organization.plan import Organization
+from rehearsal.report.journal import Journal, Status, describe
 from rehearsal.scenarios import changes, faults, suspension, targets
-from rehearsal.scenarios.rollout import FEWER_TESTS, Rollout
+from rehearsal.scenarios.deployed_organization import FEWER_TESTS, Rollout
 from rehearsal.scenarios.working_copy import WorkingCopy
 
-REPOSITORY: Final = "backup-recovery-with-aws-backup"
 ALL: Final = "all"
 
 
@@ -119,7 +119,7 @@ def rolled_out(
     codecommit = emulator.session(plan.accounts.home, plan.home_region).client("codecommit")
     (pipeline,) = executions
     return Rollout(
-        emulator, organization, journal, pipeline, WorkingCopy(clone, codecommit, REPOSITORY), scratch
+        emulator, organization, journal, pipeline, WorkingCopy(clone, codecommit, PIPELINE), scratch
     )
 
 

@@ -8,22 +8,21 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
+from buildspecs import names
+from rehearsal.checks.outcomes import PACKAGES
 from rehearsal.errors import OutcomeError, UnsupportedError
-from rehearsal.outcomes import PACKAGES, TAG_FUNCTION
-from rehearsal.pipeline import Execution, Progress
-from rehearsal.scenarios import names
-from rehearsal.scenarios.rollout import Rollout
-from rehearsal.scenarios.snapshot import Change, Facts, changes
-from rehearsal.workspace import TARGETS
+from rehearsal.pipeline.execution import Execution, Progress
+from rehearsal.readme.workspace import TARGETS
+from rehearsal.scenarios.deployed_organization import Rollout
+from rehearsal.scenarios.snapshot import Change, Facts, changes, stack_of
 
 MEMBER_TEMPLATE: Final = "templates/member-account/aws-backup-member-account.yaml"
 PIPELINE_TEMPLATE: Final = "templates/home-account/aws-backup-codepipeline.yaml"
 TAGS: Final = "templates/tags.json"
 TAG_KEY: Final = "Owner"
-KEY_ALIAS: Final = "alias/AWSBackupSolutionKey"
 _KEY_DESCRIPTION: Final = "Encrypts the recovery points"
 _FUNCTION_SOURCE: Final = "lambdas/tag_on_restore/__init__.py"
-_PACKAGE: Final = PACKAGES[TAG_FUNCTION]
+_PACKAGE: Final = PACKAGES[names.TAG_FUNCTION]
 _ANALYSIS: Final = "TestBackupRecoveryWithAWSBackup"
 _FUNCTIONS: Final = "DeployLambdaFunctions"
 _PACKAGED: Final = 3  # the run order of the last of its packaging builds
@@ -89,7 +88,7 @@ def edit_member_template(rollout: Rollout) -> str:
 def _described(rollout: Rollout, marker: str) -> str | None:
     for account, region in rollout.everywhere:
         kms = rollout.client("kms", account, region)
-        description = kms.describe_key(KeyId=KEY_ALIAS)["KeyMetadata"]["Description"]
+        description = kms.describe_key(KeyId=names.MEMBER_KEY_ALIAS)["KeyMetadata"]["Description"]
         if not description.startswith(marker):
             return f"the key of account {account} in {region} is still described as {description!r}."
     return None
@@ -98,7 +97,7 @@ def _described(rollout: Rollout, marker: str) -> str | None:
 def member_update(rollout: Rollout) -> set[Change]:
     """The member vaults' stacks, and what the home account does to update them."""
     return (
-        changes("changed", "stack", rollout.everywhere, names.stack(names.MEMBER_SET))
+        changes("changed", "stack", rollout.everywhere, stack_of(names.MEMBER_SET))
         | changes("changed", "stack", rollout.at_home, names.wrapper(names.MEMBER_SET))
         | changes("changed", "StackSet operation", rollout.at_home, names.MEMBER_SET)
     )
@@ -153,8 +152,8 @@ def function_update(rollout: Rollout, package: str) -> set[Change]:
     return (
         changes("created", "package", rollout.package_places, package)
         | package_parameters(rollout)
-        | changes("changed", "function", rollout.everywhere, TAG_FUNCTION)
-        | changes("changed", "stack", rollout.everywhere, names.stack(names.TAG_SET))
+        | changes("changed", "function", rollout.everywhere, names.TAG_FUNCTION)
+        | changes("changed", "stack", rollout.everywhere, stack_of(names.TAG_SET))
         | changes("changed", "stack", rollout.at_home, names.wrapper(names.TAG_SET))
         | changes("changed", "StackSet operation", rollout.at_home, names.TAG_SET)
     )
@@ -331,7 +330,7 @@ def _runs(rollout: Rollout, package: str) -> str | None:
         )["Body"]
         wanted = base64.b64encode(hashlib.sha256(stored.read()).digest()).decode()
         function = rollout.client("lambda", account, region).get_function_configuration(
-            FunctionName=TAG_FUNCTION
+            FunctionName=names.TAG_FUNCTION
         )
         if function["CodeSha256"] != wanted:
             return f"the function of account {account} in {region} does not run {package}."

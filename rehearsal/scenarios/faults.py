@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from buildspecs.rollout import SUSPENDED
 from rehearsal.errors import OutcomeError
-from rehearsal.pipeline import ExpectedFailure
+from rehearsal.pipeline.execution import ExpectedFailure
+from rehearsal.readme.workspace import TARGETS
 from rehearsal.scenarios.changes import (
     MEMBER_TEMPLATE,
     edit_function,
@@ -16,9 +17,8 @@ from rehearsal.scenarios.changes import (
     new_body,
     recorded_package,
 )
-from rehearsal.scenarios.rollout import Rollout
+from rehearsal.scenarios.deployed_organization import Rollout
 from rehearsal.scenarios.snapshot import changes, difference
-from rehearsal.workspace import TARGETS
 
 _VAULT: Final = "  Vault:\n    Type: AWS::Backup::BackupVault\n"
 _FUNCTION_SOURCE: Final = "lambdas/tag_on_restore/arn.py"

@@ -142,6 +142,11 @@ def _stacks(cloudformation: Any) -> Found:
             yield short_name(stack["StackName"]), f"{stack['StackId']} {moment} {stack['StackStatus']}"
 
 
+def stack_of(stack_set: str) -> str:
+    """A StackSet's stack in its target accounts, without the random part of its name. Pure."""
+    return f"{_STACK_SET_STACK}{stack_set}"
+
+
 def short_name(stack: str) -> str:
     """A stack's name without the part that StackSets draws by lot. Pure."""
     return stack[:-_LOT_LENGTH] if stack.startswith(_STACK_SET_STACK) else stack

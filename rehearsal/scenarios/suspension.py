@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from buildspecs import names
 from buildspecs.rollout import SUSPENDED
 from rehearsal.errors import OutcomeError
-from rehearsal.scenarios import names
 from rehearsal.scenarios.changes import edit_member_template, member_update, new_body
-from rehearsal.scenarios.rollout import Rollout
+from rehearsal.scenarios.deployed_organization import Rollout
 from rehearsal.scenarios.snapshot import changes
 from rehearsal.scenarios.targets import deployed_by_itself, instances
-
-_REPORT: Final = "AWSBackup-ReportRollout"
 
 
 def account_suspended(rollout: Rollout) -> None:
@@ -33,7 +29,9 @@ def account_suspended(rollout: Rollout) -> None:
         member_update(rollout) | new_body(rollout, before),
     )
     rollout.check("the execution has succeeded", lambda: _failure(rollout))
-    with rollout.journal.step(f"its last action, {_REPORT}, names the account as suspended") as step:
+    with rollout.journal.step(
+        f"its last action, {names.REPORT_PROJECT}, names the account as suspended"
+    ) as step:
         step.summary = _named(rollout, known, account)
     _take_out(rollout, account)
     rollout.is_consistent()
@@ -59,15 +57,15 @@ def _named(rollout: Rollout, known: int, account: str) -> str:
     printed = [
         line
         for step in rollout.journal.steps[known:]
-        if step.title.endswith(f" · {_REPORT}")
+        if step.title.endswith(f" · {names.REPORT_PROJECT}")
         for line in step.lines
     ]
     places = [f"suspended  account {account}, {region}: {names.MEMBER_SET}: " for region in rollout.regions]
     for wanted in (*places, f"account {account} is suspended: "):
         if not any(line.startswith(wanted) for line in printed):
-            raise OutcomeError(f"no line of {_REPORT} begins with {wanted!r}", *printed)
+            raise OutcomeError(f"no line of {names.REPORT_PROJECT} begins with {wanted!r}", *printed)
     if others := [line for line in printed if "FAILED" in line]:
-        raise OutcomeError(f"{_REPORT} names failures", *others)
+        raise OutcomeError(f"{names.REPORT_PROJECT} names failures", *others)
     return next(line for line in printed if line.startswith(f"account {account} is suspended: "))
 
 

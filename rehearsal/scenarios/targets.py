@@ -7,11 +7,9 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from rehearsal.outcomes import MEMBER_VAULT, TAG_FUNCTION
-from rehearsal.scenarios import names
-from rehearsal.scenarios.changes import KEY_ALIAS
-from rehearsal.scenarios.rollout import Rollout
-from rehearsal.scenarios.snapshot import Change, changes
+from buildspecs import names
+from rehearsal.scenarios.deployed_organization import Rollout
+from rehearsal.scenarios.snapshot import Change, changes, stack_of
 
 _FURTHER_REGIONS: Final = ("us-west-2", "eu-west-1", "eu-central-1")
 
@@ -33,7 +31,7 @@ def region_added(rollout: Rollout) -> None:
         before,
         _regions_changed(rollout)
         | _created(fresh)
-        | changes("created", "stack", at_home, names.stack(names.PACKAGES_SET))
+        | changes("created", "stack", at_home, stack_of(names.PACKAGES_SET))
         | changes("created", "package", at_home, *current),
     )
     rollout.is_consistent()
@@ -42,10 +40,10 @@ def region_added(rollout: Rollout) -> None:
 def _created(places: list[tuple[str, str]]) -> set[Change]:
     """What a member account gets in a region."""
     return (
-        changes("created", "stack", places, *map(names.stack, names.REGIONAL_SETS))
-        | changes("created", "vault", places, MEMBER_VAULT)
-        | changes("created", "key", places, KEY_ALIAS)
-        | changes("created", "function", places, TAG_FUNCTION)
+        changes("created", "stack", places, *map(stack_of, names.REGIONAL_SETS))
+        | changes("created", "vault", places, names.MEMBER_VAULT)
+        | changes("created", "key", places, names.MEMBER_KEY_ALIAS)
+        | changes("created", "function", places, names.TAG_FUNCTION)
     )
 
 
@@ -66,7 +64,7 @@ def _regions_changed(rollout: Rollout) -> set[Change]:
 
 def _policies_changed(rollout: Rollout) -> set[Change]:
     management = rollout.organization.plan.accounts.management
-    return changes("changed", "backup policy", [(management, "")], *names.POLICIES)
+    return changes("changed", "backup policy", [(management, "")], *names.POLICY_NAMES)
 
 
 def region_removed(rollout: Rollout) -> None:
@@ -81,10 +79,10 @@ def region_removed(rollout: Rollout) -> None:
         f"the stacks in {region} are gone; its vaults are retained, and no other region has changed",
         before,
         _regions_changed(rollout)
-        | changes("gone", "stack", gone, *map(names.stack, names.REGIONAL_SETS))
-        | changes("gone", "key", gone, KEY_ALIAS)
-        | changes("gone", "function", gone, TAG_FUNCTION)
-        | changes("gone", "stack", [(rollout.home.account, region)], names.stack(names.PACKAGES_SET)),
+        | changes("gone", "stack", gone, *map(stack_of, names.REGIONAL_SETS))
+        | changes("gone", "key", gone, names.MEMBER_KEY_ALIAS)
+        | changes("gone", "function", gone, names.TAG_FUNCTION)
+        | changes("gone", "stack", [(rollout.home.account, region)], stack_of(names.PACKAGES_SET)),
     )
     rollout.check(
         f"the vaults in {region} are there, with their keys",
@@ -98,7 +96,9 @@ def region_removed(rollout: Rollout) -> None:
 def _vault_fault(rollout: Rollout, account: str, region: str) -> str | None:
     """What is wrong with a retained vault: it must be there, and its key must be usable."""
     try:
-        vault = rollout.client("backup", account, region).describe_backup_vault(BackupVaultName=MEMBER_VAULT)
+        vault = rollout.client("backup", account, region).describe_backup_vault(
+            BackupVaultName=names.MEMBER_VAULT
+        )
         kms = rollout.client("kms", account, region)
         state = kms.describe_key(KeyId=vault["EncryptionKeyArn"])["KeyMetadata"]["KeyState"]
     except ClientError as error:
@@ -131,7 +131,7 @@ def unit_added(rollout: Rollout) -> None:
 def _account_created(rollout: Rollout, account: str) -> set[Change]:
     """What an account gets that is protected from now on."""
     return _created([(account, region) for region in rollout.regions]) | changes(
-        "created", "stack", [(account, rollout.home.region)], *map(names.stack, names.ROLE_SETS)
+        "created", "stack", [(account, rollout.home.region)], *map(stack_of, names.ROLE_SETS)
     )
 
 
@@ -188,9 +188,9 @@ def account_leaves(rollout: Rollout) -> None:
     rollout.only(
         "vault, key and backup role stay; TagOnRestore goes; no other account has changed",
         before,
-        changes("gone", "stack", everywhere, names.stack(names.TAG_SET))
-        | changes("gone", "stack", [(account, region)], names.stack(names.TAG_ROLE_SET))
-        | changes("gone", "function", everywhere, TAG_FUNCTION)
+        changes("gone", "stack", everywhere, stack_of(names.TAG_SET))
+        | changes("gone", "stack", [(account, region)], stack_of(names.TAG_ROLE_SET))
+        | changes("gone", "function", everywhere, names.TAG_FUNCTION)
         | changes("changed", "StackSet operation", rollout.at_home, *names.ROLE_SETS, *names.REGIONAL_SETS),
     )
     rollout.check(
@@ -213,7 +213,7 @@ def _back_up(rollout: Rollout, account: str, region: str) -> str:
             "create-recovery-point",
             account=account,
             region=region,
-            vault=MEMBER_VAULT,
+            vault=names.MEMBER_VAULT,
             resource=table["TableArn"],
             resource_type="DynamoDB",
         )
@@ -224,7 +224,7 @@ def _left_fault(rollout: Rollout, account: str, region: str, point: str) -> str 
     points = (
         rollout.client("backup", account, region)
         .get_paginator("list_recovery_points_by_backup_vault")
-        .paginate(BackupVaultName=MEMBER_VAULT)
+        .paginate(BackupVaultName=names.MEMBER_VAULT)
     )
     if point not in [each["RecoveryPointArn"] for page in points for each in page["RecoveryPoints"]]:
         return f"recovery point {point} is gone."

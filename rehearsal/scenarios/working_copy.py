@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import workspace
 from rehearsal.errors import UnsupportedError
+from rehearsal.readme import workspace
 
 _BRANCH: Final = "main"
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
-from rehearsal import environment
+from rehearsal.machine import environment
 
 HOME_REGION = "us-east-1"
 OTHER_REGION = "us-east-2"

@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 from buildspecs import stack_sets
-from buildspecs.archive import PACKAGES, ROOT
-from buildspecs.bodies import BODIES
-from buildspecs.recorded import RECORDED
+from buildspecs.packaging.archive import PACKAGES
+from buildspecs.packaging.recorded import RECORDED
+from buildspecs.paths import ROOT
+from buildspecs.stackset_templates import BODIES
 
 VALIDATE = "validate-templates.yml"
 SCAN = "scan-templates.yml"
@@ -133,7 +134,7 @@ def test_every_package_has_a_build() -> None:
 # What a build may download: locked with hashes (environments.py installs nothing without them), or exact.
 DOWNLOADS = (
     r"python -m pip install --quiet --require-hashes --no-deps --requirement requirements/build\.txt",
-    r"python -m buildspecs\.environments checkov",
+    r"python -m buildspecs\.lint\.environments checkov",
     r"gem install cfn-nag --version [0-9]+\.[0-9]+\.[0-9]+ --no-document",
 )
 
@@ -160,7 +161,7 @@ def test_the_functions_are_tested_before_anything_is_deployed() -> None:
     """The packaging builds test them once more; but stacks and the pipeline itself change before those."""
     *checks, last = commands(VALIDATE, "build")
     assert "python -m pytest --quiet --numprocesses 2 --dist worksteal tests/lambdas" in checks
-    assert "buildspecs.bodies" in last
+    assert "buildspecs.stackset_templates" in last
 
 
 def test_cfn_nag_scans_every_template_and_warnings_fail() -> None:
@@ -272,7 +273,8 @@ def test_what_a_command_names_is_in_the_published_zip(line: str) -> None:
         if word == "-m" and words[at + 1].startswith("buildspecs.")
     ]
     for module in modules:
-        assert f"{module.replace('.', '/')}.py" in names
+        path = module.replace(".", "/")
+        assert {f"{path}.py", f"{path}/__main__.py"} & names
     paths = [
         word for word in words if re.fullmatch(r"(requirements|tests|templates|codebuild)(/[\w./-]+)?", word)
     ]

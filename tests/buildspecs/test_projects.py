@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from buildspecs import projects
-from buildspecs.archive import ROOT
+from buildspecs import names, projects
 from buildspecs.errors import BuildError, OutdatedError
-from rehearsal import environment, runbook
-from tests.templates import contract
+from buildspecs.paths import ROOT
+from rehearsal.machine import environment
+from rehearsal.readme import runbook
 
 SCAN, FIND = "AWSBackup-ScanTemplates", "AWSBackup-FindRoleStackSet"
 PACKAGE_TAG = "AWSBackup-TestAndPackageTagOnRestore"
@@ -50,7 +50,7 @@ def test_nothing_is_missing() -> None:
 
 def test_the_stacks_and_their_numbers_are_those_of_the_readme() -> None:
     for stack in projects.HAND_MADE:
-        published = contract.HAND_MADE[stack.number - 1]
+        published = names.HAND_MADE[stack.number - 1]
         assert (stack.name, stack.template) == (published.name, published.template)
     assert set(projects.owners(ROOT)) >= set(projects.needed(ROOT))
 

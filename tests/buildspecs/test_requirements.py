@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from buildspecs.archive import PACKAGES, ROOT
+from buildspecs.packaging.archive import PACKAGES
+from buildspecs.paths import ROOT
 
 FOLDER = ROOT / "requirements"
 LAMBDAS = [ROOT / "lambdas" / folder / "requirements.txt" for folder in PACKAGES]
@@ -77,7 +78,7 @@ def test_the_policy_manager_takes_crhelper_along() -> None:
     assert set(pins(ROOT / "lambdas" / "backup_org_policy_manager" / "requirements.txt")) == {"crhelper"}
 
 
-INSTALLING = [ROOT / "Makefile", *(ROOT / "buildspecs").glob("*.yml"), *(ROOT / "buildspecs").glob("*.py")]
+INSTALLING = [ROOT / "Makefile", *(ROOT / "buildspecs").glob("*.yml"), *(ROOT / "buildspecs").rglob("*.py")]
 
 
 def test_pip_resolves_nothing_so_that_a_new_release_of_a_package_changes_nothing() -> None:

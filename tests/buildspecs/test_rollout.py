@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspecs import rollout
-from rehearsal import environment
-from tests.templates.contract import STACKSETS
+from buildspecs.names import STACKSETS
+from rehearsal.machine import environment
 
 VAULTS = "organizations-aws-backup-member-accounts"
 BUCKETS = "account-aws-backup-lambda-s3-bucket"

@@ -6,9 +6,9 @@ import pytest
 from botocore.stub import Stubber
 
 from buildspecs import stack_sets
+from buildspecs.names import STACKSETS
 from buildspecs.variables import FILE
-from rehearsal import environment
-from tests.templates.contract import STACKSETS
+from rehearsal.machine import environment
 
 MEMBERS = "organizations-aws-backup-member-accounts-role"
 TAGS = "organizations-aws-backup-tagonrestore-role"

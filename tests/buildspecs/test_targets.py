@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildspecs.archive import ROOT
 from buildspecs.errors import TargetsError
+from buildspecs.paths import ROOT
 from buildspecs.targets import (
     DELEGATION_REGIONS,
     EXAMPLES,

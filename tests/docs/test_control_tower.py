@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from tag_on_restore.tags import Exclusions
 
+from buildspecs.paths import ROOT
 from tests.templates.policies import Request, decide
 from tests.templates.test_service_control_policies import policy
 
-ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "control-tower.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", TEXT, re.MULTILINE)[1:]
 CONTROL_TOWERS_VAULT = (

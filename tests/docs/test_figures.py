@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.templates.contract import BACKUP_POLICIES, HAND_MADE, HOME, MEMBER, STACKSETS
-from tests.templates.loading import ROOT, load, one, repository_templates
+from buildspecs.lint.templates import load, one, repository_templates
+from buildspecs.names import BACKUP_POLICIES, HAND_MADE, HOME, MEMBER, STACKSETS
+from buildspecs.paths import ROOT
 from tests.templates.resolving import Resolver
 from tests.templates.test_contract import actions, policy_properties
 

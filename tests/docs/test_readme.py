@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from buildspecs import names
+from buildspecs.paths import ROOT
 from buildspecs.targets import DELEGATION_REGIONS
-from rehearsal import runbook
-from tests.templates import contract
-from tests.templates.loading import below
+from rehearsal.readme import runbook
+from tests.templates.planted import below
 
-ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = runbook.parse(README)
 TAGS = '"Key"="Application","Value"="Backup and Recovery with AWS Backup Solution"'
@@ -38,9 +38,7 @@ def test_a_person_creates_the_published_stacks_in_the_published_order() -> None:
         for command, call in create_stack_commands()
     ]
 
-    assert created == [
-        (stack.account, stack.name, stack.template, stack.typed) for stack in contract.HAND_MADE
-    ]
+    assert created == [(stack.account, stack.name, stack.template, stack.typed) for stack in names.HAND_MADE]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +58,7 @@ def test_the_order_table_says_what_the_commands_do() -> None:
 
     assert [
         (account, stack, template, tuple(filter(None, [typed]))) for account, stack, template, typed in rows
-    ] == [(stack.account, stack.name, stack.template, stack.typed) for stack in contract.HAND_MADE]
+    ] == [(stack.account, stack.name, stack.template, stack.typed) for stack in names.HAND_MADE]
 
 
 def test_the_role_that_copies_into_the_central_vault_is_created_before_the_vault_and_shown_at_the_end() -> (
@@ -155,7 +153,7 @@ def test_every_reference_is_defined_and_every_definition_is_used(page: Path) -> 
     assert set(re.findall(r"\]\[([\w-]+)\]", text)) == set(re.findall(r"^\[([\w-]+)\]: ", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", [name.value for name in contract.NAMES])
+@pytest.mark.parametrize("name", [name.value for name in names.NAMES])
 def test_the_readme_names_what_is_deployed(name: str) -> None:
     readable = re.sub(r"\$\{\w+::\w+\}|\$\{\w+\}", "", name).rstrip("-")
 
@@ -165,4 +163,4 @@ def test_the_readme_names_what_is_deployed(name: str) -> None:
 def test_the_readme_names_every_stage_in_its_order() -> None:
     assert re.findall(r"^\| (\w+) \| [^|]+ \|$", below(README, "### What the pipeline does"), re.MULTILINE)[
         1:10
-    ] == list(contract.STAGES)
+    ] == list(names.STAGES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +11,10 @@ from botocore.loaders import Loader
 from tag_on_restore.arn import Arn
 from tag_on_restore.taggers import tagger_for
 
-from rehearsal import runbook
+from buildspecs.paths import ROOT
+from rehearsal.readme import runbook
 from tests.templates.policies import Request, decide
 
-ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "what-is-protected.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = dict(re.findall(r"^\[([\w-]+)\]: (\S+)$", TEXT, re.MULTILINE))

@@ -16,22 +16,22 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rehearsal import organization, workspace
+from buildspecs.paths import ROOT
 from rehearsal.command_line import keep
-from rehearsal.display import Display
 from rehearsal.emulator import Emulator
-from rehearsal.journal import Journal
-from rehearsal.organization import Organization
+from rehearsal.organization import plan
+from rehearsal.organization.plan import Organization
+from rehearsal.readme import workspace
+from rehearsal.report.display import Display
+from rehearsal.report.journal import Journal
 from tests.rehearsal import traps
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A clone that a test may break."""
     folder = tmp_path / "clone"
-    workspace.copy_repository(REPOSITORY, folder)
+    workspace.copy_repository(ROOT, folder)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)  # noqa: S607
     return folder
 
@@ -202,10 +202,10 @@ def test_a_kept_organization_says_how_to_look_at_it_from_a_persons_terminal(
     tmp_path: Path, openssl: None
 ) -> None:
     shown = io.StringIO()
-    plan = organization.DEFAULT
-    with Emulator(tmp_path / "state", plan.accounts, plan.home_region) as emulator:
+    default = plan.DEFAULT
+    with Emulator(tmp_path / "state", default.accounts, default.home_region) as emulator:
         journal = Journal(Display(Console(file=shown, width=200)))
-        created = Organization(plan, "o-abcdefghij", "r-abcd", "ou-abcd-11111111")
+        created = Organization(default, "o-abcdefghij", "r-abcd", "ou-abcd-11111111")
         interrupt = (threading.main_thread().ident or 0, signal.SIGINT)
         threading.Timer(1.5, signal.pthread_kill, interrupt).start()
         with journal.waiting():
@@ -230,7 +230,7 @@ def test_a_kept_organization_says_how_to_look_at_it_from_a_persons_terminal(
 def test_make_says_what_it_cannot_write(tmp_path: Path) -> None:
     done = subprocess.run(
         ["make", "rehearse", "VENV=/dev/null/environment"],  # noqa: S607
-        cwd=REPOSITORY,
+        cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
@@ -242,10 +242,10 @@ def test_make_says_what_it_cannot_write(tmp_path: Path) -> None:
 
 # A build and a function in an organization, an `aws` command, AWS beneath the code of functions and builds.
 SOME = (
-    "tests/rehearsal/test_pipeline.py::test_a_pipeline_is_carried_out_from_source_to_stack",
+    "tests/rehearsal/pipeline/test_execution.py::test_a_pipeline_is_carried_out_from_source_to_stack",
     "tests/rehearsal/emulator/test_process.py::test_functions_see_nothing_of_the_developer_and_end_with_the_server",
     "tests/rehearsal/emulator/test_process.py::test_the_aws_command_works_with_that_environment",
-    "tests/buildspecs/test_recorded.py::test_before_the_first_run_nothing_is_recorded",
+    "tests/buildspecs/packaging/test_recorded.py::test_before_the_first_run_nothing_is_recorded",
     "tests/lambdas/tag_on_restore/test_calls.py",
 )
 
@@ -264,7 +264,7 @@ def test_the_tests_read_no_setting_of_a_persons(tmp_path: Path, openssl: None, t
                 f"--basetemp={tmp_path / 'tests'}",
                 *SOME,
             ],
-            cwd=REPOSITORY,
+            cwd=ROOT,
             env=environment,
             capture_output=True,
             text=True,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.templates.loading import Template
+from buildspecs.lint.templates import Template
 
 Found = set[tuple[str, str]]  # (logical id, rule)
 

@@ -16,7 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from tests.templates.loading import Template
+from buildspecs.lint.templates import Template
 from tests.templates.resolving import Resolver
 from tests.templates.service_authorization import named
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tests.templates.contract import SSM_VALUES
-from tests.templates.loading import Part, Template
+from buildspecs.lint.templates import Part, Template
+from buildspecs.names import SSM_VALUES
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
 

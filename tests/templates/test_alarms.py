@@ -15,9 +15,11 @@ import pytest
 from tag_on_restore import handler as tag_on_restore
 from tag_on_restore.aws import Aws
 
+from buildspecs.lint.templates import Template, load, repository_templates
+from buildspecs.names import MEMBER
+from buildspecs.paths import ROOT
 from tests.lambdas.tag_on_restore.test_sweep import jobs
-from tests.templates.contract import MEMBER
-from tests.templates.loading import ROOT, Template, changed, load, repository_templates
+from tests.templates.planted import changed
 
 # What AWS writes: namespace and metric → each dimension with the resource type and attribute that name it.
 BY_AWS: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]] = {

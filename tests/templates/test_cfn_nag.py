@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from buildspecs.suppressions import Finding, faults
-from buildspecs.suppressions import of as suppressed
+from buildspecs.lint.suppressions import Finding, faults
+from buildspecs.lint.suppressions import of as suppressed
+from buildspecs.lint.templates import Template, load, repository_templates
 from tests.templates.cfn_nag import reported
-from tests.templates.loading import BAD, Template, load, repository_templates
+from tests.templates.planted import BAD
 
 
 def label(template: Template) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.templates.checks import exports
-from tests.templates.contract import (
+from buildspecs.lint.rules import exports
+from buildspecs.lint.templates import Part, load, one, repository_templates
+from buildspecs.names import (
     BACKUP_POLICIES,
     BEFORE,
-    BUCKET_PREFIX,
     DEPLOYED,
     EXPORTS,
     HAND_MADE,
@@ -21,6 +21,7 @@ from tests.templates.contract import (
     NAMES,
     ORDERING_EXPORTS,
     ORG_POLICY,
+    PACKAGE_BUCKET_PREFIX,
     PACKAGE_PARAMETERS,
     PARAMETERS,
     PIPELINE,
@@ -34,7 +35,7 @@ from tests.templates.contract import (
     Name,
     Stack,
 )
-from tests.templates.loading import ROOT, Part, load, one, repository_templates
+from buildspecs.paths import ROOT
 from tests.templates.resolving import Resolver
 
 TARGETS = json.loads((ROOT / TARGETS_FILE).read_text(encoding="utf-8"))
@@ -72,7 +73,7 @@ def test_a_published_parameter_keeps_its_type_and_default(path: str, name: str) 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: name.value)
 def test_a_physical_name_is_the_published_one(name: Name) -> None:
     template = load(ROOT / name.template)
-    resolver = Resolver(template, {"PackageBucketPrefix": BUCKET_PREFIX})
+    resolver = Resolver(template, {"PackageBucketPrefix": PACKAGE_BUCKET_PREFIX})
     found = [resolver.resolve(properties.get(name.property)) for _, properties in template.of_type(name.type)]
     assert name.value in found
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.templates.loading import ROOT
+from buildspecs.paths import ROOT
 from tests.templates.service_authorization import Facts, actions, is_of_form, named
 
 FOLDER = ROOT / "templates" / "service-control-policies"

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from rehearsal import environment
-from tests.templates.contract import SSM_VALUES
-from tests.templates.loading import ROOT, Template, load
+from buildspecs.lint.templates import Template, load
+from buildspecs.names import SSM_VALUES
+from buildspecs.paths import ROOT
+from rehearsal.machine import environment
 from tests.templates.permissions import (
     Deployed,
     Need,
@@ -542,7 +543,7 @@ def test_the_builds_code_makes_no_call_that_the_table_does_not_have() -> None:
         }
     called = {
         node.attr
-        for path in sorted((ROOT / "buildspecs").glob("*.py"))
+        for path in sorted((ROOT / "buildspecs").rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in known
     }

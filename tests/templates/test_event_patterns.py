@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from buildspecs.lint.templates import Template, load, repository_templates
+from buildspecs.names import HOME, MEMBER, PIPELINE
+from buildspecs.paths import ROOT
 from rehearsal.emulator import Accounts, Emulator
 from tests.rehearsal.conftest import openssl  # noqa: F401 - the emulator's fixture
-from tests.templates.contract import HOME, MEMBER, PIPELINE
-from tests.templates.loading import ROOT, Template, changed, load, repository_templates
+from tests.templates.planted import changed
 from tests.templates.resolving import Resolver
 
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "tests/events").glob("*.json")}

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.templates.contract import HOME, PIPELINE
-from tests.templates.loading import ROOT, load, one
+from buildspecs.lint.templates import load, one
+from buildspecs.names import HOME, PIPELINE
+from buildspecs.paths import ROOT
 from tests.templates.resolving import Resolver
 
 TEMPLATE = load(ROOT / f"{HOME}/aws-backup-codepipeline.yaml")

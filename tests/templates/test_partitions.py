@@ -15,8 +15,10 @@ import pytest
 from botocore.loaders import Loader
 from botocore.regions import EndpointResolver
 
-from buildspecs.lint import RUN_CFN_LINT
-from tests.templates.loading import ROOT, below, repository_templates
+from buildspecs.lint.gates import RUN_CFN_LINT
+from buildspecs.lint.templates import repository_templates
+from buildspecs.paths import ROOT
+from tests.templates.planted import below
 
 # https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html, and the
 # European Sovereign Cloud's only Region.

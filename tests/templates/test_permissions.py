@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.templates.loading import Template
+from buildspecs.lint.templates import Template
 from tests.templates.permissions import (
     Need,
     Site,

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.templates.contract import CENTRAL, HOME, MEMBER
-from tests.templates.loading import ROOT, Template, load, repository_templates
+from buildspecs.lint.templates import Template, load, repository_templates
+from buildspecs.names import CENTRAL, HOME, MEMBER
+from buildspecs.paths import ROOT
 from tests.templates.policies import Request, decide
 from tests.templates.resolving import Resolver
 

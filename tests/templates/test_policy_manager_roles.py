@@ -8,9 +8,9 @@ import pytest
 import yaml
 from backup_org_policy_manager.request import read_properties
 
-from tests.templates.loading import plain
+from buildspecs.lint.templates import plain
+from buildspecs.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "lambdas/backup_org_policy_manager"
 TEMPLATES = ROOT / "templates"
 ADMIN = TEMPLATES / "management-account/aws-backup-backuporgpolicymanager-mangement-role.yaml"

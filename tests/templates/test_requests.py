@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.templates.contract import CENTRAL, HOME, MEMBER
-from tests.templates.loading import ROOT, load, repository_templates
+from buildspecs.lint.templates import load, repository_templates
+from buildspecs.names import CENTRAL, HOME, MEMBER
+from buildspecs.paths import ROOT
 from tests.templates.policies import Request, decide
 from tests.templates.resolving import Resolver
 from tests.templates.test_policies import CENTRAL_ID, HOME_ID, MEMBER_ID, NO_TLS, STRANGER, TLS, role

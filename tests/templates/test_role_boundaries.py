@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from buildspecs.lint.templates import load, repository_templates
+from buildspecs.names import CENTRAL, HOME, MEMBER
+from buildspecs.paths import ROOT
 from buildspecs.targets import opt_in_regions
-from tests.templates.contract import CENTRAL, HOME, MEMBER
-from tests.templates.loading import ROOT, load, repository_templates
 from tests.templates.permissions import Deployed, Need, matches, statements
 from tests.templates.resolving import Resolver
 from tests.templates.test_deploying_roles import (

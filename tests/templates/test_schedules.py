@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from tag_on_restore.event import SweepRequest, parse
 
-from rehearsal.emulator.extensions.rules import why_refused
-from tests.templates.checks import referred
-from tests.templates.contract import MEMBER
-from tests.templates.loading import ROOT, Template, changed, load, repository_templates
+from buildspecs.lint.rules import referred
+from buildspecs.lint.templates import Template, load, repository_templates
+from buildspecs.names import MEMBER
+from buildspecs.paths import ROOT
+from rehearsal.emulator.extensions.functions.rules import why_refused
+from tests.templates.planted import changed
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 # Function → whether it takes an event that its schedule sends.

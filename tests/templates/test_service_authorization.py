@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from tests.templates.checks import statements
-from tests.templates.contract import HOME, MANAGEMENT, MEMBER
-from tests.templates.loading import ROOT, Template, load, repository_templates
+from buildspecs.lint.rules import statements
+from buildspecs.lint.templates import Template, load, repository_templates
+from buildspecs.names import HOME, MANAGEMENT, MEMBER
+from buildspecs.paths import ROOT
 from tests.templates.permissions import Deployed, matches
 from tests.templates.service_authorization import Facts, is_of_form, named
 from tests.templates.test_deploying_roles import site

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.templates.contract import CENTRAL, HAND_MADE, NAMES
-from tests.templates.contract import MEMBER as MEMBER_TEMPLATES
-from tests.templates.loading import ROOT, load
+from buildspecs.lint.templates import load
+from buildspecs.names import CENTRAL, HAND_MADE, NAMES
+from buildspecs.names import MEMBER as MEMBER_TEMPLATES
+from buildspecs.paths import ROOT
 from tests.templates.policies import Request, decide
 from tests.templates.resolving import Resolver
 

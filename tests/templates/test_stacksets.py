@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.templates.contract import HOME, STACKSETS, StackSet
-from tests.templates.loading import ROOT, Template, load
+from buildspecs.lint.templates import Template, load
+from buildspecs.names import HOME, STACKSETS, StackSet
+from buildspecs.paths import ROOT
 from tests.templates.resolving import Resolver
 
 SERVICE_MANAGED = [stack_set for stack_set in STACKSETS if stack_set.name.startswith("organizations-")]

@@ -1,15 +1,15 @@
 """The role of TagOnRestore holds exactly the permissions that the table of taggers calls for."""
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 from tag_on_restore.taggers import TAGGERS, Tagger
 
-from tests.templates.loading import Part, plain
+from buildspecs.lint.templates import Part, plain
+from buildspecs.paths import ROOT
 from tests.templates.service_authorization import named
 
-TEMPLATES = Path(__file__).parents[2] / "templates" / "member-account"
+TEMPLATES = ROOT / "templates" / "member-account"
 # Actions beside the table: jobs and recovery points, the function's log and its failures.
 BESIDE = {
     "backup:DescribeRestoreJob",

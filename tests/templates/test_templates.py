@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.templates.checks import CHECKS, SET_CHECKS, Check, SetCheck, ascii_only
-from tests.templates.contract import TEMPLATES
-from tests.templates.loading import ROOT, documents, repository_templates
+from buildspecs.lint.rules import CHECKS, SET_CHECKS, Check, SetCheck, ascii_only
+from buildspecs.lint.templates import documents, repository_templates
+from buildspecs.names import TEMPLATES
+from buildspecs.paths import ROOT
 
 
 def test_every_template_of_the_contract_is_there() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from rehearsal.emulator import hooks
 from rehearsal.emulator.configuration import PARTITION, Configuration, root
 from rehearsal.emulator.extensions.errors import ApiError
-from rehearsal.environment import Caller
+from rehearsal.machine.environment import Caller
 
 Answer = tuple[int, dict[str, str], bytes]
 Operation = Callable[[dict[str, Any]], dict[str, Any]]

@@ -1,27 +1,18 @@
 """Puts every extension into the ministack of this process."""
 
 from rehearsal.emulator.configuration import Configuration
-from rehearsal.emulator.extensions import (
-    backup,
-    base,
-    closed_accounts,
-    cloudformation,
-    codebuild,
-    codecommit,
-    codepipeline,
-    events,
-    functions,
-    iam,
-    organizations,
-    pipeline_executions,
-    pipeline_jobs,
-    rules,
-    service_roles,
-    services,
+from rehearsal.emulator.extensions import base
+from rehearsal.emulator.extensions.backup import recovery_points, services
+from rehearsal.emulator.extensions.cloudformation import (
+    creation,
     stackset_api,
     stackset_deployment,
     stacksets,
 )
+from rehearsal.emulator.extensions.functions import events, functions, rules
+from rehearsal.emulator.extensions.identity import iam, service_roles
+from rehearsal.emulator.extensions.organizations import closed_accounts, organizations
+from rehearsal.emulator.extensions.pipeline import codebuild, codecommit, codepipeline, executions, jobs
 
 
 def install(configuration: Configuration) -> None:
@@ -34,14 +25,14 @@ def install(configuration: Configuration) -> None:
     codebuild.install()
     codecommit.install()
     codepipeline.install()
-    pipeline_executions.install()
-    pipeline_jobs.install()
+    executions.install()
+    jobs.install()
     functions.install()
     events.install()
     rules.install()
-    backup.install()
+    recovery_points.install()
     services.install()
     stacksets.install()
     stackset_api.install()
     stackset_deployment.install()
-    cloudformation.install()
+    creation.install()

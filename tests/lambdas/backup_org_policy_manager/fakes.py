@@ -23,7 +23,7 @@ from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from rehearsal import environment
+from rehearsal.machine import environment
 
 POLICY_ID = r"p-[0-9a-zA-Z_]{8,128}"
 TARGET_ID = r"(r-[0-9a-z]{4,32})|([0-9]{12})|(ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})"

@@ -4,11 +4,12 @@ import json
 import logging
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from backup_org_policy_manager import answer, handler
 from backup_org_policy_manager.errors import NotARequestError
+
+from buildspecs.paths import ROOT
 
 from .conftest import MANAGEMENT, Function, event, properties
 
@@ -136,6 +137,6 @@ def test_importing_the_handler_loads_nothing_but_boto3_crhelper_and_the_package(
         text=True,
         check=True,
         env={"PYTHONPATH": "lambdas"},
-        cwd=Path(__file__).parents[3],
+        cwd=ROOT,
     )
     assert done.stdout.strip() == "['backup_org_policy_manager'] None"

@@ -2,12 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from backup_org_policy_manager.errors import NotARequestError
 from backup_org_policy_manager.request import PROPERTIES, S3Object, Wanted, read_event, read_properties
+
+from buildspecs import paths
 
 from .conftest import ACCOUNT, OU_1, OU_2, ROOT, event, plan, properties
 
@@ -148,7 +149,7 @@ def test_cloudformations_own_properties_are_no_misspellings() -> None:
 
 
 def test_the_table_in_the_documentation_has_every_property() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "backup-org-policy-manager.md").read_text()
+    page = (paths.ROOT / "docs" / "backup-org-policy-manager.md").read_text()
     table = page.split("## Properties")[1].split("##")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(PROPERTIES)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from rehearsal import environment
+from rehearsal.machine import environment
 
 REGION = "us-west-2"
 ACCOUNT = "444455556666"

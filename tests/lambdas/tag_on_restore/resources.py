@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-EVENTS = Path(__file__).parents[2] / "events"
+from buildspecs.paths import ROOT
+
+EVENTS = ROOT / "tests" / "events"
 
 
 def event(name: str) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """docs/tag-on-restore.md says what the code and the templates do."""
 
 import re
-from pathlib import Path
 
 import pytest
 from tag_on_restore import errors
 from tag_on_restore.outcome import Kind, Origin, metric
 from tag_on_restore.taggers import TAGGERS, Tagger
 
-ROOT = Path(__file__).parents[3]
+from buildspecs.paths import ROOT
+
 TEXT = (ROOT / "docs" / "tag-on-restore.md").read_text()
 WRAPPER = (ROOT / "templates/home-account/stackset-aws-backup-tagonrestore.yaml").read_text()
 RESTORED = [tagger for tagger in TAGGERS if tagger.adds]

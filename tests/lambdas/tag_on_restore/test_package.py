@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[3] / "lambdas" / "tag_on_restore"
+from buildspecs.paths import ROOT
+
+PACKAGE = ROOT / "lambdas" / "tag_on_restore"
 MODULES = sorted(PACKAGE.glob("*.py"))
 PURE = ("arn.py", "event.py", "tags.py", "errors.py", "settings.py", "outcome.py")
 

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from buildspecs import projects
-from buildspecs.archive import ROOT
+from buildspecs.paths import ROOT
 from tests.rehearsal.emulator.templates import role, template
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
 

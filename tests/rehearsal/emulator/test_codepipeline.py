@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.emulator.extensions import pipeline_structure
+from rehearsal.emulator.extensions.pipeline import structure
 from tests.rehearsal.emulator.templates import role, template
 from tests.rehearsal.emulator.world import World
 
@@ -122,7 +122,7 @@ def line(*later: dict[str, Any], first: dict[str, Any] = SOURCE) -> dict[str, An
 
 
 def test_a_sound_structure_is_accepted() -> None:
-    pipeline_structure.check(
+    structure.check(
         line({**BUILD, "configuration": {"V": "#{Origin.CommitId} #{codepipeline.PipelineExecutionId}"}})
     )
 
@@ -144,7 +144,7 @@ def test_a_sound_structure_is_accepted() -> None:
 )
 def test_an_unsound_structure_is_refused(structure: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        pipeline_structure.check(structure)
+        structure.check(structure)
 
 
 def test_an_artifact_of_a_later_action_of_the_same_stage_is_not_there_yet() -> None:
@@ -156,5 +156,5 @@ def test_an_artifact_of_a_later_action_of_the_same_stage_is_not_there_yet() -> N
     }
     user = {**BUILD, "runOrder": 1, "inputArtifacts": [{"name": "Made"}]}
     with pytest.raises(ValueError, match="input artifact Made"):
-        pipeline_structure.check(line(maker, user))
-    pipeline_structure.check(line(maker, {**user, "runOrder": 3}))
+        structure.check(line(maker, user))
+    structure.check(line(maker, {**user, "runOrder": 3}))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.environment import Caller
+from rehearsal.machine.environment import Caller
 from tests.rehearsal.emulator.templates import role, statement, template
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.emulator.extensions import organization_policies
 from rehearsal.emulator.extensions.errors import ApiError
+from rehearsal.emulator.extensions.organizations import organization_policies
 
 RULE = {
     "schedule_expression": {"@@assign": "cron(0 5 ? * * *)"},

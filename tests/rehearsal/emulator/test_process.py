@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from buildspecs.paths import ROOT
 from rehearsal.emulator import Emulator, EmulatorError
 from rehearsal.emulator.errors import ControlError, StartError, UnsupportedEmulatorError
 from tests.rehearsal.emulator.templates import trust
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, eventually
-
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 STARTS_AND_WAITS = """
 import sys, time
@@ -66,7 +65,7 @@ def test_it_starts_quickly(tmp_path: Path) -> None:
 def test_it_ends_when_its_parent_dies(tmp_path: Path, end: signal.Signals) -> None:
     parent = subprocess.Popen(  # noqa: S603 - our own interpreter and script
         [sys.executable, "-c", STARTS_AND_WAITS, str(tmp_path)],
-        cwd=REPOSITORY,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

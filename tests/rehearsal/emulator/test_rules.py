@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rehearsal.emulator.errors import ControlError
-from rehearsal.emulator.extensions.rules import longest_pause, why_refused
+from rehearsal.emulator.extensions.functions.rules import longest_pause, why_refused
 from tests.rehearsal.emulator.templates import function, role, statement, template
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World, eventually
 

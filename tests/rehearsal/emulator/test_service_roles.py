@@ -1,15 +1,14 @@
 """Roles that AWS services assume: the trust policy decides, for that service alone."""
 
-from pathlib import Path
-
 import pytest
 from botocore.exceptions import ClientError
 
+from buildspecs.paths import ROOT
 from rehearsal.emulator.errors import ControlError
 from tests.rehearsal.emulator.templates import role, template
 from tests.rehearsal.emulator.world import ACCOUNTS, World
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROLE = f"arn:aws:iam::{ACCOUNTS.home}:role/"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.emulator.extensions.stackset_model import Preferences, first_failure
+from rehearsal.emulator.extensions.cloudformation.stackset_model import Preferences, first_failure
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rehearsal.emulator import Accounts, Emulator
-from rehearsal.environment import Caller
+from rehearsal.machine.environment import Caller
 
 ACCOUNTS = Accounts(
     management="111111111111",

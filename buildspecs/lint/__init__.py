@@ -1,0 +1,1 @@
+"""The checks that every template has to pass before anything is deployed."""

@@ -1,0 +1,115 @@
+"""CloudFormation templates as data, parsed by cfn-lint's loader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cfnlint.decode import decode
+
+from buildspecs.errors import LintError
+from buildspecs.paths import ROOT
+
+T = TypeVar("T")
+
+
+class Part(dict[str, Any]):
+    """A part of a template. What it lacks is named with where: a KeyError would tell the key alone."""
+
+    def __init__(self, where: str, items: Mapping[str, Any]) -> None:
+        super().__init__(items)
+        self.where = where
+
+    def __missing__(self, key: str) -> Any:
+        raise LintError(f"{self.where} has no {key}; it has {', '.join(self) or 'nothing'}")
+
+
+def one(found: Iterable[T], what: str) -> T:
+    """The only one that was found; `what` is it, with where it is looked for."""
+    listed = list(found)
+    if len(listed) != 1:
+        raise LintError(f"{len(listed)} instead of one: {what}")
+    return listed[0]
+
+
+@dataclass(frozen=True)
+class Template:
+    """One template. `path` is relative to the repository, `body` is plain data with long-form intrinsics."""
+
+    path: str
+    text: str
+    body: Mapping[str, Any]
+
+    @property
+    def account(self) -> str:
+        """The account that the template's folder belongs to: management, home, central or member."""
+        folders = Path(self.path).parts[:-1]
+        for account in ("central", "home", "management", "member"):
+            if f"{account}-account" in folders:
+                return account
+        # Service control policies live in the organization, the CodeBuild projects beside their pipeline.
+        return "management" if "service-control-policies" in folders else "home"
+
+    @property
+    def resources(self) -> Mapping[str, Mapping[str, Any]]:
+        """Logical id → resource."""
+        return self._section("Resources")
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """Parameter name → definition."""
+        return self._section("Parameters")
+
+    def _section(self, name: str) -> Mapping[str, Mapping[str, Any]]:
+        section: Mapping[str, Mapping[str, Any]] = self.body.get(name, Part(f"{self.path}: {name}", {}))
+        return section
+
+    def of_type(self, *types: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """(logical id, Properties) of each resource of one of the types."""
+        for name, resource in self.resources.items():
+            if resource.get("Type") in types:
+                yield name, resource.get("Properties", {})
+
+    def only(self, *types: str) -> str:
+        """The logical id of the only resource of one of the types."""
+        return one((name for name, _ in self.of_type(*types)), f"{' or '.join(types)} in {self.path}")
+
+
+@cache
+def load(path: Path) -> Template:
+    """Parse one template; a file that is missing or no YAML fails here, with its name."""
+    body, faults = decode(str(path))
+    if body is None or faults:
+        raise LintError(f"{path}: {faults[0].message if faults else 'is not a template'}")
+    name = path.relative_to(ROOT).as_posix()
+    return Template(name, path.read_text(encoding="utf-8"), plain(body, name))
+
+
+def repository_templates() -> list[Template]:
+    """Every template of the repository: `.yaml` below templates/ and codebuild/ is CloudFormation."""
+    return [
+        load(path)
+        for folder in ("templates", "codebuild")
+        for path in sorted((ROOT / folder).rglob("*.yaml"))
+    ]
+
+
+def documents() -> list[Template]:
+    """What is handed to AWS beside the templates: service control policies and stack tags."""
+    return [load(path) for path in sorted((ROOT / "templates").rglob("*.json"))]
+
+
+def plain(value: Any, where: str) -> Any:
+    """The same data without cfn-lint's position-keeping subclasses; `where` names it.
+
+    A key without a value is left out: CloudFormation takes none.
+    """
+    if isinstance(value, dict):
+        kept = {str(key): item for key, item in value.items() if item is not None}
+        return Part(where, {key: plain(item, f"{where}: {key}") for key, item in kept.items()})
+    if isinstance(value, list):
+        return [plain(item, where) for item in value]
+    return str(value) if isinstance(value, str) else value

@@ -1,0 +1,7 @@
+"""`python -m buildspecs.packaging`: see publish.py."""
+
+import sys
+
+from buildspecs.packaging.publish import main
+
+sys.exit(main())

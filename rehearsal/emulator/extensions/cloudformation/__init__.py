@@ -1,0 +1,1 @@
+"""CloudFormation: what it refuses when a resource is created, and StackSets, which ministack lacks."""

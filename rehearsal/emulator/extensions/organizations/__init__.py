@@ -1,0 +1,1 @@
+"""AWS Organizations: one organization that all accounts see, its policies and its closed accounts."""

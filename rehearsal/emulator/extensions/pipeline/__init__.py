@@ -1,0 +1,1 @@
+"""CodeCommit, CodePipeline and CodeBuild: what CloudFormation creates and what the rehearsal runs."""

@@ -1,0 +1,293 @@
+"""What the pipeline's actions do, one function per action type; adding a type is one row in `ACTIONS`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from rehearsal.emulator import Emulator
+from rehearsal.errors import ActionError, UnsupportedError
+from rehearsal.machine.environment import Caller
+from rehearsal.organization import stacks
+from rehearsal.organization.assumed_roles import Roles
+from rehearsal.pipeline import artifacts, codebuild
+from rehearsal.pipeline.artifacts import ArtifactStore
+from rehearsal.pipeline.build_shell import AS_ON_AWS, BuildCommand, Differences
+from rehearsal.pipeline.codebuild import Project
+from rehearsal.pipeline.definition import Action
+
+CODEBUILD: Final = "codebuild.amazonaws.com"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an action works with: its configuration with resolved variables, and the pipeline's role."""
+
+    action: Action
+    role: Caller
+    roles: Roles
+    emulator: Emulator
+    account: str
+    region: str
+    store: ArtifactStore
+    scratch: Path
+    say: Callable[[str], None]
+    leave_out: Callable[[str], None]  # report a command that is not run on this machine
+    differences: Differences = AS_ON_AWS  # of builds
+
+    @property
+    def configuration(self) -> Mapping[str, str]:
+        return self.action.configuration
+
+    def input(self, name: str | None = None) -> Path:
+        """An input artifact, extracted with the pipeline's role."""
+        name = name or (self.action.inputs[0] if self.action.inputs else "")
+        if name not in self.action.inputs:
+            raise UnsupportedError(f"action {self.action.name} has no input artifact {name!r}.")
+        folder = self.scratch / name
+        return folder if folder.exists() else self.store.get(self.role.client("s3"), name, folder)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an action did, in a few words, and the variables that it hands on."""
+
+    summary: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def _only(context: Context, *known: str) -> None:
+    for key in context.configuration:
+        if key not in known:
+            raise UnsupportedError(
+                f"action {context.action.name}: the rehearsal does not know the configuration {key!r} "
+                f"of {'/'.join(context.action.kind)}."
+            )
+
+
+def source(context: Context) -> Done:
+    """CodeCommit: hands on the files of a branch."""
+    _only(context, "RepositoryName", "BranchName", "PollForSourceChanges", "OutputArtifactFormat")
+    name, branch = context.configuration["RepositoryName"], context.configuration["BranchName"]
+    codecommit = context.role.client("codecommit")
+    commit = codecommit.get_branch(repositoryName=name, branchName=branch)["branch"]["commitId"]
+    # CodePipeline fetches the files by a call that CodeCommit does not publish (UploadArchive).
+    archive = context.emulator.control(
+        "repository-archive", account=context.account, region=context.region, repository=name
+    )
+    context.store.put(context.role.client("s3"), context.action.outputs[0], base64.b64decode(archive))
+    return Done(
+        f"{name}, branch {branch}", {"CommitId": commit, "BranchName": branch, "RepositoryName": name}
+    )
+
+
+def build(context: Context) -> Done:
+    """CodeBuild: runs the project's buildspec on the primary source.
+
+    A build that hands nothing on runs for what it prints, so that is shown.
+    """
+    _only(context, "ProjectName", "PrimarySource", "EnvironmentVariables")
+    configuration = context.configuration
+    owner = context.emulator.session(context.account, context.region)
+    project = Project.read(owner.client("codebuild"), configuration["ProjectName"])
+    role = context.roles.assume(project.role_arn, CODEBUILD, context.region, project.arn)
+    with _started(context, project.name) as identifier:
+        return _carry_out(context, project, role, identifier)
+
+
+@contextmanager
+def _started(context: Context, project: str) -> Iterator[str]:
+    """What CodePipeline asks of CodeBuild: the emulator records the build, the block does the work."""
+    client = context.role.client("codebuild")
+    try:
+        identifier = client.start_build(projectName=project)["build"]["id"]
+    except client.exceptions.AccountLimitExceededException as error:
+        raise ActionError(
+            f"Error calling startBuild: {error}",
+            "The account has the quota of a new one (AWS CodeBuild, L-9D07B6EF, Concurrently running builds "
+            "for Linux/Small environment): give each build of the stage a run order of its own.",
+        ) from error
+    status = "FAILED"
+    try:
+        client.batch_get_builds(ids=[identifier])
+        yield identifier
+        status = "SUCCEEDED"
+    finally:
+        context.emulator.control(
+            "build-ended",
+            account=context.account,
+            region=context.region,
+            identifier=identifier,
+            status=status,
+        )
+
+
+def _carry_out(context: Context, project: Project, role: Caller, identifier: str) -> Done:
+    action, configuration = context.action, context.configuration
+    name = configuration.get("PrimarySource", action.inputs[0])
+    folder = context.store.get(role.client("s3"), name, context.scratch / "src")
+
+    def finished(command: BuildCommand) -> None:
+        if command.code is None:
+            context.leave_out(command.title)
+        else:
+            context.say(f"{command.phase}: {command.title}  {command.seconds:.1f} s")
+
+    overrides = json.loads(configuration.get("EnvironmentVariables", "[]"))
+    result = codebuild.run(
+        project,
+        role,
+        identifier,
+        source=folder,
+        scratch=context.scratch / "build",
+        overrides=overrides,
+        differences=context.differences,
+        finished=finished,
+    )
+    if action.outputs:
+        if result.artifact is None:
+            raise ActionError(f"project {project.name} makes no artifact, but the action hands one on.")
+        context.store.put(role.client("s3"), action.outputs[0], result.artifact)
+    elif not result.exported:
+        for line in result.printed:
+            context.say(line)
+    return Done(f"project {project.name}", result.exported)
+
+
+def s3_deploy(context: Context) -> Done:
+    """S3: puts the artifact's files into a bucket."""
+    _only(context, "BucketName", "Extract", "ObjectKey")
+    bucket = context.configuration["BucketName"]
+    if context.configuration.get("Extract") != "true":
+        raise UnsupportedError(f"action {context.action.name}: only Extract true is carried out.")
+    prefix = context.configuration.get("ObjectKey", "").strip("/")
+    folder, s3 = context.input(), context.role.client("s3")
+    files = list(artifacts.all_files(folder))
+    for file in files:
+        key = file.relative_to(folder).as_posix()
+        s3.put_object(Bucket=bucket, Key=f"{prefix}/{key}" if prefix else key, Body=file.read_bytes())
+    return Done(f"{len(files)} objects to s3://{bucket}/{prefix}")
+
+
+_REPLACES_FAILED: Final = {"CREATE_UPDATE": False, "REPLACE_ON_FAILURE": True}
+
+
+def cloudformation(context: Context) -> Done:
+    """CloudFormation: creates or updates a stack from a template in an artifact."""
+    _only(
+        context,
+        "ActionMode", "StackName", "TemplatePath", "TemplateConfiguration", "ParameterOverrides",
+        "Capabilities", "RoleArn",
+    )  # fmt: skip
+    configuration = context.configuration
+    mode = configuration["ActionMode"]
+    if mode not in _REPLACES_FAILED:
+        raise UnsupportedError(
+            f"action {context.action.name}: the rehearsal does not know ActionMode {mode}."
+        )
+    settings = _template_configuration(context)
+    overrides = _json_object(context, "ParameterOverrides", configuration.get("ParameterOverrides", "{}"))
+    deployment = stacks.Deployment(
+        name=configuration["StackName"],
+        template=_artifact_text(context, configuration["TemplatePath"]),
+        parameters={**settings.get("Parameters", {}), **overrides},
+        tags=settings.get("Tags", {}),
+        capabilities=[item for item in configuration.get("Capabilities", "").split(",") if item],
+        role_arn=configuration.get("RoleArn"),
+    )
+    client = context.role.client("cloudformation")
+    done = stacks.deploy(
+        client,
+        deployment,
+        f"account {context.account}, {context.region}",
+        replace_failed=_REPLACES_FAILED[mode],
+    )
+    outputs = client.describe_stacks(StackName=deployment.name)["Stacks"][0].get("Outputs", [])
+    return Done(
+        f"stack {deployment.name} {done}", {output["OutputKey"]: output["OutputValue"] for output in outputs}
+    )
+
+
+def _template_configuration(context: Context) -> dict[str, dict[str, str]]:
+    path = context.configuration.get("TemplateConfiguration")
+    if not path:
+        return {}
+    settings = _json_object(context, path, _artifact_text(context, path))
+    for key in settings:
+        if key not in ("Parameters", "Tags"):
+            raise UnsupportedError(
+                f"{path}: the rehearsal does not know {key!r} in a template configuration."
+            )
+    return settings
+
+
+def _artifact_text(context: Context, path: str) -> str:
+    """The text of `artifact::path/in/it`."""
+    artifact, separator, inside = path.partition("::")
+    if not separator:
+        raise ActionError(f"{path} must have the form artifact::path.")
+    file = context.input(artifact) / inside
+    if not file.is_file():
+        raise ActionError(f"artifact {artifact} holds no {inside}.")
+    return file.read_text()
+
+
+def _json_object(context: Context, what: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ActionError(f"action {context.action.name}: {what} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ActionError(f"action {context.action.name}: {what} must be a JSON object.")
+    return value
+
+
+def invoke(context: Context) -> Done:
+    """Lambda: gives a job to a function, which says by CodePipeline's API how it ended."""
+    _only(context, "FunctionName", "UserParameters")
+    function = context.configuration["FunctionName"]
+    place = {"account": context.account, "region": context.region}
+    job = context.emulator.control("pipeline-job", **place)
+    data = {"actionConfiguration": {"configuration": dict(context.configuration)}}
+    event = {"CodePipeline.job": {"id": job, "accountId": context.account, "data": data}}
+    answer = context.role.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+    result = context.emulator.control("pipeline-job-result", identifier=job, **place)
+    if result.get("status") != "Succeeded":
+        reason = result.get("message") or f"it put no result: {answer['Payload'].read().decode()[:500]}"
+        raise ActionError(f"function {function}: {reason}")
+    return Done(f"function {function}")
+
+
+ACTIONS: Final[Mapping[tuple[str, str, str], Callable[[Context], Done]]] = {
+    ("Source", "AWS", "CodeCommit"): source,
+    ("Build", "AWS", "CodeBuild"): build,
+    ("Test", "AWS", "CodeBuild"): build,
+    ("Deploy", "AWS", "S3"): s3_deploy,
+    ("Deploy", "AWS", "CloudFormation"): cloudformation,
+    ("Invoke", "AWS", "Lambda"): invoke,
+}
+
+
+def carry_out(context: Context) -> Done:
+    """Raises ActionError with AWS's own words when a call is refused."""
+    try:
+        return ACTIONS[context.action.kind](context)
+    except ClientError as error:
+        raise ActionError(f"action {context.action.name}: {error}") from error
+
+
+def check(actions: Iterable[Action]) -> None:
+    """Raises UnsupportedError that names the first action whose type the rehearsal does not know."""
+    for action in actions:
+        if action.kind not in ACTIONS:
+            kind = "/".join(action.kind)
+            raise UnsupportedError(
+                f"action {action.name}: the rehearsal does not know the action type {kind}."
+            )

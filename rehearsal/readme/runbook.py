@@ -1,0 +1,223 @@
+"""The README as a runbook: which commands, in which order, in which account. Pure: text in, commands out.
+
+A command is a line (with its continuations) of a fenced ```bash block. Its section is the enclosing
+`## …` heading, its account the one that the nearest enclosing heading names ("central account").
+`<kebab-case>` words are placeholders that the operator fills in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rehearsal.errors import RunbookError
+from rehearsal.machine.shell_words import HereDocumentError, is_complete, simple_commands
+
+ACCOUNTS: Final = ("management", "home", "central", "member")
+
+_HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_FENCE = re.compile(r"^(?P<indent> *)(?P<mark>`{3,}|~{3,})\s*(?P<language>[^\s`]*)[^`]*$")
+_PLACEHOLDER = re.compile(r"<([a-z][a-z0-9]*(?:-[a-z0-9]+)*)>")
+_LOOKS_LIKE_PLACEHOLDER = re.compile(r"<([A-Za-z][\w.-]*)>")
+_FILE = re.compile(r"\bfileb?://([^\s\"',;]+)")
+# Every command has its own shell: what these leave behind is gone when the next one starts.
+_NEEDS_A_SESSION = ("cd", "export", "source", ".", "set", "unset", "alias", "pushd", "popd")
+
+
+@dataclass(frozen=True)
+class Heading:
+    level: int
+    title: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of the README, as written (comments dropped, continuations kept)."""
+
+    text: str
+    line: int  # of the README, from 1
+    headings: tuple[Heading, ...]  # outermost first
+
+    @property
+    def section(self) -> str:
+        """Title of the enclosing `## …` heading; empty above the first."""
+        return next((heading.title for heading in self.headings if heading.level == 2), "")
+
+    @property
+    def account(self) -> str:
+        """One of ACCOUNTS. Raises RunbookError when no enclosing heading names exactly one of them."""
+        for heading in reversed(self.headings):
+            if re.search(r"\baccounts?\b", heading.title, re.IGNORECASE):
+                return _account_of(heading)
+        where = f'"{self.headings[-1].title}"' if self.headings else "the top of the file"
+        raise RunbookError(
+            f"README line {self.line}: no heading above says in which account this command runs ({where}). "
+            f'Name one of {", ".join(ACCOUNTS)} with the word "account" in the heading.',
+            self.text,
+        )
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(_PLACEHOLDER.findall(self.text)))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of the file:// parameters that hold no placeholder."""
+        return tuple(path for path in files(self.text) if "<" not in path)
+
+
+def _account_of(heading: Heading) -> str:
+    named = [name for name in ACCOUNTS if re.search(rf"\b{name} accounts?\b", heading.title, re.IGNORECASE)]
+    if len(named) == 1:
+        return named[0]
+    problem = "names more than one account" if named else "names no known account"
+    raise RunbookError(
+        f'README line {heading.line}: the heading "{heading.title}" {problem}. '
+        f"The accounts are {', '.join(ACCOUNTS)}; commands of two accounts need two headings."
+    )
+
+
+def parse(text: str) -> list[Command]:
+    """Every command of every ```bash block, in order. Raises RunbookError for what cannot be a runbook."""
+    commands: list[Command] = []
+    headings: list[Heading] = []
+    lines = iter(enumerate(text.splitlines(), start=1))
+    for number, line in lines:
+        if fence := _FENCE.match(line):
+            body = list(_fenced(lines, fence, number))
+            if fence["language"].lower() == "bash":
+                commands += [Command(text, line, tuple(headings)) for line, text in _split(body)]
+        elif match := _HEADING.match(line):
+            level = len(match[1])
+            headings = [heading for heading in headings if heading.level < level]
+            headings.append(Heading(level, match[2], number))
+    return commands
+
+
+def _fenced(lines: Iterator[tuple[int, str]], fence: re.Match[str], opened: int) -> Iterator[tuple[int, str]]:
+    """The lines of a fenced block without the indentation of its fence."""
+    closing = re.compile(rf"^\s*{re.escape(fence['mark'][0])}{{{len(fence['mark'])},}}\s*$")
+    indent = len(fence["indent"])
+    for number, line in lines:
+        if closing.match(line):
+            return
+        yield number, line[:indent].lstrip(" ") + line[indent:]
+    raise RunbookError(f"README line {opened}: this fenced block is never closed.")
+
+
+def _split(block: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Line number and text of each command of one block."""
+    pending: list[str] = []
+    start = 0
+    for number, line in block:
+        if not pending:
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            start = number
+        pending.append(line)
+        try:
+            complete = is_complete("\n".join(pending))
+        except HereDocumentError:
+            raise RunbookError(
+                f"README line {start}: a here-document cannot be carried out. Put the text into a file.",
+                "\n".join(pending),
+            ) from None
+        if complete:
+            yield start, "\n".join(pending).strip()
+            pending = []
+    if pending:
+        raise RunbookError(
+            f"README line {start}: the block ends inside this command "
+            "(open quote, bracket, loop or backslash).",
+            "\n".join(pending),
+        )
+
+
+def select(commands: Iterable[Command], sections: Iterable[str]) -> list[Command]:
+    """The commands of these sections, in the README's order. A section without a command is an error."""
+    wanted = list(sections)
+    chosen = [command for command in commands if command.section in wanted]
+    for section in wanted:
+        if not any(command.section == section for command in chosen):
+            raise RunbookError(f'README: no command below a heading "## {section}".')
+    return chosen
+
+
+def check(commands: Iterable[Command], known: Iterable[str], folder: Path) -> None:
+    """Everything that can be known to be wrong before the first command runs. Raises RunbookError.
+
+    `known` are the placeholders that will have a value, `folder` is where the commands will run.
+    """
+    names = sorted(known)
+    for command in commands:
+        _ = command.account
+        _check_words(command)
+        for name in command.placeholders:
+            if name not in names:
+                raise RunbookError(
+                    f"README line {command.line}: nothing fills the placeholder <{name}>. "
+                    f"Known: {', '.join(f'<{known}>' for known in names)}.",
+                    command.text,
+                )
+        for path in command.files:
+            if not (folder / path).is_file():
+                raise RunbookError(
+                    f"README line {command.line}: file://{path} does not exist in the repository.",
+                    command.text,
+                )
+
+
+def _check_words(command: Command) -> None:
+    for name in _LOOKS_LIKE_PLACEHOLDER.findall(command.text):
+        if not _PLACEHOLDER.fullmatch(f"<{name}>"):
+            raise RunbookError(
+                f"README line {command.line}: <{name}> looks like a placeholder but is not in kebab-case.",
+                command.text,
+            )
+    programs = simple_commands(command.text)
+    if not programs or (len(programs) == 1 and programs[0][0] in _NEEDS_A_SESSION):
+        raise RunbookError(
+            f"README line {command.line}: this only changes its own shell, and every command has its own. "
+            "Write a plain command, and a <placeholder> for a value.",
+            command.text,
+        )
+
+
+def files(text: str) -> list[str]:
+    """Paths of the file:// parameters."""
+    return list(dict.fromkeys(_FILE.findall(text)))
+
+
+def fill(command: Command, values: Mapping[str, Callable[[], str]]) -> str:
+    """The command with every placeholder replaced by what its function returns."""
+    return _PLACEHOLDER.sub(lambda match: values[match[1]](), command.text)
+
+
+@dataclass(frozen=True)
+class AwsCall:
+    """What a command asks of AWS: `aws cloudformation create-stack --stack-name x --region y`."""
+
+    service: str
+    operation: str
+    options: Mapping[str, str]  # the first value of each --option
+
+
+def aws_calls(text: str) -> list[AwsCall]:
+    """The AWS calls of a filled command, in order; empty for a command that makes none."""
+    return [
+        AwsCall(words[1], words[2], _options(words[3:]))
+        for words in simple_commands(text)
+        if words[0] == "aws" and len(words) > 2
+    ]
+
+
+def _options(words: Sequence[str]) -> dict[str, str]:
+    return {
+        name: "" if value.startswith("--") else value
+        for name, value in zip(words, [*words[1:], ""], strict=False)
+        if name.startswith("--")
+    }

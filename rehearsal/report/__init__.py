@@ -1,0 +1,1 @@
+"""What happened, as data and as people read it."""
