@@ -94,6 +94,7 @@ def test_only_the_functions_role_can_assume_the_management_role() -> None:
     account = "arn:${AWS::Partition}:iam::${BackupAndRecoveryHomeAccountId}"
     assert trust["Statement"] == [
         {
+            "Sid": "AssumedByPolicyManager",
             "Effect": "Allow",
             "Principal": {"AWS": f"{account}:root"},
             "Action": "sts:AssumeRole",
