@@ -17,21 +17,21 @@ T = TypeVar("T")
 
 
 class Part(dict[str, Any]):
-    """A part of a template. What it lacks is named with where: a KeyError would tell the key alone."""
+    """A part of a template. A missing key is reported with its place; a KeyError would name the key alone."""
 
     def __init__(self, where: str, items: Mapping[str, Any]) -> None:
         super().__init__(items)
         self.where = where
 
     def __missing__(self, key: str) -> Any:
-        raise LintError(f"{self.where} has no {key}; it has {', '.join(self) or 'nothing'}")
+        raise LintError(f"{self.where} has no {key}" + (f", only {', '.join(self)}" if self else ""))
 
 
 def one(found: Iterable[T], what: str) -> T:
-    """The only one that was found; `what` is it, with where it is looked for."""
+    """The only item found. `what` says what it is and where it should be."""
     listed = list(found)
     if len(listed) != 1:
-        raise LintError(f"{len(listed)} instead of one: {what}")
+        raise LintError(f"there must be one {what}, not {len(listed)}")
     return listed[0]
 
 
@@ -45,17 +45,17 @@ class Template:
 
     @property
     def account(self) -> str:
-        """The account that the template's folder belongs to: management, home, central or member."""
+        """The account of the template's folder: management, home, central or member."""
         folders = Path(self.path).parts[:-1]
         for account in ("central", "home", "management", "member"):
             if f"{account}-account" in folders:
                 return account
-        # Service control policies live in the organization, the CodeBuild projects beside their pipeline.
+        # Service control policies belong to the organization; CodeBuild projects are with their pipeline.
         return "management" if "service-control-policies" in folders else "home"
 
     @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
-        """Logical id → resource."""
+        """Logical ID → resource."""
         return self._section("Resources")
 
     @property
@@ -68,19 +68,19 @@ class Template:
         return section
 
     def of_type(self, *types: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """(logical id, Properties) of each resource of one of the types."""
+        """(logical ID, Properties) of each resource of one of the types."""
         for name, resource in self.resources.items():
             if resource.get("Type") in types:
                 yield name, resource.get("Properties", {})
 
     def only(self, *types: str) -> str:
-        """The logical id of the only resource of one of the types."""
+        """The logical ID of the only resource of one of the types."""
         return one((name for name, _ in self.of_type(*types)), f"{' or '.join(types)} in {self.path}")
 
 
 @cache
 def load(path: Path) -> Template:
-    """Parse one template; a file that is missing or no YAML fails here, with its name."""
+    """Parse one template. LintError: the file is missing or is not YAML."""
     body, faults = decode(str(path))
     if body is None or faults:
         raise LintError(f"{path}: {faults[0].message if faults else 'is not a template'}")
@@ -89,7 +89,7 @@ def load(path: Path) -> Template:
 
 
 def repository_templates() -> list[Template]:
-    """Every template of the repository: `.yaml` below templates/ and codebuild/ is CloudFormation."""
+    """Every template of the repository: each `.yaml` below templates/ and codebuild/."""
     return [
         load(path)
         for folder in ("templates", "codebuild")
@@ -98,14 +98,14 @@ def repository_templates() -> list[Template]:
 
 
 def documents() -> list[Template]:
-    """What is handed to AWS beside the templates: service control policies and stack tags."""
+    """The JSON files that AWS gets in addition to the templates: service control policies and stack tags."""
     return [load(path) for path in sorted((ROOT / "templates").rglob("*.json"))]
 
 
 def plain(value: Any, where: str) -> Any:
-    """The same data without cfn-lint's position-keeping subclasses; `where` names it.
+    """The same data without cfn-lint's subclasses, which keep positions; `where` names it.
 
-    A key without a value is left out: CloudFormation takes none.
+    A key without a value is left out: CloudFormation accepts none.
     """
     if isinstance(value, dict):
         kept = {str(key): item for key, item in value.items() if item is not None}

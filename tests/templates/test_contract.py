@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from buildspecs.lint.rules import exports
+from buildspecs.lint.rules.sets import exports
 from buildspecs.lint.templates import Part, load, one, repository_templates
 from buildspecs.names import (
     BACKUP_POLICIES,

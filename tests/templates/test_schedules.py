@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tag_on_restore.event import SweepRequest, parse
 
-from buildspecs.lint.rules import referred
+from buildspecs.lint.rules.reading import referred
 from buildspecs.lint.templates import Template, load, repository_templates
 from buildspecs.names import MEMBER
 from buildspecs.paths import ROOT

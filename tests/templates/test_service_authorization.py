@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from buildspecs.lint.rules import statements
+from buildspecs.lint.rules.reading import statements
 from buildspecs.lint.templates import Template, load, repository_templates
 from buildspecs.names import HOME, MANAGEMENT, MEMBER
 from buildspecs.paths import ROOT

@@ -1,16 +1,17 @@
-"""Every template of the repository passes every check; for cfn-lint see test_partitions.py."""
+"""Every template of the repository passes every rule; for cfn-lint, see test_partitions.py."""
 
 from __future__ import annotations
 
 import pytest
 
-from buildspecs.lint.rules import CHECKS, SET_CHECKS, Check, SetCheck, ascii_only
+from buildspecs.lint.rules import CHECKS, DOCUMENT_CHECKS, SET_CHECKS
+from buildspecs.lint.rules.finding import Check, SetCheck
 from buildspecs.lint.templates import documents, repository_templates
 from buildspecs.names import TEMPLATES
 from buildspecs.paths import ROOT
 
 
-def test_every_template_of_the_contract_is_there() -> None:
+def test_every_template_of_the_contract_exists() -> None:
     assert sorted(path for path in TEMPLATES if not (ROOT / path).is_file()) == []
 
 
@@ -20,9 +21,10 @@ def test_no_template_has_a_finding(check: Check) -> None:
     assert not found, "\n".join(found)
 
 
-def test_policies_and_tags_are_ascii_like_the_templates() -> None:
+@pytest.mark.parametrize("check", DOCUMENT_CHECKS, ids=lambda check: check.__name__)
+def test_service_control_policies_and_tags_have_no_finding(check: Check) -> None:
     assert len(documents()) == 5
-    found = [str(finding) for document in documents() for finding in ascii_only(document)]
+    found = [str(finding) for document in documents() for finding in check(document)]
     assert not found, "\n".join(found)
 
 

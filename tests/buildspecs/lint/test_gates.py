@@ -27,7 +27,7 @@ FAULTS = [
     ("cfripper", "cfripper-privilege-escalation", "Role: cfripper PrivilegeEscalationRule: Role has"),
     ("cfripper", "cfripper-cross-account", "Role: cfripper GenericCrossAccountTrustRule: Role has"),
     ("cfripper", "cfripper-idle-suppression", "Topic: cfripper SNSTopicPolicyNotPrincipalRule is suppressed"),
-    ("template-tests", "template-tests-retention", "LogGroup: DeletionPolicy has to be Retain"),
+    ("template-tests", "template-tests-retention", "LogGroup: DeletionPolicy must be Retain"),
 ]
 EMPTY = "lambdas/tag_on_restore/empty.py"
 COPIED = ("buildspecs", "codebuild", "lambdas", "requirements", "templates", "tests/templates")
