@@ -12,7 +12,7 @@ from pathlib import Path
 from rehearsal import scenarios
 from rehearsal.checks import secrets_in_logs
 from rehearsal.checks.outcomes import Outcomes
-from rehearsal.emulator import Emulator
+from rehearsal.emulator import Emulator, port_fault
 from rehearsal.errors import OutcomeError, PrerequisiteError
 from rehearsal.machine import environment, preflight, processes, scratch
 from rehearsal.organization import plan
@@ -144,7 +144,7 @@ def _check_machine(options: Options, journal: Journal, folder: Path) -> prefligh
     with journal.step("Python, programs and port"):
         tools = preflight.check(
             environment.given("PATH", os.defpath),
-            options.port,
+            None if options.port is None else port_fault(options.port),
             Path(sys.executable).parent,
             folder / "programs",
         )

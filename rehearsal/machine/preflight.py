@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from buildspecs.lint import environments
-from rehearsal.emulator import port_fault
 from rehearsal.errors import PrerequisiteError
 from rehearsal.machine import environment
 
@@ -55,11 +54,11 @@ def problems(search_path: str, version: tuple[int, ...], tools: Path) -> list[st
     return found
 
 
-def check(search_path: str, port: int | None, tools: Path, standins: Path) -> Tools:
+def check(search_path: str, port_fault: str | None, tools: Path, standins: Path) -> Tools:
     """Raises PrerequisiteError with everything that is missing. `standins` is a folder to write to."""
     found = problems(search_path, sys.version_info[:3], tools)
-    if port is not None and (fault := port_fault(port)):
-        found.append(fault)
+    if port_fault is not None:
+        found.append(port_fault)
     if found:
         raise PrerequisiteError(found[0], *found[1:])
     notes = []

@@ -59,8 +59,8 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(PrerequisiteError, match=f"port {port} of 127.0.0.1 is in use"):
-            preflight.check(search_path, port, BIN, tmp_path / "standins")
-    preflight.check(search_path, port, BIN, tmp_path / "standins")
+            preflight.check(search_path, port_fault(port), BIN, tmp_path / "standins")
+    preflight.check(search_path, port_fault(port), BIN, tmp_path / "standins")
 
 
 def test_a_privileged_port_is_told_with_those_that_can_be_used() -> None:
