@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -65,18 +66,18 @@ def template(path: str) -> Template:
     return load(ROOT / path)
 
 
-def pipeline_actions() -> Iterator[dict[str, Any]]:
-    """Every action of the pipeline, as it is once deployed."""
+@cache
+def pipeline_actions() -> Sequence[dict[str, Any]]:
+    """Every action of the deployed pipeline."""
     pipeline = Deployed(template(f"{HOME}/aws-backup-codepipeline.yaml"), site("aws-backup-codepipeline"))
-    stages = pipeline.properties("Pipeline")["Stages"]
-    for stage in stages:
-        yield from stage["Actions"]
+    return [action for stage in pipeline.properties("Pipeline")["Stages"] for action in stage["Actions"]]
 
 
 def provider(action: dict[str, Any]) -> str:
     return action["ActionTypeId"]["Provider"]
 
 
+@cache
 def deployed_stacks() -> dict[str, str]:
     """Stack → template of every stack that the pipeline deploys."""
     return {
@@ -196,7 +197,8 @@ def stack_role() -> list[Statement]:
     return statements(template(path), "Role", site("aws-backup-codepipeline-cloudformation-role"))
 
 
-def stack_role_needs() -> list[Need]:
+@cache
+def stack_role_needs() -> Sequence[Need]:
     return [need for stack, path in deployed_stacks().items() for need in needs(template(path), site(stack))]
 
 
@@ -212,7 +214,8 @@ def execution_role() -> list[Statement]:
     )
 
 
-def execution_role_needs() -> list[Need]:
+@cache
+def execution_role_needs() -> Sequence[Need]:
     given = {"PackageBucketPrefix": "lambda-deployment-bucket", "pOrganizationId": "o-exampleorgid"}
     body = template(f"{HOME}/aws-backup-lambda-s3-bucket.yaml")
     return [
@@ -228,7 +231,7 @@ def is_left_out(need: Need) -> bool:
     return any(matches(pattern, need.action) for pattern in LEFT_OUT)
 
 
-Role, Needs = Callable[[], list[Statement]], Callable[[], list[Need]]
+Role, Needs = Callable[[], list[Statement]], Callable[[], Sequence[Need]]
 DEPLOYERS = pytest.mark.parametrize(
     ("role", "wanted", "extras"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ def service_linked(account: str) -> str:
     return role(account, "aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup")
 
 
+@cache
 def resolved(path: str, account: str, kind: str, key: str, **given: str) -> Any:
     """The policy document of the template's only resource of that type, as it is in that account."""
     template = load(ROOT / path)
@@ -326,24 +328,3 @@ def test_a_backup_role_is_assumed_by_aws_backup_for_its_own_account_only(path: s
         (role(account), {"aws:SourceAccount": account}, ""),
     ):
         assert decide(trust, Request(who, "sts:AssumeRole", context=context)) == decision
-
-
-@pytest.mark.parametrize("name", ["Backup", "Restore"])
-@pytest.mark.parametrize(
-    "path",
-    [
-        f"{CENTRAL}/aws-backup-central-backup-account-role.yaml",
-        f"{MEMBER}/aws-backup-member-account-role.yaml",
-    ],
-)
-def test_a_backup_role_can_do_what_aws_backup_needs_by_aws_s_own_policies(path: str, name: str) -> None:
-    ((_, properties),) = load(ROOT / path).of_type("AWS::IAM::Role")
-    managed = Resolver(load(ROOT / path), pseudo={"AWS::Partition": "aws"}).resolve(
-        properties["ManagedPolicyArns"]
-    )
-    service = (
-        "AWSBackupServiceRolePolicyForBackup" if name == "Backup" else "AWSBackupServiceRolePolicyForRestores"
-    )
-    assert f"arn:aws:iam::aws:policy/service-role/{service}" in managed
-    assert f"arn:aws:iam::aws:policy/AWSBackupServiceRolePolicyForS3{name}" in managed
-    assert "Policies" not in properties

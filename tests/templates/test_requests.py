@@ -7,6 +7,7 @@ role has two rows of tables: who may assume it, and what it may do.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -591,6 +592,7 @@ ELSEWHERE = {
 ROWS = [(*place, *row) for place, rows in TABLES.items() for row in rows]
 
 
+@cache
 def document(path: str, name: str, part: str) -> Any:
     """The policy as it is in its account; a role's permissions are all its policies together."""
     template = load(ROOT / path)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from buildspecs.lint.templates import load, repository_templates
-from buildspecs.names import CENTRAL, HOME, MEMBER
+from buildspecs.names import CENTRAL, HOME, MANAGEMENT, MEMBER
 from buildspecs.paths import ROOT
 from buildspecs.targets import opt_in_regions
 from tests.templates.permissions import Deployed, Need, matches, statements
@@ -122,7 +122,7 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "ReadPolicyContent": {
             "arn:aws:s3:::${ImportValue:aws-backup-s3-bucket-name}/*": "a policy names its object"
         },
-        "AnswerThePipeline": {"*": NONE},
+        "ReportToPipeline": {"*": NONE},
         "WriteOwnLog": {
             f"arn:aws:logs:us-east-1:{HOME_ID}:log-group:/aws/lambda/BackupOrgPolicyManager-*:*": DRAWN
         },
@@ -242,6 +242,10 @@ ELSEWHERE = {
     "CentralBackupRole": (f"{CENTRAL}/aws-backup-central-backup-account-role.yaml", "Role"),
     "MemberBackupRole": (f"{MEMBER}/aws-backup-member-account-role.yaml", "Role"),
     "TagOnRestore": (f"{MEMBER}/aws-backup-tagonrestore-role.yaml", "Role"),
+    "BackupOrgPolicyManagerOrgAdmin": (
+        f"{MANAGEMENT}/aws-backup-backuporgpolicymanager-mangement-role.yaml",
+        "Role",
+    ),
 }
 TRUST_ELSEWHERE: Mapping[str, Mapping[str, Any]] = {
     "CentralBackupRole": BACKUP,
@@ -253,6 +257,10 @@ TRUST_ELSEWHERE: Mapping[str, Mapping[str, Any]] = {
             "ArnLikeIfExists": {"aws:SourceArn": f"arn:aws:lambda:*:{HOME_ID}:function:TagOnRestore*"},
         },
     },
+    "BackupOrgPolicyManagerOrgAdmin": {
+        "Principal": {"AWS": f"arn:aws:iam::{HOME_ID}:root"},
+        "Condition": {"ArnEquals": {"aws:PrincipalArn": f"{IAM}/BackupOrgPolicyManager"}},
+    },
 }
 EVERY_ROLE = pytest.mark.parametrize("name", ROLES)
 
@@ -260,7 +268,8 @@ EVERY_ROLE = pytest.mark.parametrize("name", ROLES)
 def deployed(name: str) -> Deployed:
     path, _ = {**ROLES, **ELSEWHERE}[name]
     stack = "aws-backup-codepipeline" if path.endswith("aws-backup-codepipeline.yaml") else "aws-backup-roles"
-    return Deployed(template(path), site(stack, parameters={"AdministratorAccountId": HOME_ID}))
+    given = dict.fromkeys(("AdministratorAccountId", "BackupAndRecoveryHomeAccountId"), HOME_ID)
+    return Deployed(template(path), site(stack, parameters=given))
 
 
 def properties(name: str) -> dict[str, Any]:

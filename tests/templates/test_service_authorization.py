@@ -48,14 +48,13 @@ EXCEPTIONS: Mapping[tuple[str, str, str], tuple[str, str]] = {
         INERT,
         f"{DOCS}/AWSCloudFormation/latest/UserGuide/stacksets-prereqs-self-managed.html",
     ),
-    (f"{HOME}/aws-backup-lambda-s3-bucket.yaml", "OnlyTls", "s3:*"): (
-        INERT,
-        f"{DOCS}/AmazonS3/latest/userguide/security-best-practices.html",
-    ),
-    (f"{HOME}/aws-backup-s3-bucket.yaml", "DenyWithoutTls", "s3:*"): (
-        INERT,
-        f"{DOCS}/AmazonS3/latest/userguide/security-best-practices.html",
-    ),
+    **{
+        (f"{HOME}/{bucket}.yaml", "TlsOnly", "s3:*"): (
+            INERT,
+            f"{DOCS}/AmazonS3/latest/userguide/security-best-practices.html",
+        )
+        for bucket in ("aws-backup-lambda-s3-bucket", "aws-backup-s3-bucket")
+    },
     **{
         (template, "TlsOnly", "sqs:*"): (
             INERT,

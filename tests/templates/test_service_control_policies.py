@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ BREAK_GLASS, BACKUP_ROLE = f"{MEMBER}:role/security/break-glass", f"{MEMBER}:rol
 FILES = sorted(path.name for path in FOLDER.glob("*.json"))
 
 
+@cache
 def policy(name: str) -> Any:
     """The document with its placeholders filled."""
     text = (FOLDER / name).read_text(encoding="utf-8")

@@ -32,8 +32,3 @@ def test_service_control_policies_and_tags_have_no_finding(check: Check) -> None
 def test_the_templates_agree_with_each_other(check: SetCheck) -> None:
     found = [str(finding) for finding in check(repository_templates())]
     assert not found, "\n".join(found)
-
-
-def test_cfn_lint_ignores_nothing_for_all_templates() -> None:
-    configuration = [ROOT / name for name in (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")]
-    assert not any("ignore" in path.read_text(encoding="utf-8") for path in configuration if path.exists())
