@@ -1,8 +1,8 @@
 """What cfn-nag 0.8.10 reports on the resource types of this repository, by the conditions of its rules.
 
-cfn-nag is a RubyGem and runs in a build of its own only, where each warning stops the pipeline before
-anything is deployed. This keeps a warning from first showing there. Rules that look at other types are left
-out, and those on passwords and NotAction, which the checks of checks.py and checkov's search cover.
+cfn-nag is a RubyGem and runs only in its own build, where each warning stops the pipeline before anything is
+deployed. These rules report the warning earlier. Rules for other types are left out, and so are those on
+passwords and NotAction, which checkov and buildspecs/lint/rules cover.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from buildspecs.lint.templates import Template
 
-Found = set[tuple[str, str]]  # (logical id, rule)
+Found = set[tuple[str, str]]  # (logical ID, rule)
 
-# Rule → type and the property that must be there, and not be false.
+# Rule → type, and the property that must exist and not be false.
 REQUIRED = {
     "F19": ("AWS::KMS::Key", "EnableKeyRotation"),
     "W32": ("AWS::CodeBuild::Project", "EncryptionKey"),
@@ -27,7 +27,7 @@ REQUIRED = {
     "W89": ("AWS::Lambda::Function", "VpcConfig"),
     "W92": ("AWS::Lambda::Function", "ReservedConcurrentExecutions"),
 }
-# W28: a physical name stands in the way of replacement.
+# W28: a resource with a physical name cannot be replaced.
 NAMED = {"AWS::CloudWatch::Alarm": "AlarmName", "AWS::IAM::Role": "RoleName"}
 # Type → where its policy is, the rule about Principal *, the rule about Action *.
 POLICIES = {
@@ -36,11 +36,11 @@ POLICIES = {
     "AWS::SNS::TopicPolicy": ("PolicyDocument", "F18", None),
     "AWS::SQS::QueuePolicy": ("PolicyDocument", "F21", "F20"),
 }
-COMPLEX = 25  # W76: from this metric on, a policy is too complex
+COMPLEX = 25  # W76: with this metric or more, a policy is too complex
 
 
 def reported(template: Template) -> Found:
-    """Every (logical id, rule) of the template, suppressed or not."""
+    """Every (logical ID, rule) of the template, suppressed or not."""
     return {
         (name, rule)
         for name, resource in template.resources.items()
@@ -91,7 +91,7 @@ def _role(properties: Mapping[str, Any]) -> Iterator[str]:
 def _complexity(statement: Mapping[str, Any]) -> int:
     """cfn-nag's "stelligent policy complexity metric" of one statement.
 
-    A resource that is not plain text counts as a service of its own, so each !Sub weighs 3.
+    A resource that is not plain text counts as a separate service, so each !Sub adds 3.
     """
     actions = {str(action).split(":")[0] for action in _list(statement["Action"])}
     resources = {

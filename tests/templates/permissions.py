@@ -1,4 +1,4 @@
-"""What a role of our templates may do, and what it needs: statements and resources as plain data.
+"""What a role of the templates may do, and what it needs: statements and resources as plain data.
 
 Needs come from the handler permissions in CloudFormation's official resource schemas, which cfn-lint
 carries (https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html,
@@ -20,16 +20,16 @@ from buildspecs.lint.templates import Template
 from tests.templates.resolving import Resolver
 from tests.templates.service_authorization import named
 
-NOTHING = None  # an optional role that is not given: nothing is called
+NOTHING = None  # an optional role that is not set: there is no call
 HANDLERS = ("create", "read", "update", "delete", "list")
 
 
 @dataclass(frozen=True)
 class Need:
-    """One call that a role makes: an IAM action, the ARN it is made on ("*": it has none), and for what.
+    """One call that a role makes: an IAM action, the ARN of its resource ("*": it has none), and the reason.
 
-    `reads`: reading a resource takes it, which CloudFormation also does after creating or updating one.
-    `service`: of iam:PassRole, the one that gets the role.
+    `reads`: a read handler needs it, which CloudFormation also calls after creating or updating a resource.
+    `service`: for iam:PassRole, the service that receives the role.
     """
 
     action: str
@@ -56,7 +56,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Site:
-    """The stack that a template is deployed as, in one account and region, and what it is given.
+    """The stack of a template in one account and Region, with its imports and parameters.
 
     `imports`: export name → value. `parameters`: name → value, for those without a default.
     """
@@ -81,7 +81,7 @@ class Site:
 
 
 def matches(pattern: str, text: str, *, fold: bool = True) -> bool:
-    """Whether an IAM pattern covers the text: * is any run, ? any one character; actions ignore case."""
+    """Whether an IAM pattern matches the text: * is any text, ? any character; actions ignore case."""
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(expression, text, re.IGNORECASE if fold else 0) is not None
 
@@ -90,7 +90,7 @@ def matches(pattern: str, text: str, *, fold: bool = True) -> bool:
 def handler_permissions(resource_type: str) -> Mapping[str, frozenset[str]]:
     """Handler → IAM actions of a resource type, as its official schema for us-east-1 names them.
 
-    LookupError: cfn-lint knows no such type, or its schema has no handlers (types from before the registry).
+    LookupError: cfn-lint has no such type, or its schema has no handlers (types older than the registry).
     """
     data = files("cfnlint.data.schemas")
     by_type = json.loads(data.joinpath("providers", "us-east-1.json").read_text(encoding="utf-8"))
@@ -106,7 +106,7 @@ def handler_permissions(resource_type: str) -> Mapping[str, frozenset[str]]:
 
 
 class Deployed(Resolver):
-    """A template deployed at a site: references give physical names and ARNs, optional parts are on."""
+    """A template deployed at a site: references are physical names and ARNs, and optional parts are on."""
 
     def __init__(self, template: Template, site: Site) -> None:
         made_up = {name: "value" for name, one in template.parameters.items() if "Default" not in one}
@@ -134,24 +134,24 @@ class Deployed(Resolver):
         return self.site.imports[self.resolve(argument)]
 
     def name(self, logical_id: str) -> str:
-        """The physical name: the one given, or the one that CloudFormation makes of stack and logical id."""
+        """The physical name: the given one, or one that CloudFormation generates from stack and ID."""
         resource = self.template.resources[logical_id]
         given = resource.get("Properties", {}).get(_NAMES[resource["Type"]][0])
         return str(self.resolve(given)) if given else f"{self.site.stack}-{logical_id}-0A1B2C3D4E5F"
 
     def arn(self, logical_id: str) -> str:
-        """The ARN that the calls for a resource are made on."""
+        """The ARN of the resource in the calls for it."""
         resource = self.template.resources[logical_id]
         delegated = resource.get("Properties", {}).get("CallAs") == "DELEGATED_ADMIN"
         return _NAMES[resource["Type"]][1].format(
             name=self.name(logical_id),
-            # A delegated administrator's StackSets lie in the management account.
+            # A delegated administrator's StackSets belong to the management account.
             account=self.site.management if delegated else self.site.account,
             region=self.site.region,
         )
 
 
-# Resource type → the property that names it, and its ARN. Sub-resources have the ARN of what they belong to.
+# Resource type → the property with its name, and its ARN. A part of a resource has the ARN of the resource.
 _LAMBDA = "arn:aws:lambda:{region}:{account}:function:{name}"
 _NAMES: Mapping[str, tuple[str, str]] = {
     "AWS::CloudFormation::StackSet": (
@@ -175,7 +175,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
 
 
 def needs(template: Template, site: Site) -> Iterator[Need]:
-    """What the deployer of the template has to be allowed, whatever properties the resources use."""
+    """What the deployer of the template must be allowed, whichever properties the resources use."""
     deployed = Deployed(template, site)
     for logical_id, resource in template.resources.items():
         kind, properties = resource["Type"], deployed.properties(logical_id)
@@ -192,25 +192,25 @@ def needs(template: Template, site: Site) -> Iterator[Need]:
 
 
 def _called_on(action: str, kind: str, properties: Mapping[str, Any]) -> list[str | None]:
-    """The ARNs that one action of a resource's handlers is called on; empty: on the resource itself."""
+    """The ARNs in the calls of one action of a resource's handlers; empty: that of the resource itself."""
     if has_no_resource(action):
         return ["*"]
     if action.startswith("iam:") and not kind.startswith("AWS::IAM::"):
         return _passed_roles(kind, properties, action) or [NOTHING]
     if action.startswith("s3:") and kind == "AWS::Lambda::Function":
         return [f"arn:aws:s3:::{properties['Code']['S3Bucket']}/{properties['Code']['S3Key']}"]
-    if kind == "AWS::SQS::QueuePolicy":  # its Queues are URLs, which end with the name
+    if kind == "AWS::SQS::QueuePolicy":  # its Queues are URLs, which end with the queue's name
         return [f"arn:aws:sqs:us-east-1:222222222222:{queue}" for queue in properties["Queues"]]
     return list(properties["Topics"]) if kind == "AWS::SNS::TopicPolicy" else []
 
 
 def _passed_roles(kind: str, properties: Mapping[str, Any], action: str) -> list[str | None]:
-    """The roles that CloudFormation passes on when it makes a resource of this type, or looks at."""
+    """The roles that CloudFormation passes when it creates a resource of this type, or reads."""
     if kind == "AWS::Events::Rule":
         return [target["RoleArn"] for target in properties["Targets"] if "RoleArn" in target]
     if kind == "AWS::CodePipeline::Pipeline":
         actions = [each for stage in properties["Stages"] for each in stage["Actions"]]
-        # Of the action itself, which CodePipeline assumes, and of the stack, which it hands on.
+        # The role of the action itself, which CodePipeline assumes, and that of the stack, which it passes.
         named = [
             role for each in actions for role in (each.get("RoleArn"), each["Configuration"].get("RoleArn"))
         ]
@@ -223,7 +223,7 @@ def _passed_roles(kind: str, properties: Mapping[str, Any], action: str) -> list
     return [properties[role]] if role and role in properties else []
 
 
-# Resource type → the service that works with the role which such a resource names.
+# Resource type → the service that assumes the role which such a resource names.
 RECEIVERS: Mapping[str, str] = {
     "AWS::CloudFormation::StackSet": "cloudformation.amazonaws.com",
     "AWS::CodePipeline::Pipeline": "codepipeline.amazonaws.com",
@@ -231,7 +231,7 @@ RECEIVERS: Mapping[str, str] = {
     "AWS::Lambda::Function": "lambda.amazonaws.com",
 }
 
-# An action of handlers that is called before the resource that it takes exists.
+# An action of handlers that is called before its resource exists.
 TOO_EARLY = "cloudformation:GetTemplateSummary"
 
 
@@ -241,11 +241,11 @@ def has_no_resource(action: str) -> bool:
 
 
 def statements(template: Template, role: str, site: Site) -> list[Statement]:
-    """The statements of a role's inline policies. AssertionError: one denies or excludes."""
+    """The statements of a role's inline policies. AssertionError: one of them denies or excludes."""
     found = []
     for policy in Deployed(template, site).properties(role)["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
-            assert statement["Effect"] == "Allow", f"{role}: {statement} is no Allow"
+            assert statement["Effect"] == "Allow", f"{role}: {statement} is not an Allow"
             assert not {"NotAction", "NotResource"} & statement.keys(), f"{role}: {statement} excludes"
             found.append(
                 Statement(
@@ -258,7 +258,7 @@ def statements(template: Template, role: str, site: Site) -> list[Statement]:
 
 
 def policy_characters(template: Template, role: str, site: Site) -> int:
-    """Characters of a role's inline policies as IAM counts them (quota 10,240): without white space."""
+    """Characters of a role's inline policies as IAM counts them (quota 10,240): without whitespace."""
     policies = Deployed(template, site).properties(role)["Policies"]
     return sum(len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) for policy in policies)
 
@@ -268,17 +268,17 @@ def _listed(value: Any) -> Sequence[Any]:
 
 
 def missing(granted: Iterable[Statement], wanted: Iterable[Need]) -> list[str]:
-    """What is needed and not granted, one line each."""
+    """What is needed and not granted, one line for each."""
     granted = list(granted)
     lacking = [need for need in wanted if not any(statement.allows(need) for statement in granted)]
     return sorted({f"{need.action} on {need.arn} for {need.why}" for need in lacking})
 
 
 def surplus(granted: Iterable[Statement], wanted: Iterable[Need]) -> list[str]:
-    """What is granted and meets no need: an action of a statement, or a resource of a statement.
+    """What is granted and not needed: an action of a statement, or a resource of a statement.
 
-    An action pattern with a wildcard is surplus unless the needs themselves name it that way: it would grant
-    actions that nobody asked for. On "*" only calls that have no resource are meant, not every call.
+    An action with a wildcard is surplus unless a need names it that way: it would grant actions that nothing
+    needs. Resource "*" is only for calls that have no resource, not for every call.
     """
     wanted = list(wanted)
     found = set()

@@ -1,4 +1,4 @@
-"""Templates with a fault planted, and parts of the README."""
+"""Templates with a planted fault, and parts of the README."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BAD = ROOT / "tests" / "templates" / "bad"
 
 
 def below(text: str, heading: str) -> str:
-    """What stands below a heading of the README; its level is part of it, and its end may be left out."""
+    """The text below a heading of the README. The heading includes its level; its end may be omitted."""
     _, found, rest = text.partition(f"\n{heading}")
     if not found:
         raise AssertionError(f"README.md has no heading {heading}")
@@ -19,11 +19,13 @@ def below(text: str, heading: str) -> str:
 
 
 def changed(template: Template, old: str, new: str) -> Template:
-    """The template with a fault planted: a text that it holds once is another one."""
+    """The template with a planted fault: text that occurs once in it is replaced."""
     if template.text.count(old) != 1:
-        raise AssertionError(f"{template.path} holds {template.text.count(old)} times instead of once: {old}")
+        raise AssertionError(f"{template.path} has this {template.text.count(old)} times, not once: {old}")
     text = template.text.replace(old, new)
     body, faults = decode_str(text)
     if body is None or faults:
-        raise AssertionError(f"{template.path} with {new}: {faults[0].message if faults else 'no template'}")
+        raise AssertionError(
+            f"{template.path} with {new}: {faults[0].message if faults else 'is not a template'}"
+        )
     return Template(template.path, text, plain(body, template.path))

@@ -1,7 +1,7 @@
-"""A small evaluator of IAM policy documents: what a document by itself says to a request.
+"""A small evaluator of IAM policy documents: how one document alone decides a request.
 
 It follows AWS's "IAM JSON policy evaluation logic" and "multivalued context keys" for the elements that this
-repository uses, and refuses operators and elements that it does not know, so that no test passes by accident.
+repository uses. It rejects unknown operators and elements, so that no test passes by accident.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ELEMENTS = frozenset({"Sid", "Effect", "Principal", "Action", "Resource", "Condi
 
 @dataclass(frozen=True)
 class Request:
-    """Who (a principal's ARN or a service) does what to which resource; `context` has the condition keys."""
+    """Who (a principal's ARN or a service) calls what on which resource; `context` has the condition keys."""
 
     principal: str
     action: str
@@ -25,11 +25,11 @@ class Request:
 
     @property
     def account(self) -> str:
-        """The principal's account, empty for a service."""
+        """The principal's account; empty for a service."""
         return self.principal.split(":")[4] if self.principal.startswith("arn:") else ""
 
     def values(self, key: str) -> list[str] | None:
-        """The values of a condition key, None when the request does not have it."""
+        """The values of a condition key; None if the request does not have it."""
         known: dict[str, str | Sequence[str]] = {name.lower(): value for name, value in self.context.items()}
         if self.account:
             known.setdefault("aws:principalarn", self.principal)
@@ -39,7 +39,7 @@ class Request:
 
 
 def decide(document: Mapping[str, Any], request: Request) -> str:
-    """Deny, Allow, or nothing (the empty string): a Deny wins over any Allow."""
+    """Deny, Allow, or an empty string for neither: a Deny overrides any Allow."""
     effects = {
         statement["Effect"] for statement in _list(document["Statement"]) if _applies(statement, request)
     }
@@ -51,13 +51,13 @@ def _list(value: Any) -> list[Any]:
 
 
 def _matches(pattern: str, value: str) -> bool:
-    """* and ? as IAM knows them; case counts."""
+    """Whether an IAM pattern with * and ? matches; case matters."""
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(expression, value, re.DOTALL) is not None
 
 
 def _arn_matches(pattern: str, value: str) -> bool:
-    """As _matches, but no wildcard reaches over a colon of the first five."""
+    """As _matches, but no wildcard spans one of the first five colons."""
     patterns, values = pattern.split(":", 5), value.split(":", 5)
     return len(patterns) == len(values) and all(map(_matches, patterns, values))
 
@@ -95,7 +95,7 @@ TESTS: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def _is_principal(principal: Any, request: Request) -> bool:
-    """An account's root stands for all its principals, provided that IAM there allows the request."""
+    """An account's root stands for all its principals that IAM there allows."""
     if principal == "*":
         return True
     return any(

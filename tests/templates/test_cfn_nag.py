@@ -1,4 +1,4 @@
-"""cfn-nag has nothing to say that is not suppressed with a reason, and nothing is suppressed for nothing."""
+"""Every cfn-nag finding is suppressed with a reason, and every suppression is needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def label(template: Template) -> str:
 
 
 def gate(template: Template) -> list[str]:
-    """What would stop the validation build, and what is suppressed for nothing."""
+    """What would stop the build: findings that are not suppressed, and suppressions without a finding."""
     found = [
         Finding(template.path, resource, "cfn-nag", rule, "is reported")
         for resource, rule in reported(template)
@@ -25,15 +25,13 @@ def gate(template: Template) -> list[str]:
 
 
 @pytest.mark.parametrize("template", repository_templates(), ids=label)
-def test_what_cfn_nag_reports_is_what_is_suppressed(template: Template) -> None:
+def test_the_findings_of_cfn_nag_are_those_that_are_suppressed(template: Template) -> None:
     assert gate(template) == []
 
 
-def test_a_suppression_that_never_fires_is_named() -> None:
-    """An optional property counts for cfn-nag, whatever its condition's default is."""
-    suppression = {
-        "cfn_nag": {"rules_to_suppress": [{"id": "W84", "reason": "Encrypted where a key is given"}]}
-    }
+def test_a_suppression_without_a_finding_is_reported() -> None:
+    """For cfn-nag, an optional property counts as set, whatever its condition's default is."""
+    suppression = {"cfn_nag": {"rules_to_suppress": [{"id": "W84", "reason": "Encrypted if a key is given"}]}}
     key = {"Fn::If": ["HasLogKey", {"Ref": "LogKey"}, {"Ref": "AWS::NoValue"}]}
     properties = {"KmsKeyId": key, "RetentionInDays": 30}
     group = {"Type": "AWS::Logs::LogGroup", "Metadata": suppression, "Properties": properties}
@@ -58,7 +56,7 @@ def test_a_planted_fault_is_reported(name: str, expected: set[tuple[str, str]]) 
     assert expected <= found
 
 
-def test_an_intricate_policy_is_too_complex() -> None:
+def test_a_policy_of_many_services_is_too_complex() -> None:
     services = ["ec2", "rds", "s3", "sqs", "sns", "logs", "kms", "eks", "fsx", "dsql"]
     statement = {
         "Effect": "Allow",

@@ -1,10 +1,9 @@
-"""Roles that deploy hold what they need and no more.
+"""Roles that deploy have the permissions that they need and no others.
 
-The emulator enforces neither CloudFormation's, nor the pipeline's, nor the StackSets' permissions, so a
-missing one would first show in AWS. Here each role is held against the calls made with it: the handler
-permissions of the official schemas for the resources it deploys, the calls that AWS documents for a
-pipeline's actions, and the calls in the builds' own code. What goes beyond them, or is left out, stands
-in the tables with its reason.
+The emulator does not enforce the permissions of CloudFormation, the pipeline and StackSets, so a missing one
+would first fail in AWS. Here each role is compared with the calls made with it: the handler permissions of
+the official schemas for the resources it deploys, the calls that AWS documents for a pipeline's actions, and
+the calls in the builds' own code. The tables give a reason for everything beyond these or left out.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ def provider(action: dict[str, Any]) -> str:
 
 @cache
 def deployed_stacks() -> dict[str, str]:
-    """Stack → template of every stack that the pipeline deploys."""
+    """Stack → template, for every stack that the pipeline deploys."""
     return {
         action["Configuration"]["StackName"]: action["Configuration"]["TemplatePath"].split("::")[1]
         for action in pipeline_actions()
@@ -89,7 +88,7 @@ def deployed_stacks() -> dict[str, str]:
 
 # ---- CloudFormation's role and the StackSets' execution role -------------------------------------
 
-# Permissions in the schemas that serve a property which no template here uses; patterns as in a policy.
+# Permissions in the schemas for properties that no template uses; patterns as in a policy.
 LEFT_OUT = {
     "codepipeline:DisableStageTransition": "no stage is created closed",
     "codepipeline:EnableStageTransition": "no stage is created closed",
@@ -99,7 +98,7 @@ LEFT_OUT = {
     "firehose:TagDeliveryStream": "no log group delivers logs",
     "iam:*PermissionsBoundary": "no role has a permissions boundary",
     "kms:*": "the function's environment variables have Lambda's own key",
-    "lambda:AssociateRuntimeAlias": "the function names its runtime's version",
+    "lambda:AssociateRuntimeAlias": "the function has a fixed runtime",
     "lambda:DeleteFunctionCodeSigningConfig": "no function is signed",
     "lambda:GetCodeSigningConfig": "no function is signed",
     "lambda:GetLayerVersion": "no function has layers",
@@ -108,37 +107,37 @@ LEFT_OUT = {
     "lambda:PublishVersion": "no function has published versions",
     "lambda:Put*Config": "no function sets code signing, recursion, scaling or runtime updates",
     "logs:CreateLogDelivery": "no log group delivers logs",
-    "logs:Delete*Policy": "retention is never taken away, and no log group has another policy",
-    "logs:Put*Authentication": "no log group takes bearer tokens",
+    "logs:Delete*Policy": "retention is never removed, and no log group has another policy",
+    "logs:Put*Authentication": "no log group accepts bearer tokens",
     "logs:PutDataProtectionPolicy": "no log group masks data",
     "logs:PutIndexPolicy": "no log group is indexed",
-    "logs:PutLogGroupDeletionProtection": "the log group is kept by its DeletionPolicy",
+    "logs:PutLogGroupDeletionProtection": "DeletionPolicy retains the log group",
     "logs:PutResourcePolicy": "no log group has a resource policy",
     "s3:CreateBucketMetadata*": "no bucket has metadata tables",
     "s3:DeleteBucketMetadata*": "no bucket has metadata tables",
     "s3:UpdateBucketMetadata*": "no bucket has metadata tables",
-    "s3:DeleteBucketAnalyticsConfiguration": "no bucket is analysed",
-    "s3:DeleteBucketCors": "no bucket answers browsers",
-    "s3:DeleteBucketEncryption": "encryption is never taken away",
-    "s3:DeleteBucketLifecycle": "the lifecycle is never taken away",
+    "s3:DeleteBucketAnalyticsConfiguration": "no bucket has analytics",
+    "s3:DeleteBucketCors": "no bucket allows cross-origin requests",
+    "s3:DeleteBucketEncryption": "encryption is never removed",
+    "s3:DeleteBucketLifecycle": "the lifecycle is never removed",
     "s3:DeleteBucketMetricsConfiguration": "no bucket has request metrics",
     "s3:DeleteBucketReplication": "no bucket is replicated",
-    "s3:DeleteBucketTagging": "is no action of IAM; s3:PutBucketTagging covers the call",
+    "s3:DeleteBucketTagging": "is not an IAM action; s3:PutBucketTagging covers the call",
     "s3:DeleteBucketWebsite": "no bucket is a website",
     "s3:DeleteObject": "CloudFormation empties no bucket",
-    "s3:Put*Acl": "the bucket's ownership setting switches ACLs off",
+    "s3:Put*Acl": "the bucket's ownership setting disables ACLs",
     "s3:Put*LockConfiguration": "no bucket is locked",
     "s3:Put*Replication*": "no bucket is replicated",
     "s3:PutAccelerateConfiguration": "no bucket is accelerated",
-    "s3:PutAnalyticsConfiguration": "no bucket is analysed",
+    "s3:PutAnalyticsConfiguration": "no bucket has analytics",
     "s3:PutBucketAbac": "no bucket has attribute-based access",
-    "s3:PutBucketCORS": "no bucket answers browsers",
-    "s3:PutBucketNotification": "no bucket notifies",
+    "s3:PutBucketCORS": "no bucket allows cross-origin requests",
+    "s3:PutBucketNotification": "no bucket sends notifications",
     "s3:PutBucketWebsite": "no bucket is a website",
-    "s3:PutIntelligentTieringConfiguration": "no bucket is tiered",
-    "s3:PutInventoryConfiguration": "no bucket is inventoried",
+    "s3:PutIntelligentTieringConfiguration": "no bucket has intelligent tiering",
+    "s3:PutInventoryConfiguration": "no bucket has an inventory",
     "s3:PutMetricsConfiguration": "no bucket has request metrics",
-    "s3:REST.PUT.OBJECT": "is no action of IAM, and no log group delivers logs",
+    "s3:REST.PUT.OBJECT": "is not an IAM action, and no log group delivers logs",
     "s3files:ListMountTargets": "no function mounts a file system",
     "s3tables:*": "no bucket has metadata tables",
     "sns:PutDataProtectionPolicy": "the topic masks no data",
@@ -148,7 +147,7 @@ STACK_ROLE_EXTRAS = [
     Need(
         "organizations:ListDelegatedAdministrators",
         "*",
-        "StackSets asks whether the account is a delegated administrator (CallAs DELEGATED_ADMIN)",
+        "StackSets checks that the account is a delegated administrator (CallAs DELEGATED_ADMIN)",
     ),
     *(
         Need(
@@ -162,7 +161,11 @@ STACK_ROLE_EXTRAS = [
         "kms:Decrypt", KEY, "StackSets reads the TemplateURL, which may be encrypted with the pipeline's key"
     ),
     *(
-        Need(action, arn, "the Service Authorization Reference names these resources beside the StackSet")
+        Need(
+            action,
+            arn,
+            "the Service Authorization Reference lists these resources in addition to the StackSet",
+        )
         for action in (
             "cloudformation:CreateStackInstances",
             "cloudformation:DeleteStackInstances",
@@ -172,7 +175,7 @@ STACK_ROLE_EXTRAS = [
         for arn in (
             "arn:aws:cloudformation:us-east-1:222222222222:stackset-target/account-aws-backup-lambda-s3-bucket:0a1b/222222222222",
             "arn:aws:cloudformation:us-east-1:111111111111:stackset-target/organizations-aws-backup-tagonrestore:0a1b/ou-abcd-12345678",
-            # AWS's pages write these with and without region and account.
+            # AWS documents these with and without Region and account.
             "arn:aws:cloudformation::111111111111:stackset-target/organizations-aws-backup-tagonrestore:0a1b",
             "arn:aws:cloudformation:us-east-1::type/resource/AWS-S3-Bucket",
             "arn:aws:cloudformation::222222222222:type/resource/AWS-S3-Bucket",
@@ -183,11 +186,11 @@ STACK_ROLE_EXTRAS = [
 STACKS = "arn:aws:cloudformation:us-east-2:222222222222:stack"
 INSTANCE = f"{STACKS}/StackSet-account-aws-backup-lambda-s3-bucket-0a1b/2c3d"
 EXECUTION_ROLE_EXTRAS = [
-    Need("cloudformation:*", INSTANCE, "AWS asks for every call on the stacks (checks.py has the page)"),
+    Need("cloudformation:*", INSTANCE, "AWS requires every call on the stacks (WHOLE_SERVICE has the page)"),
     Need(
         "s3:GetObject",
         "arn:aws:s3:::cloudformation-owned/template",
-        "StackSets hands the template over in S3",
+        "StackSets passes the template in S3",
     ),
 ]
 
@@ -242,7 +245,7 @@ DEPLOYERS = pytest.mark.parametrize(
 
 
 @DEPLOYERS
-def test_a_deploying_role_may_make_every_call_of_its_resources_handlers(
+def test_a_deploying_role_may_make_every_call_of_the_handlers(
     role: Role, wanted: Needs, extras: list[Need]
 ) -> None:
     kept = [need for need in wanted() if not is_left_out(need)]
@@ -257,23 +260,23 @@ def test_a_deploying_role_may_do_nothing_else(role: Role, wanted: Needs, extras:
 
 
 @pytest.mark.parametrize("pattern", LEFT_OUT)
-def test_what_is_left_out_is_asked_for_by_a_schema(pattern: str) -> None:
-    asked = {need.action for need in [*stack_role_needs(), *execution_role_needs()]}
-    assert any(matches(pattern, action) for action in asked)
+def test_every_permission_left_out_is_in_a_schema(pattern: str) -> None:
+    listed = {need.action for need in [*stack_role_needs(), *execution_role_needs()]}
+    assert any(matches(pattern, action) for action in listed)
 
 
-def test_nothing_that_reading_a_resource_takes_is_left_out() -> None:
-    """A read handler asks for everything, whichever properties are set."""
+def test_no_permission_of_a_read_handler_is_left_out() -> None:
+    """A read handler makes all its calls, whichever properties are set."""
     wanted = [*stack_role_needs(), *execution_role_needs()]
-    # A customer's key would encrypt a function's environment variables; the other is no action of IAM.
+    # The function's environment variables have no customer managed key; the other is not an IAM action.
     unused = {"kms:Decrypt", "s3:DeleteBucketTagging"}
     assert {need.action for need in wanted if need.reads and is_left_out(need)} == unused
 
 
 # ---- The pipeline's role -------------------------------------------------------------------------
 
-# The calls that CodePipeline makes with the pipeline's role, as the action reference of its User Guide names
-# them for each provider ("Service role permissions").
+# The calls that CodePipeline makes with the pipeline's role, from the action reference of its user guide
+# ("Service role permissions" of each provider).
 REPOSITORY_CALLS = (
     "codecommit:CancelUploadArchive",
     "codecommit:GetBranch",
@@ -292,7 +295,7 @@ STACK_CALLS = (
     "cloudformation:UpdateStack",
 )
 ARTIFACT_CALLS = ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
-# AWS re:Post counts the objects' tags among the minimum ("Access Denied errors in CodePipeline",
+# According to AWS re:Post, the minimum includes the objects' tags ("Access Denied errors in CodePipeline",
 # https://repost.aws/knowledge-center/codepipeline-access-denied-errors).
 ARTIFACT_TAG_CALLS = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging")
 BUCKET_CALLS = ("s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning")
@@ -317,7 +320,7 @@ def pipeline_needs() -> Iterator[Need]:
     for action in pipeline_actions():
         configuration, name = action["Configuration"], action["Name"]
         if "RoleArn" in action:
-            yield Need("sts:AssumeRole", action["RoleArn"], f"{name}, which has a role of its own")
+            yield Need("sts:AssumeRole", action["RoleArn"], f"{name}, which has its own role")
         match provider(action):
             case "CodeCommit":
                 yield from calls(REPOSITORY_CALLS, REPOSITORY, name)
@@ -328,7 +331,7 @@ def pipeline_needs() -> Iterator[Need]:
                 )
             case "Lambda":
                 yield Need("lambda:InvokeFunction", FUNCTION, name)
-                yield Need("lambda:ListFunctions", "*", f"{name}, with which CodePipeline finds it")
+                yield Need("lambda:ListFunctions", "*", f"{name}, with which CodePipeline finds the function")
             case "S3":
                 target = (
                     f"{BUCKET}/{configuration['ObjectKey']}/0123456789abcdef/aws-backup-member-account.yaml"
@@ -337,7 +340,7 @@ def pipeline_needs() -> Iterator[Need]:
             case "CloudFormation":
                 yield from stack_action_needs(configuration, name)
             case unknown:
-                raise AssertionError(f"{name}: no calls are known of provider {unknown}")
+                raise AssertionError(f"{name}: no calls are known for provider {unknown}")
 
 
 def stack_action_needs(configuration: dict[str, Any], name: str) -> Iterator[Need]:
@@ -346,7 +349,7 @@ def stack_action_needs(configuration: dict[str, Any], name: str) -> Iterator[Nee
     yield Need("iam:PassRole", configuration["RoleArn"], name, service="cloudformation.amazonaws.com")
     for definition in template(deployed_stacks()[configuration["StackName"]]).parameters.values():
         if definition["Type"].startswith("AWS::SSM::Parameter::Value<"):
-            yield Need("ssm:GetParameters", PARAMETERS + definition["Default"], f"{name}, for its caller")
+            yield Need("ssm:GetParameters", PARAMETERS + definition["Default"], f"{name}, as its caller")
 
 
 def pipeline_role() -> list[Statement]:
@@ -372,7 +375,7 @@ def test_every_stack_is_deployed_with_cloudformations_role() -> None:
 
 
 def test_the_pipeline_deletes_no_stack() -> None:
-    """A stack of its holds the backup policies, or StackSets, and with them roles in every account."""
+    """Its stacks contain the backup policies and the StackSets, and so the roles in every account."""
     modes = {
         action["Configuration"]["ActionMode"]
         for action in pipeline_actions()
@@ -399,10 +402,10 @@ BUILDS = {
         "aws-backup-backuporgpolicymanager",
     ),
 }
-# The builds without a published name lie in one template.
+# The builds without a published name share one template.
 VALIDATE = "codebuild/ValidateTemplates/aws-backup-codebuild-validate-templates.yaml"
 DEPLOYMENT_ARTIFACT = f"{BUCKET}/backup-recovery-with/Deployment/0a1b2c3"
-# What the code of the builds may call: the client's method → the action that it takes.
+# What the code of the builds calls: the client's method → the action that it needs.
 METHODS = {
     "get_caller_identity": None,  # needs no permission
     "get_parameters": "ssm:GetParameters",
@@ -419,10 +422,10 @@ METHODS = {
 
 
 def report_needs(log_group: str) -> Iterator[Need]:
-    """Of the build that reports failed accounts."""
+    """Needs of the build that reports failed accounts."""
     yield from common_needs(log_group)
     yield Need("cloudformation:ListStackSets", "*", "which StackSets there are")
-    yield Need("organizations:ListDelegatedAdministrators", "*", "StackSets asks for it (DELEGATED_ADMIN)")
+    yield Need("organizations:ListDelegatedAdministrators", "*", "StackSets calls it (DELEGATED_ADMIN)")
     for account, name in (
         ("222222222222", "account-aws-backup-lambda-s3-bucket"),
         ("111111111111", "organizations-aws-backup-member-accounts"),
@@ -432,7 +435,7 @@ def report_needs(log_group: str) -> Iterator[Need]:
 
 
 def common_needs(log_group: str) -> list[Need]:
-    """Of every build."""
+    """Needs of every build."""
     return [
         *calls(("logs:CreateLogStream", "logs:PutLogEvents"), log_group, "the build's log"),
         *calls(("s3:GetObject", "s3:GetObjectVersion"), ARTIFACT, "the source"),
@@ -442,10 +445,8 @@ def common_needs(log_group: str) -> list[Need]:
 
 
 def role_stack_set_needs(name: str) -> list[Need]:
-    """Of a build that asks for the ARN of a role's StackSet."""
-    found = [
-        Need("organizations:ListDelegatedAdministrators", "*", "StackSets asks for it (DELEGATED_ADMIN)")
-    ]
+    """Needs of a build that finds the ARN of a role's StackSet."""
+    found = [Need("organizations:ListDelegatedAdministrators", "*", "StackSets calls it (DELEGATED_ADMIN)")]
     for account in ("222222222222", "111111111111"):  # AWS does not document which account the ARN names
         arn = f"arn:aws:cloudformation:us-east-1:{account}:stackset/organizations-aws-backup-{name}:0a1b"
         found.append(Need("cloudformation:DescribeStackSet", arn, "its ARN"))
@@ -461,14 +462,14 @@ def build_needs(package: str | None, log_group: str) -> list[Need]:
             found += calls(
                 ("s3:GetObject", "s3:PutObject"), f"{bucket}/{package}-0123456789abcdef.zip", "package"
             )
-            found.append(Need("s3:ListBucket", bucket, "HeadObject answers 404 only to those who may list"))
+            found.append(Need("s3:ListBucket", bucket, "HeadObject returns 404 only to those who may list"))
         found += calls(("ssm:PutParameter",), f"{recorded}/deployed-package", "recorded last")
         found.append(Need("ssm:GetParameters", f"{PARAMETERS}/backup/target/regions", "where packages go"))
         if package == "aws-backup-tagonrestore":
             found += role_stack_set_needs("tagonrestore-role")
     else:
-        found.append(Need("s3:PutObject", DEPLOYMENT_ARTIFACT, "what it hands on"))
-        found += calls(KEY_CALLS, KEY, "what it hands on")
+        found.append(Need("s3:PutObject", DEPLOYMENT_ARTIFACT, "what it exports"))
+        found += calls(KEY_CALLS, KEY, "what it exports")
         for action in pipeline_actions():
             if provider(action) == "CodeBuild":
                 project = action["Configuration"]["ProjectName"]
@@ -476,7 +477,7 @@ def build_needs(package: str | None, log_group: str) -> list[Need]:
                 found.append(Need("codebuild:BatchGetProjects", arn, "whether it exists"))
         owner = f"{STACK_ARNS}/aws-backup-ssm-targets/0a1b2c3d"
         found += calls(
-            ("cloudformation:DescribeStacks", "cloudformation:GetTemplate"), owner, "what the stack has"
+            ("cloudformation:DescribeStacks", "cloudformation:GetTemplate"), owner, "the stack's parameters"
         )
     return found
 
@@ -493,12 +494,12 @@ def test_a_builds_role_may_make_its_calls_and_no_others(project: str) -> None:
 
 
 def scan_needs(log_group: str) -> Iterable[Need]:
-    """Of the build that runs cfn-nag: what it brings with it is not pinned."""
+    """Needs of the build that runs cfn-nag, whose dependencies are not pinned."""
     return common_needs(log_group)
 
 
 def find_needs(log_group: str) -> Iterable[Need]:
-    """Of the build between the two StackSets of the member accounts."""
+    """Needs of the build between the two StackSets of the member accounts."""
     return [*common_needs(log_group), *role_stack_set_needs("member-accounts-role")]
 
 
@@ -519,24 +520,24 @@ def test_a_role_of_a_small_build_may_make_its_calls_and_no_others(
     assert (missing(granted, wanted), surplus(granted, wanted)) == ([], [])
 
 
-def test_a_build_writes_into_no_folder_but_that_of_its_own_artifact() -> None:
-    """CodePipeline cuts names short: artifacts whose names begin alike would lie in one folder."""
+def test_a_build_writes_only_below_the_prefix_of_its_own_artifact() -> None:
+    """CodePipeline shortens names: artifacts whose names begin alike would share a prefix."""
     pipeline = Deployed(template(f"{HOME}/aws-backup-codepipeline.yaml"), site("aws-backup-codepipeline"))
     made = {
         artifact["Name"]: action["Name"]
         for action in pipeline_actions()
         for artifact in action.get("OutputArtifacts", [])
     }
-    folders = {name[:10] for name in made}
+    prefixes = {name[:10] for name in made}
     assert made == {"SourceArtifact": "Source", "DeploymentArtifact": "Static_Analysis"}
-    assert len(folders) == len(made)
+    assert len(prefixes) == len(made)
     beginning = f"{BUCKET}/{pipeline.properties('Pipeline')['Name'][:20]}"
     assert ARTIFACT.startswith(f"{beginning}/{'SourceArtifact'[:10]}/")
     assert DEPLOYMENT_ARTIFACT.startswith(f"{beginning}/{'DeploymentArtifact'[:10]}/")
 
 
-def test_the_builds_code_makes_no_call_that_the_table_does_not_have() -> None:
-    """Methods of these services' clients in the builds' code; another one needs a permission first."""
+def test_the_builds_code_makes_only_the_calls_of_the_table() -> None:
+    """A call of these services' clients that is added to the builds needs a permission first."""
     session = environment.session("us-east-1")
     known = set()
     for service in ("s3", "ssm", "sts", "codebuild", "kms", "logs", "cloudformation"):
@@ -585,13 +586,13 @@ CALLS = {
         "StackSets",
     ),
     "BackupOrgPolicyManager": [
-        *calls(["sts:AssumeRole"], MANAGEMENT_ROLE, "works on the organization's policies"),
+        *calls(["sts:AssumeRole"], MANAGEMENT_ROLE, "manages the organization's policies"),
         *calls(["s3:GetObject", "s3:GetObjectVersion"], POLICY, "reads a policy"),
         *calls(["logs:CreateLogStream", "logs:PutLogEvents"], LOG, "writes its log"),
         *calls(
             ["codepipeline:PutJobFailureResult", "codepipeline:PutJobSuccessResult"],
             "*",
-            "answers the pipeline",
+            "reports to the pipeline",
         ),
     ],
 }
@@ -605,6 +606,6 @@ def test_a_role_may_make_its_few_calls_and_no_others(name: str) -> None:
 
 
 @EVERY_ROLE
-def test_a_roles_policies_fit_into_iams_quota(path: str, role: str) -> None:
+def test_a_roles_policies_are_within_the_quota_of_iam(path: str, role: str) -> None:
     longest = site("aws-backup-codepipeline", region="us-gov-east-1")
     assert policy_characters(template(path), role, longest) <= 10_240

@@ -1,4 +1,4 @@
-"""The policy evaluator does what IAM documents for operators, missing keys and several values."""
+"""The policy evaluator follows the IAM documentation for operators, missing keys and multiple values."""
 
 from __future__ import annotations
 
@@ -95,6 +95,6 @@ def test_a_deny_wins() -> None:
     assert decide(both, Request(WHO, "s3:GetObject")) == "Deny"
 
 
-def test_an_element_that_it_does_not_know_is_refused() -> None:
+def test_an_unknown_element_is_rejected() -> None:
     with pytest.raises(ValueError, match="NotAction"):
         decide(document(NotAction="s3:PutObject"), Request(WHO, "s3:GetObject"))

@@ -1,8 +1,8 @@
-"""Every rule's pattern matches the event files that it is meant for, and no other.
+"""Every rule's pattern matches the intended event files and no others.
 
 The files in tests/events have the documented forms: "Monitoring AWS Backup events using Amazon EventBridge",
-"Monitoring CodeCommit events", "Monitoring CodePipeline events". What matches is asked of EventBridge's
-TestEventPattern, as the rehearsal's emulator answers it.
+"Monitoring CodeCommit events", "Monitoring CodePipeline events". Whether a pattern
+matches is what TestEventPattern of the rehearsal's emulator returns.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ def pattern(template: Template, rule: str) -> str:
 
 
 def fault(template: Template, rule: str, matches: Matches) -> str:
-    """What the rule matches otherwise than it is meant to; empty if nothing."""
+    """Which events the rule misses, and which it should not match; empty if none."""
     text = pattern(template, rule)
     found = {name for name, event in FILES.items() if matches(text, event)}
     meant = MEANT[template.path, rule]
     parts = {"misses": sorted(meant - found), "matches": sorted(found - meant)}
-    told = [f"{verb} {', '.join(names)}" for verb, names in parts.items() if names]
-    return f"{template.path}: {rule} {' and '.join(told)}: {text}" if told else ""
+    said = [f"{verb} {', '.join(names)}" for verb, names in parts.items() if names]
+    return f"{template.path}: {rule} {' and '.join(said)}: {text}" if said else ""
 
 
 def test_every_rule_with_a_pattern_has_event_files() -> None:
@@ -83,7 +83,7 @@ def test_every_rule_with_a_pattern_has_event_files() -> None:
 
 
 @pytest.mark.parametrize(("template", "rule"), patterns(), ids=lambda part: getattr(part, "path", part))
-def test_a_rule_matches_the_events_that_it_is_meant_for_and_no_others(
+def test_a_rule_matches_the_intended_events_and_no_others(
     template: Template, rule: str, matches: Matches
 ) -> None:
     assert not (found := fault(template, rule, matches)), found
@@ -102,7 +102,7 @@ def test_a_rule_matches_the_events_that_it_is_meant_for_and_no_others(
         (RESTORES, "RestoreRule", "- COMPLETED", "- ABORTED", "matches restore-job-status-aborted"),
     ],
 )  # fmt: skip
-def test_a_pattern_that_matches_otherwise_is_named(
+def test_a_pattern_with_a_fault_is_reported(
     path: str, rule: str, old: str, new: str, found: str, matches: Matches
 ) -> None:
     assert found in fault(changed(load(ROOT / path), old, new), rule, matches)

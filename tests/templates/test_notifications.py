@@ -1,6 +1,6 @@
-"""Failures of the pipeline are told to whom the two parameters name, and an encrypted topic takes them.
+"""The address and the topic of the two parameters are notified when a run of the pipeline fails.
 
-So is what EventBridge could not hand over.
+So they are when EventBridge could not deliver an event.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RESOURCES = ("FailureTopic", "FailureTopicPolicy", "FailureRule")
         (EMAIL | TOPIC, RESOURCES, ["${FailureTopic}", TOPIC_ARN]),
     ],
 )
-def test_only_who_is_named_is_told(
+def test_only_the_address_and_the_topic_that_are_given_are_notified(
     given: dict[str, str], created: tuple[str, ...], targets: list[str] | None
 ) -> None:
     resolver = Resolver(TEMPLATE, given)
@@ -43,7 +43,7 @@ def test_only_who_is_named_is_told(
     assert resolver.properties("UndeliveredAlarm")["AlarmActions"] == (targets or [])
 
 
-def test_a_failed_execution_of_this_pipeline_is_what_is_told() -> None:
+def test_the_rule_matches_failed_executions_of_this_pipeline_only() -> None:
     pattern = Resolver(TEMPLATE, EMAIL).properties("FailureRule")["EventPattern"]
     assert pattern == {
         "source": ["aws.codepipeline"],
@@ -54,7 +54,7 @@ def test_a_failed_execution_of_this_pipeline_is_what_is_told() -> None:
 
 
 def test_rules_and_alarms_may_publish_to_the_topic_and_use_its_key() -> None:
-    """Without the key's statement nothing is delivered to an encrypted topic."""
+    """Without the statement in the key policy, nothing is delivered to an encrypted topic."""
     resolver = Resolver(TEMPLATE, EMAIL)
     assert resolver.properties("FailureTopic")["KmsMasterKeyId"] == (
         "${ImportValue:aws-backup-codepipeline-kms-id}"
@@ -67,11 +67,11 @@ def test_rules_and_alarms_may_publish_to_the_topic_and_use_its_key() -> None:
     assert set(use["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
     for each in (publish, use):
         assert each["Principal"] == {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
-        # Another account's rules are refused; AWS does not say that the key is always sent.
+        # Rules of other accounts are refused; AWS does not document that the key is always sent.
         assert each["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": "${AWS::AccountId}"}}
 
 
-def test_the_address_is_subscribed() -> None:
+def test_the_address_is_subscribed_to_the_topic() -> None:
     (subscription,) = Resolver(TEMPLATE, EMAIL).properties("FailureTopic")["Subscription"]
     assert subscription == {"Protocol": "email", "Endpoint": "backup@example.com"}
 
@@ -89,7 +89,7 @@ def test_the_address_is_subscribed() -> None:
         ("NotificationTopicName", "alarms.fifo", False),
     ],
 )
-def test_a_value_that_tells_nobody_is_refused(parameter: str, value: str, accepted: bool) -> None:
+def test_a_value_that_would_notify_nobody_is_rejected(parameter: str, value: str, accepted: bool) -> None:
     pattern = TEMPLATE.parameters[parameter]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, value)) == accepted
 

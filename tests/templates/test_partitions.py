@@ -1,4 +1,4 @@
-"""Every template is right in the main Region of every partition, for the resource types that exist there."""
+"""Every template is valid in the main Region of every partition, as are its resource types."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ REGIONS = pytest.mark.parametrize("region", MAIN_REGIONS.values())
 
 @cache
 def types_in(region: str) -> frozenset[str]:
-    """The resource types that cfn-lint's copy of the Region's registry holds."""
+    """The resource types in cfn-lint's copy of the Region's registry."""
     provider = files("cfnlint") / "data" / "schemas" / "providers" / f"{region}.json"
     return frozenset(json.loads(provider.read_text(encoding="utf-8")))
 
 
 def findings(*templates: Path) -> str:
-    """Of one cfn-lint for all Regions: what is the same in two of them, it looks at once."""
+    """Findings of one run of cfn-lint for all Regions, which checks what they share only once."""
     command = [sys.executable, "-c", RUN_CFN_LINT, "--include-checks", "I", "--config-file", os.devnull]
     regions = (*MAIN_REGIONS.values(), OTHER_TARGET)
     run = subprocess.run(  # noqa: S603 - cfn-lint, with the repository's own templates
@@ -53,13 +53,13 @@ def findings(*templates: Path) -> str:
     return run.stdout + run.stderr
 
 
-def test_cfn_lint_has_nothing_to_say_of_any_template_in_any_partition() -> None:
+def test_cfn_lint_finds_nothing_in_any_template_for_any_partition() -> None:
     assert findings(*(ROOT / template.path for template in repository_templates())) == ""
 
 
 @REGIONS
 def test_every_resource_type_exists_in_the_main_region_of_each_partition(region: str) -> None:
-    """Were one missing, the README would have to say so (Partitions and regions)."""
+    """If one were missing, the README would have to say so (Partitions and regions)."""
     used = {
         resource["Type"]
         for template in repository_templates()
@@ -69,7 +69,7 @@ def test_every_resource_type_exists_in_the_main_region_of_each_partition(region:
     assert used - types_in(region) == set()
 
 
-def test_what_one_of_the_regions_does_not_have_would_be_found(tmp_path: Path) -> None:
+def test_a_type_that_one_of_the_regions_lacks_is_found(tmp_path: Path) -> None:
     missing = {
         region: min(types_in("us-east-1") - types_in(region)) for region in ("us-gov-west-1", "cn-north-1")
     }
@@ -86,18 +86,18 @@ def readme_says() -> str:
     return below(readme, "## Partitions and regions\n").split("\n## ")[0]
 
 
-def test_the_partitions_are_those_that_the_readme_speaks_of() -> None:
+def test_the_readme_names_these_partitions() -> None:
     for partition, region in MAIN_REGIONS.items():
         assert f"`{partition}`" in readme_says()
         assert region in readme_says()
 
 
-# The Regions in which the AWS SDK knows a service, without the reader's own configuration.
+# The Regions in which the AWS SDK has a service, regardless of the user's configuration.
 SDK = EndpointResolver(Loader().load_data("endpoints"))
 
 
 def regions_without(kind: str) -> set[str]:
-    """The Regions of the partition `aws` whose registry, as cfn-lint has it, lacks the resource type."""
+    """The Regions of the partition `aws` whose registry, as cfn-lint has it, lacks a resource type."""
     providers = (files("cfnlint") / "data" / "schemas" / "providers").iterdir()
     held = {Path(provider.name).stem for provider in providers} & set(SDK.get_available_endpoints("ec2"))
     return {region for region in held if kind not in types_in(region)}
@@ -114,7 +114,7 @@ def test_the_readme_counts_the_regions_without_codecommit_and_codebuild() -> Non
 
 
 @pytest.mark.parametrize("service", ["CodePipeline", "CodeBuild", "CodeCommit"])
-def test_where_the_sdk_knows_no_service_of_the_pipeline_the_readme_says_so(service: str) -> None:
+def test_the_readme_says_where_the_sdk_lacks_a_service_of_the_pipeline(service: str) -> None:
     without = {
         partition
         for partition, region in MAIN_REGIONS.items()

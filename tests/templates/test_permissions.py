@@ -1,4 +1,4 @@
-"""The permission check itself finds what it is there to find."""
+"""The check of permissions finds what is missing and what is surplus."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_call_without_its_action_or_its_resource_is_missing(
     assert missing([Statement("Some", actions, resources)], [PUT])
 
 
-def test_action_and_resource_have_to_stand_in_one_statement() -> None:
+def test_action_and_resource_must_be_in_one_statement() -> None:
     apart = [
         Statement("Action", ("ssm:PutParameter",), ("arn:aws:ssm:us-east-1:222222222222:parameter/other",)),
         Statement("Resource", ("ssm:GetParameters",), (PARAMETERS,)),
@@ -81,7 +81,7 @@ def test_action_and_resource_have_to_stand_in_one_statement() -> None:
         ),
     ],
 )
-def test_what_no_call_needs_is_surplus(statement: Statement, found: list[str]) -> None:
+def test_an_action_or_resource_that_no_call_needs_is_surplus(statement: Statement, found: list[str]) -> None:
     assert surplus([statement], [PUT]) == found
 
 
@@ -93,7 +93,7 @@ def test_handler_permissions_are_those_of_the_official_schema() -> None:
 
 
 @pytest.mark.parametrize("unknown", ["AWS::Nothing::AtAll", "AWS::CodeBuild::Project"])
-def test_a_type_without_handler_permissions_is_refused(unknown: str) -> None:
+def test_a_type_without_handler_permissions_is_rejected(unknown: str) -> None:
     with pytest.raises(LookupError, match=unknown):
         handler_permissions(unknown)
 
@@ -148,7 +148,7 @@ def test_a_statements_resources_are_resolved() -> None:
     ]
 
 
-def test_needs_are_made_on_the_resources_own_arns() -> None:
+def test_needs_have_the_arns_of_their_resources() -> None:
     made = {(need.action, need.arn) for need in needs(TEMPLATE, SITE)}
     assert made >= {
         ("iam:CreateRole", ROLE),
@@ -159,7 +159,7 @@ def test_needs_are_made_on_the_resources_own_arns() -> None:
     }
 
 
-def test_only_what_reading_takes_is_marked_as_such() -> None:
+def test_only_actions_of_read_handlers_are_marked_as_such() -> None:
     reading = {need.action for need in needs(TEMPLATE, SITE) if need.reads}
     assert "events:DescribeRule" in reading
     assert "events:PutRule" not in reading
@@ -179,13 +179,13 @@ def test_a_pipeline_is_passed_its_own_role_and_the_roles_of_its_actions() -> Non
     ]
 
 
-def test_an_attribute_that_is_no_arn_is_refused() -> None:
+def test_an_attribute_that_is_not_an_arn_is_rejected() -> None:
     thing = {"Type": "Custom::R", "Properties": {"ServiceToken": {"Fn::GetAtt": ["R", "Name"]}}}
     with pytest.raises(AssertionError, match=r"no rule for R\.Name"):
         list(needs(Template("stack.yaml", "", {"Resources": {"R": thing}}), SITE))
 
 
-def test_a_policys_size_is_counted_without_white_space() -> None:
+def test_the_size_of_a_policy_is_counted_without_whitespace() -> None:
     statement = (
         '{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/lambda-deployment-bucket"}'
     )

@@ -34,7 +34,7 @@ def service_linked(account: str) -> str:
 
 @cache
 def resolved(path: str, account: str, kind: str, key: str, **given: str) -> Any:
-    """The policy document of the template's only resource of that type, as it is in that account."""
+    """The policy of the only resource of a type in a template, as deployed in an account."""
     template = load(ROOT / path)
     return Resolver(template, given, pseudo(account)).properties(template.only(kind))[key]
 
@@ -147,7 +147,7 @@ MEMBER_KEY = [
     (CENTRAL_ROLE, "kms:CreateGrant", INSIDE | FOR_AWS, ""),
     (CENTRAL_ROLE, "kms:Decrypt", INSIDE | VIA_BACKUP, ""),
     (CENTRAL_ROLE, "kms:ReEncryptFrom", INSIDE, ""),
-    # nobody else, not even of the organization
+    # no other principal, not even in the organization
     (service_linked(OTHER_ID), "kms:ReEncryptFrom", INSIDE | VIA_EC2, ""),
     (role(OTHER_ID), "kms:GenerateDataKey", INSIDE | VIA_BACKUP, ""),
     (role(STRANGER), "kms:GenerateDataKey", VIA_BACKUP, ""),
@@ -172,10 +172,8 @@ ACCOUNTS = {"central": CENTRAL_ID, "home": HOME_ID, "member": MEMBER_ID}
 
 @pytest.mark.parametrize(("template", "name"), KEYS, ids=[template.path for template, _ in KEYS])
 @pytest.mark.parametrize("administrator", ["", "security/key-administrator"])
-def test_every_key_is_deleted_after_30_days_at_the_earliest(
-    template: Template, name: str, administrator: str
-) -> None:
-    """Without a number of days KMS takes 30, and need not send its condition key."""
+def test_no_key_is_deleted_in_less_than_30_days(template: Template, name: str, administrator: str) -> None:
+    """Without a waiting period KMS uses 30 days, and need not send its condition key."""
     account = ACCOUNTS[template.account]
     given = {
         "pOrganizationId": ORGANIZATION,
@@ -183,7 +181,7 @@ def test_every_key_is_deleted_after_30_days_at_the_earliest(
         "KeyAdministratorRoleName": administrator,
     }
     key = Resolver(template, given, pseudo(account)).properties(name)
-    assert key["PendingWindowInDays"] == 30, "what CloudFormation asks for, when it undoes a failed creation"
+    assert key["PendingWindowInDays"] == 30, "CloudFormation uses it when it rolls back a failed creation"
     policy = key["KeyPolicy"]
     for who in (role(account, administrator or "Engineer"), f"arn:aws:iam::{account}:root"):
         for days, decision in (("7", "Deny"), ("29", "Deny"), ("30", "Allow"), (None, "Allow")):
@@ -192,7 +190,7 @@ def test_every_key_is_deleted_after_30_days_at_the_earliest(
 
 
 @pytest.mark.parametrize("key", [central_key, member_key], ids=["central", "member"])
-def test_a_named_administrator_leaves_only_it_and_the_root_user_to_administer_the_key(key: Any) -> None:
+def test_only_a_named_administrator_and_the_root_user_administer_the_key(key: Any) -> None:
     account = CENTRAL_ID if key is central_key else MEMBER_ID
     policy = key(KeyAdministratorRoleName="security/key-administrator")
     for who, decision in (
@@ -204,7 +202,7 @@ def test_a_named_administrator_leaves_only_it_and_the_root_user_to_administer_th
         assert decide(policy, Request(who, "kms:ScheduleKeyDeletion")) == decision
 
 
-def test_a_named_administrator_does_not_keep_the_stack_set_from_updating_the_member_key() -> None:
+def test_the_stack_set_updates_the_member_key_despite_a_named_administrator() -> None:
     policy = member_key(KeyAdministratorRoleName="key-administrator")
     assert decide(policy, Request(role(MEMBER_ID, "stacksets-exec-0a1b"), "kms:PutKeyPolicy")) == "Allow"
 
@@ -294,7 +292,7 @@ PACKAGE = "${Bucket.Arn}/aws-backup-tagonrestore-0123456789abcdef.zip"
         ("s3:ListBucket", "${Bucket.Arn}", INSIDE | TLS, ""),
     ],
 )
-def test_packages_are_read_by_the_organization_over_tls(
+def test_only_the_organization_reads_packages_and_only_over_tls(
     action: str, resource: str, context: dict[str, str], decision: str
 ) -> None:
     policy = resolved(

@@ -1,7 +1,7 @@
-"""Every role and every resource policy, request by request: what it allows, what it does not, what it denies.
+"""Every role and every resource policy, request by request: what it allows, does not allow, and denies.
 
-The keys, the vaults, the package bucket and the backup roles have their longer tables in test_policies.py. A
-role has two rows of tables: who may assume it, and what it may do.
+Longer tables for the keys, the vaults, the package bucket and the backup roles are in test_policies.py. A
+role has two tables: who may assume it, and what it may do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GIVEN = {
     "HomeAccountId": HOME_ID,
     "NotificationEmail": "somebody@example.com",
 }
-# The part of a resource that is a policy of its own, by type.
+# Resource type → the property with its policy.
 RESOURCE_POLICIES = {
     "AWS::Backup::BackupVault": "AccessPolicy",
     "AWS::KMS::Key": "KeyPolicy",
@@ -57,7 +57,7 @@ def iam(name: str, account: str = HOME_ID) -> str:
 
 
 def stack_set(name: str) -> str:
-    """A delegated administrator's StackSets lie in the management account."""
+    """A delegated administrator's StackSets belong to the management account."""
     return f"arn:aws:cloudformation:us-east-1:{MANAGEMENT_ID}:stackset/{name}:0a1b"
 
 
@@ -74,7 +74,7 @@ def organizations(kind: str) -> str:
 
 
 def build(project: str) -> list[tuple[str, str, str, Mapping[str, str], str]]:
-    """A build's role is CodeBuild's, for this project of this account."""
+    """CodeBuild may assume a build's role for one project of this account only."""
     arn = f"arn:aws:codebuild:us-east-1:{HOME_ID}:project/AWSBackup-{project}"
     return [
         ("codebuild.amazonaws.com", ASSUME, "*", source(arn), "Allow"),
@@ -86,9 +86,9 @@ def build(project: str) -> list[tuple[str, str, str, Mapping[str, str], str]]:
 
 
 TAG, MANAGER = "aws-backup-tagonrestore", "aws-backup-backuporgpolicymanager"
-ARTIFACTS = f"{BUCKET}/backup-recovery-with"  # CodePipeline's folders: 20 characters, and 10 of the artifact
+ARTIFACTS = f"{BUCKET}/backup-recovery-with"  # CodePipeline's prefix: 20 characters, and 10 of the artifact
 SOURCE_ARTIFACT, DEPLOYMENT_ARTIFACT = f"{ARTIFACTS}/SourceArti/1", f"{ARTIFACTS}/Deployment/1"
-# Whatever a build could write that somebody deploys or reads.
+# Everything that a build could write and somebody deploys or reads.
 WRITES: Mapping[str, tuple[str, str]] = {
     "the source artifact": ("s3:PutObject", SOURCE_ARTIFACT),
     "the deployment artifact": ("s3:PutObject", DEPLOYMENT_ARTIFACT),
@@ -103,7 +103,7 @@ WRITES: Mapping[str, tuple[str, str]] = {
 
 
 def building(log: str, *written: str) -> list[Any]:
-    """What every build may do, and what none may; of all that can be written, only what is named here."""
+    """What every build may do and what none may; it writes only what is named here."""
     assert set(written) <= set(WRITES)
     recorded = f"{SSM}/backup/lambda/{TAG}/deployed-hash"
     return [
@@ -135,7 +135,7 @@ def building(log: str, *written: str) -> list[Any]:
 
 
 def packaging(function: str) -> list[Any]:
-    """A packaging build publishes its own function only."""
+    """A packaging build publishes only its own function."""
     return [
         *building("LogGroup", f"packages of {function}", f"parameters of {function}"),
         (SELF, "ssm:GetParameters", f"{SSM}/backup/target/regions", {}, "Allow"),
@@ -144,7 +144,7 @@ def packaging(function: str) -> list[Any]:
 
 
 def describing(name: str, other: str) -> list[Any]:
-    """A build that asks for the ARN of one StackSet, and reads no other."""
+    """A build reads the ARN of one StackSet and of no other."""
     return [
         (SELF, "cloudformation:DescribeStackSet", stack_set(f"organizations-aws-backup-{name}"), {}, "Allow"),
         (SELF, "cloudformation:DescribeStackSet", stack_set(f"organizations-aws-backup-{other}"), {}, ""),
@@ -201,7 +201,7 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
     ],
     (f"{HOME}/aws-cloudformation-stackset-admin-role.yaml", "Role", "trust"): [
         ("cloudformation.amazonaws.com", ASSUME, "*", source(STACK_SETS), "Allow"),
-        # In a Region that is disabled by default StackSets comes as that Region's principal.
+        # In a Region that is disabled by default, StackSets uses the principal of that Region.
         ("cloudformation.eu-south-2.amazonaws.com", ASSUME, "*", source(STACK_SETS), "Allow"),
         ("cloudformation.eu-south-2.amazonaws.com", ASSUME, "*", source(STACK_SETS, STRANGER), ""),
         ("cloudformation.amazonaws.com", ASSUME, "*", source(STACK_SETS, STRANGER), ""),
@@ -334,7 +334,7 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
         (SELF, "iam:PassRole", iam("CloudFormationRole"), passed_to("cloudformation"), "Allow"),
         (SELF, "iam:PassRole", iam("CloudFormationRole"), passed_to("ec2"), ""),
         (SELF, "iam:PassRole", iam("Administrator"), passed_to("cloudformation"), ""),
-        # With it the backup policies would go.
+        # It would delete the backup policies.
         (
             SELF,
             "cloudformation:DeleteStack",
@@ -447,7 +447,7 @@ TABLES: Mapping[tuple[str, str, str], Sequence[tuple[str, str, str, Mapping[str,
             "",
         ),
     ],
-    # What cfn-nag brings with it is not pinned: the build passes or fails, and no more.
+    # The dependencies of cfn-nag are not pinned: its build can only pass or fail.
     (VALIDATE, "ScanRole", "trust"): build("ScanTemplates"),
     (VALIDATE, "ScanRole", "permissions"): [
         *building("ScanLogGroup"),
@@ -594,7 +594,7 @@ ROWS = [(*place, *row) for place, rows in TABLES.items() for row in rows]
 
 @cache
 def document(path: str, name: str, part: str) -> Any:
-    """The policy as it is in its account; a role's permissions are all its policies together."""
+    """The policy as deployed in its account; a role's permissions are all its policies together."""
     template = load(ROOT / path)
     pseudo = {
         "AWS::AccountId": ACCOUNTS[template.account],
@@ -640,8 +640,8 @@ def test_every_role_and_every_resource_policy_has_a_table() -> None:
 
 
 @pytest.mark.parametrize("place", TABLES, ids=lambda place: "-".join(place[1:]))
-def test_every_table_has_requests_that_are_refused(place: tuple[str, str, str]) -> None:
+def test_every_table_has_requests_that_are_not_allowed(place: tuple[str, str, str]) -> None:
     decisions = {row[-1] for row in TABLES[place]}
     assert decisions & {"", "Deny"}
-    # The deployment bucket's policy only denies: its account's IAM policies allow.
+    # The deployment bucket's policy only denies; IAM policies of its account allow.
     assert "Allow" in decisions or place[1] == "BucketPolicy"

@@ -1,8 +1,8 @@
-"""How far each role of the home account reaches beyond single resources, and who may assume it.
+"""Which resources each role of the home account reaches by pattern, and who may assume it.
 
-test_deploying_roles.py asks whether a role may do what it must. These tables are the list of what it may
-reach beyond that: every resource pattern, every condition, every trust. A change of a role's template that is
-not in them fails, and so does a line of theirs that no role has any more.
+test_deploying_roles.py checks that a role may do what it must. These tables list every resource pattern,
+every condition and every trust. A change of a role that is not in them fails, and so does an entry that no
+role has any more.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ CFN = "arn:aws:cloudformation"
 HERE = f"{CFN}:us-east-1:{HOME_ID}"
 PACKAGES = f"arn:aws:s3:::lambda-deployment-bucket-{HOME_ID}"
 
-DRAWN = "CloudFormation draws the end of the name"
-MANY = "one for each, none of them in another account"
-ANYWHERE = "a delegated administrator's StackSets lie in the management account"
-NONE = "the actions support no resource, or none that is known before the call"
+DRAWN = "CloudFormation generates the end of the name"
+MANY = "several, none of them in another account"
+ANYWHERE = "a delegated administrator's StackSets belong to the management account"
+NONE = "the actions support no resource, or none that is known beforehand"
 ARTIFACTS = {
     f"{BUCKET}/backup-recovery-with*": "CodePipeline writes below 20 characters of the pipeline's name"
 }
-SOURCE = {f"{BUCKET}/backup-recovery-with/SourceArti/*": "CodePipeline draws the artifact's name"}
-DEPLOYMENT = {f"{BUCKET}/backup-recovery-with/Deployment/*": "CodePipeline draws the artifact's name"}
+SOURCE = {f"{BUCKET}/backup-recovery-with/SourceArti/*": "CodePipeline generates the object's name"}
+DEPLOYMENT = {f"{BUCKET}/backup-recovery-with/Deployment/*": "CodePipeline generates the object's name"}
 
 
 def described(name: str) -> dict[str, dict[str, str]]:
@@ -64,7 +64,7 @@ def packaging(package: str) -> dict[str, dict[str, str]]:
     }
 
 
-# Role → statement → resource pattern → why it is no single resource.
+# Role → statement → resource pattern → why it is not one resource.
 PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "CloudFormationRole": {
         "Roles": {f"{IAM}/aws-backup-codepipeline-*": DRAWN},
@@ -77,11 +77,11 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
             f"arn:aws:cloudwatch:us-east-1:{HOME_ID}:alarm:aws-backup-codepipeline-*": DRAWN
         },
         "StackSets": {
-            f"{HERE}:stackset/account-aws-backup-*": "StackSets draws the end of the id",
-            f"{CFN}:*:{HOME_ID}:stackset-target/account-aws-backup-*": "the guide writes any region",
+            f"{HERE}:stackset/account-aws-backup-*": "StackSets generates the end of the ID",
+            f"{CFN}:*:{HOME_ID}:stackset-target/account-aws-backup-*": "the user guide has any Region",
             f"{CFN}:us-east-1:*:stackset/organizations-aws-backup-*": ANYWHERE,
             f"{CFN}:*:*:stackset-target/organizations-aws-backup-*": ANYWHERE,
-            f"{CFN}:*:*:type/resource/*": "public types, whose owner and region the guide leaves open",
+            f"{CFN}:*:*:type/resource/*": "public types, whose owner and Region the user guide leaves open",
         },
         "StackSetTemplates": {f"{BUCKET}/deployment/*": "the hash is in the key"},
         "FunctionPackage": {f"{PACKAGES}-us-east-1/*": "the hash is in the name"},
@@ -93,10 +93,10 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "StackSetAdministrationRole": {},
     "StackSetExecutionRole": {
         "StacksOfTheStackSet": {
-            f"{CFN}:*:{HOME_ID}:stack/StackSet-account-aws-backup-lambda-s3-bucket-*/*": "in every region"
+            f"{CFN}:*:{HOME_ID}:stack/StackSet-account-aws-backup-lambda-s3-bucket-*/*": "in every Region"
         },
         "TemplateFromCloudFormation": {
-            "arn:aws:s3:::*/*": "a bucket of AWS; not of this account (condition)"
+            "arn:aws:s3:::*/*": "a bucket of AWS, not of this account (condition)"
         },
         "PackageBuckets": {f"{PACKAGES}-*": MANY},
         "ListBuckets": {"*": NONE},
@@ -146,14 +146,14 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "AWSBackup-ReportRollout": {
         "SourceArtifact": SOURCE,
         "ReadStackSets": {
-            f"{HERE}:stackset/account-aws-backup-*": "StackSets draws the end of the id",
+            f"{HERE}:stackset/account-aws-backup-*": "StackSets generates the end of the ID",
             f"{CFN}:us-east-1:*:stackset/organizations-aws-backup-*": ANYWHERE,
         },
         "FindStackSets": {"*": NONE},
     },
 }
 
-# Role → statement → its condition; that of a statement which passes roles has a test of its own.
+# Role → statement → its condition; statements that pass roles have their own test.
 CONDITIONS: Mapping[str, Mapping[str, Any]] = {
     "CloudFormationRole": {
         "StackSetTemplateKey": {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
@@ -163,7 +163,7 @@ CONDITIONS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-# Role → what it passes roles on for; the others pass none.
+# Role → the calls for which it passes roles; the others pass none.
 PASSING: Mapping[str, Callable[[], Iterable[Need]]] = {
     "CloudFormationRole": stack_role_needs,
     "CodePipelineManageStepsRole": pipeline_needs,
@@ -180,7 +180,7 @@ def project(name: str) -> dict[str, Any]:
     }
 
 
-# Role → who may assume it, and on what condition (decision 042).
+# Role → who may assume it, and on what condition.
 TRUST: Mapping[str, Mapping[str, Any]] = {
     "CloudFormationRole": {
         "Principal": {"Service": "cloudformation.amazonaws.com"},
@@ -237,7 +237,7 @@ BACKUP = {
     "Principal": {"Service": "backup.amazonaws.com"},
     "Condition": {"StringEqualsIfExists": {"aws:SourceAccount": HOME_ID}},
 }
-# Roles of the other accounts, deployed here as if HOME_ID were theirs; other files hold what they may do.
+# Roles of the other accounts, deployed here as if they were in HOME_ID; other files test what they may do.
 ELSEWHERE = {
     "CentralBackupRole": (f"{CENTRAL}/aws-backup-central-backup-account-role.yaml", "Role"),
     "MemberBackupRole": (f"{MEMBER}/aws-backup-member-account-role.yaml", "Role"),
@@ -277,7 +277,7 @@ def properties(name: str) -> dict[str, Any]:
 
 
 @EVERY_ROLE
-def test_a_role_reaches_no_more_than_the_table_says(name: str) -> None:
+def test_a_role_has_the_resource_patterns_of_the_table(name: str) -> None:
     found = {
         f"{name}, {statement.sid}: {resource}"
         for statement in statements(deployed(name).template, ROLES[name][1], deployed(name).site)
@@ -289,7 +289,7 @@ def test_a_role_reaches_no_more_than_the_table_says(name: str) -> None:
 
 
 @EVERY_ROLE
-def test_a_role_is_passed_to_the_service_that_works_with_it_and_to_no_other(name: str) -> None:
+def test_a_role_is_passed_only_to_the_service_that_assumes_it(name: str) -> None:
     passed = set(_passed(properties(name)))
     needed = [need for need in PASSING.get(name, list)() if need.action == "iam:PassRole"]
     assert bool(needed) == (name in PASSING)
@@ -330,7 +330,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", [*ROLES, *ELSEWHERE])
-def test_nobody_else_may_assume_a_role(name: str) -> None:
+def test_a_role_is_assumed_only_as_the_table_says(name: str) -> None:
     (statement,) = properties(name)["AssumeRolePolicyDocument"]["Statement"]
     expected = {"Effect": "Allow", "Action": "sts:AssumeRole", **{**TRUST, **TRUST_ELSEWHERE}[name]}
     assert {key: value for key, value in statement.items() if key != "Sid"} == expected
@@ -338,7 +338,7 @@ def test_nobody_else_may_assume_a_role(name: str) -> None:
 
 @pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
 def test_no_region_is_disabled_by_default_in_another_partition(partition: str) -> None:
-    """IAM refuses a service principal that it does not know."""
+    """IAM refuses a service principal that does not exist."""
     role = template(f"{HOME}/aws-cloudformation-stackset-admin-role.yaml")
     resolved = Resolver(role, pseudo={"AWS::Partition": partition}).properties("Role")
     (statement,) = resolved["AssumeRolePolicyDocument"]["Statement"]
@@ -346,13 +346,13 @@ def test_no_region_is_disabled_by_default_in_another_partition(partition: str) -
 
 
 @pytest.mark.parametrize("name", [*ROLES, *ELSEWHERE])
-def test_a_trust_policy_fits_into_iams_quota(name: str) -> None:
-    """2,048 characters without white space, unless the account has asked for more."""
+def test_a_trust_policy_is_within_the_quota_of_iam(name: str) -> None:
+    """2,048 characters without whitespace, unless the quota is raised."""
     assert len(json.dumps(properties(name)["AssumeRolePolicyDocument"], separators=(",", ":"))) <= 2_048
 
 
 @pytest.mark.parametrize("name", ["CentralBackupRole", "MemberBackupRole"])
-def test_a_backup_role_has_the_four_policies_of_aws_and_no_other(name: str) -> None:
+def test_a_backup_role_has_the_four_aws_managed_policies_and_no_other(name: str) -> None:
     assert "Policies" not in properties(name)
     assert properties(name)["ManagedPolicyArns"] == [
         f"arn:aws:iam::aws:policy/{policy}"
@@ -366,8 +366,8 @@ def test_a_backup_role_has_the_four_policies_of_aws_and_no_other(name: str) -> N
 
 
 @EVERY_ROLE
-def test_a_role_has_no_policy_but_its_own(name: str) -> None:
-    """The execution role takes one more, from those whose own StackSets share it."""
+def test_a_role_has_only_inline_policies(name: str) -> None:
+    """The execution role accepts one more, for those whose own StackSets share it."""
     path, role = ROLES[name]
     managed = load(ROOT / path).resources[role]["Properties"].get("ManagedPolicyArns")
     if name == "StackSetExecutionRole":
@@ -379,8 +379,8 @@ def test_a_role_has_no_policy_but_its_own(name: str) -> None:
         assert managed is None
 
 
-def test_no_template_makes_anything_of_iam_but_roles() -> None:
-    """A policy of its own would attach itself to a role, past all tables."""
+def test_the_only_iam_resources_are_roles() -> None:
+    """A policy resource could attach itself to a role and bypass these tables."""
     found = {
         f"{each.path}: {name} is {resource['Type']}"
         for each in repository_templates()
@@ -390,7 +390,7 @@ def test_no_template_makes_anything_of_iam_but_roles() -> None:
     assert found == set()
 
 
-def test_the_tables_have_every_role_of_the_home_account() -> None:
+def test_the_tables_include_every_role_of_the_home_account() -> None:
     roles = {
         (each.path, name)
         for each in repository_templates()

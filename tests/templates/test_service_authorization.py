@@ -1,9 +1,9 @@
-"""Every action stands on a resource that it takes, as the Service Authorization Reference has it.
+"""Every action is on a resource that it supports, according to the Service Authorization Reference.
 
-IAM accepts a policy whose actions and resources do not fit each other, and the call is refused later. So each
-statement of every role, resource policy and Lambda permission is held against the reference: an action that
-takes no resource is on "*", in a statement of such actions; one that takes some is on a form that it takes;
-and a resource is taken by one of its statement's actions. What is right all the same stands in EXCEPTIONS.
+IAM accepts a policy whose actions do not support its resources, and denies the call later. So each statement
+of every role, resource policy and Lambda permission is checked against the reference: an action that supports
+no resource is on "*", in a statement of such actions; any other is on an ARN format that it supports; and a
+resource is supported by one of the statement's actions. EXCEPTIONS lists what is right nevertheless.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.templates.service_authorization import Facts, is_of_form, named
 from tests.templates.test_deploying_roles import site
 from tests.templates.test_requests import RESOURCE_POLICIES
 
-# What Resource "*" means in a policy that belongs to one resource: that resource, and what is in it.
+# What Resource "*" means in the policy of a resource: that resource, and what is in it.
 OWN: Mapping[str, tuple[str, ...]] = {
     "AWS::KMS::Key": ("arn:aws:kms:us-east-1:222222222222:key/0a1b2c3d",),
     "AWS::Backup::BackupVault": (
@@ -35,13 +35,13 @@ OWN: Mapping[str, tuple[str, ...]] = {
     ),
 }
 DOCS = "https://docs.aws.amazon.com"
-INERT = "a wildcard reaches those actions only that the resource takes; no other is meant"
-OTHER_ARNS = "a recovery point has the ARN of the service whose snapshot it is"
+INERT = "a wildcard covers only the actions that the resource supports; no other is meant"
+OTHER_ARNS = "a recovery point has the ARN of a snapshot of its service"
 TAGS_ROLE = f"{MEMBER}/aws-backup-tagonrestore-role.yaml"
-# (template, statement, action or pattern of resources) → why it is right all the same, and AWS's page.
+# (template, statement, action or resource pattern) → why it is right nevertheless, and AWS's page.
 EXCEPTIONS: Mapping[tuple[str, str, str], tuple[str, str]] = {
     (f"{HOME}/CloudFormationRole.yaml", "WithoutResource", "cloudformation:GetTemplateSummary"): (
-        "is called on a template, before there is a stack or a StackSet",
+        "is called for a template, before there is a stack or a StackSet",
         f"{DOCS}/AWSCloudFormation/latest/APIReference/API_GetTemplateSummary.html",
     ),
     (f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", "StacksOfTheStackSet", "cloudformation:*"): (
@@ -63,7 +63,7 @@ EXCEPTIONS: Mapping[tuple[str, str, str], tuple[str, str]] = {
         for template in (f"{MEMBER}/aws-backup-tagonrestore.yaml", f"{HOME}/aws-backup-codepipeline.yaml")
     },
     (TAGS_ROLE, "ReadTags", "arn:aws:redshift-serverless:*:222222222222:snapshot?*"): (
-        "the call takes the ARN of any resource; the reference names snapshots for TagResource only",
+        "the call accepts the ARN of any resource; the reference lists snapshots for TagResource only",
         f"{DOCS}/redshift-serverless/latest/APIReference/API_ListTagsForResource.html",
     ),
     **{
@@ -84,7 +84,7 @@ EXCEPTIONS: Mapping[tuple[str, str, str], tuple[str, str]] = {
 
 
 class Granted(Deployed):
-    """A deployed template in which GetAtt of a log group names its streams, as in CloudFormation."""
+    """A deployed template in which the Arn of a log group covers its streams, as in CloudFormation."""
 
     def _getatt(self, argument: Any) -> str:
         arn = super()._getatt(argument)
@@ -106,7 +106,7 @@ class Grant:
 
 
 def grants(template: Template) -> Iterator[Grant]:
-    """Everything in a template that allows or denies actions on resources; trust policies have none."""
+    """Every statement of a template that allows or denies actions on resources; trust policies have none."""
     deployed = Granted(template, site("aws-backup-stack"))
     for owner, statement in statements(template):
         assert not {"NotAction", "NotResource"} & statement.keys(), f"{template.path}: {owner}: {statement}"
@@ -119,18 +119,18 @@ def grants(template: Template) -> Iterator[Grant]:
 
 
 def _listed(value: Any) -> tuple[str, ...]:
-    """One value or several; a value of SSM that another stack exports is a name like any other."""
+    """One value or several. A value that another stack exports counts as a name."""
     found = map(str, value if isinstance(value, list) else [value])
     return tuple(re.sub(r"\$\{ImportValue:([^}]+)\}", r"\1", one) for one in found)
 
 
 def findings(grant: Grant) -> Iterator[tuple[str, str]]:
-    """(action or resource as it is written, what is wrong with it); an action with a wildcard is one."""
+    """(action or resource as written, what is wrong with it); an action with a wildcard is one."""
     for written in grant.actions:
         known = named(written)
         wrong = [f"{action} {found}" for action, facts in known.items() if (found := _wrong(facts, grant))]
         if not known:
-            yield written, f"{written} is no action that the reference knows"
+            yield written, f"{written} is not an action of the reference"
         elif wrong:
             yield written, wrong[0] + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else "")
     forms = {
@@ -138,19 +138,19 @@ def findings(grant: Grant) -> Iterator[tuple[str, str]]:
     }
     for resource in set(grant.resources).difference({"*"}, *OWN.values()):
         if not any(is_of_form(resource, form) for form in forms):
-            yield resource, f"{resource} is taken by none of the statement's actions"
+            yield resource, f"{resource} is supported by none of the statement's actions"
 
 
 def _wrong(facts: Facts, grant: Grant) -> str:
     if facts.takes_no_resource:
-        return "" if grant.resources == ("*",) else "takes no resource: put it on * in a statement of its own"
+        return "" if grant.resources == ("*",) else "supports no resource: put it on * in its own statement"
     fits = any(is_of_form(resource, form) for resource in grant.resources for form in facts.resources)
-    return "" if fits else f"takes {' or '.join(facts.resources)}, but is on {', '.join(grant.resources)}"
+    return "" if fits else f"supports {' or '.join(facts.resources)}, but is on {', '.join(grant.resources)}"
 
 
 @cache
 def faults() -> Mapping[tuple[str, str, str], str]:
-    """(template, statement, action or resource as it is written) → what is wrong with it, said in full."""
+    """(template, statement, action or resource as written) → what is wrong with it, in full."""
     return {
         (grant.path, grant.sid, written): f"{grant}: {wrong}"
         for template in repository_templates()
@@ -165,7 +165,7 @@ def is_excepted(place: tuple[str, str, str], exception: tuple[str, str, str]) ->
     return place[:2] == exception[:2] and (pattern or written == excepted)
 
 
-def test_every_action_is_on_a_resource_that_it_takes() -> None:
+def test_every_action_is_on_a_resource_that_it_supports() -> None:
     wrong = [
         said
         for place, said in faults().items()
@@ -175,13 +175,13 @@ def test_every_action_is_on_a_resource_that_it_takes() -> None:
 
 
 @pytest.mark.parametrize("exception", EXCEPTIONS, ids=lambda exception: f"{exception[1]}-{exception[2]}")
-def test_every_exception_is_still_one(exception: tuple[str, str, str]) -> None:
+def test_every_exception_is_still_needed(exception: tuple[str, str, str]) -> None:
     assert any(is_excepted(place, exception) for place in faults()), (
-        f"no statement needs the exception {exception} any more: is it another one, or has it another Sid?"
+        f"no statement needs the exception {exception}: has its Sid changed?"
     )
 
 
-def test_statements_of_every_kind_of_policy_are_looked_at() -> None:
+def test_every_type_of_policy_is_checked() -> None:
     kinds = {
         template.resources[grant.owner]["Type"]
         for template in repository_templates()
@@ -192,35 +192,43 @@ def test_statements_of_every_kind_of_policy_are_looked_at() -> None:
 
 ROLE = "arn:aws:iam::222222222222:role/Role"
 LOGS = "arn:aws:logs:us-east-1:222222222222:log-group:/aws/lambda/Function-*"
-# Planted: actions and resources of a statement, and what is found.
+# Planted faults: actions and resources of a statement, and what is reported.
 PLANTED: list[tuple[tuple[str, ...], tuple[str, ...], list[str]]] = [
     (
         ("logs:CreateLogGroup", "logs:DescribeIndexPolicies"),
         (LOGS,),
-        ["logs:DescribeIndexPolicies takes no resource"],
+        ["logs:DescribeIndexPolicies supports no resource"],
     ),
     (
         ("ssm-sap:ListTagsForResource", "ssm-sap:TagResource"),
         ("arn:aws:ssm-sap:*:222222222222:HANA/*",),
-        ["ssm-sap:ListTagsForResource takes no resource"],
+        ["ssm-sap:ListTagsForResource supports no resource"],
     ),
     (
         ("organizations:CreatePolicy", "organizations:UpdatePolicy"),
         ("arn:aws:organizations::111111111111:policy/*/backup_policy/*",),
-        ["organizations:CreatePolicy takes no resource"],
+        ["organizations:CreatePolicy supports no resource"],
     ),
-    (("iam:GetRole", "iam:ListRoles"), ("*", ROLE), ["iam:ListRoles takes no resource: put it on * in a"]),
+    (
+        ("iam:GetRole", "iam:ListRoles"),
+        ("*", ROLE),
+        ["iam:ListRoles supports no resource: put it on * in its"],
+    ),
     (
         ("iam:GetRole",),
         ("*",),
-        ["iam:GetRole takes arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"],
+        ["iam:GetRole supports arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"],
     ),
-    (("iam:GetRole", "kms:Decrypt"), (ROLE,), ["kms:Decrypt takes arn:${Partition}:kms:"]),
-    (("iam:GetRole",), (ROLE, ROLE.replace("role/", "roles/")), [":roles/Role is taken by none of the"]),
-    (("s3:GetObject",), ("arn:aws:s3:::bucket",), ["s3:GetObject takes", "arn:aws:s3:::bucket is taken by"]),
-    (("iam:GetRoles",), (ROLE,), ["iam:GetRoles is no action", "role/Role is taken by none"]),
-    (("iem:GetRole",), ("*",), ["iem:GetRole is no action that the reference knows"]),
-    (("sqs:*",), ("arn:aws:sqs:*:222222222222:Queue",), ["sqs:ListQueues takes no resource"]),
+    (("iam:GetRole", "kms:Decrypt"), (ROLE,), ["kms:Decrypt supports arn:${Partition}:kms:"]),
+    (("iam:GetRole",), (ROLE, ROLE.replace("role/", "roles/")), [":roles/Role is supported by none of the"]),
+    (
+        ("s3:GetObject",),
+        ("arn:aws:s3:::bucket",),
+        ["s3:GetObject supports", "arn:aws:s3:::bucket is supported by"],
+    ),
+    (("iam:GetRoles",), (ROLE,), ["iam:GetRoles is not an action", "role/Role is supported by none"]),
+    (("iem:GetRole",), ("*",), ["iem:GetRole is not an action of the reference"]),
+    (("sqs:*",), ("arn:aws:sqs:*:222222222222:Queue",), ["sqs:ListQueues supports no resource"]),
     (("iam:getrole", "iam:Get*"), (ROLE,), [" more)"]),
     (("logs:CreateLogGroup", "logs:PutLogEvents"), (LOGS, f"{LOGS}:*"), []),
     (("ssm:PutParameter",), ("arn:aws:ssm:us-east-1:222222222222:parameter/backup/*",), []),
@@ -229,17 +237,17 @@ PLANTED: list[tuple[tuple[str, ...], tuple[str, ...], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("written", "resources", "told"), PLANTED, ids=lambda value: str(value)[:40])
-def test_what_does_not_fit_is_told(
-    written: tuple[str, ...], resources: tuple[str, ...], told: list[str]
+@pytest.mark.parametrize(("written", "resources", "reported"), PLANTED, ids=lambda value: str(value)[:40])
+def test_a_mismatch_is_reported(
+    written: tuple[str, ...], resources: tuple[str, ...], reported: list[str]
 ) -> None:
     found = [wrong for _, wrong in findings(Grant("path", "Role", "Sid", written, resources))]
-    assert len(found) == len(told), found
-    assert all(words in wrong for words, wrong in zip(told, found, strict=True)), found
+    assert len(found) == len(reported), found
+    assert all(words in wrong for words, wrong in zip(reported, found, strict=True)), found
 
 
 def test_a_finding_names_the_template_and_the_statement() -> None:
-    """The action is moved to an ARN that it does not take, in the template itself."""
+    """The action is moved to an ARN that it does not support, in the template itself."""
     template = load(ROOT / MANAGEMENT / "aws-backup-backuporgpolicymanager-mangement-role.yaml")
     body = deepcopy(template.body)
     policies = body["Resources"]["Role"]["Properties"]["Policies"]
@@ -252,8 +260,8 @@ def test_a_finding_names_the_template_and_the_statement() -> None:
     ]
     assert found == (
         "templates/management-account/aws-backup-backuporgpolicymanager-mangement-role.yaml: Role, statement"
-        " ManageBackupPolicies: organizations:CreatePolicy takes no resource: put it on * in a statement of"
-        " its own"
+        " ManageBackupPolicies: organizations:CreatePolicy supports no resource: put it on * in its own"
+        " statement"
     )
 
 
@@ -280,5 +288,5 @@ STREAM = "arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName}:l
         ("*", STREAM, False),
     ],
 )
-def test_a_pattern_is_held_against_the_form_of_an_arn(pattern: str, form: str, fits: bool) -> None:
+def test_a_pattern_is_compared_with_the_format_of_an_arn(pattern: str, form: str, fits: bool) -> None:
     assert is_of_form(pattern, form) is fits

@@ -1,4 +1,4 @@
-"""The sample service control policies: small enough, and right about allowed and forbidden requests."""
+"""The sample service control policies are small enough, and deny exactly the intended requests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def policy(name: str) -> Any:
     return json.loads(text)
 
 
-def test_the_folder_has_both_published_samples_and_the_protecting_ones() -> None:
+def test_the_folder_has_both_published_samples_and_both_protecting_policies() -> None:
     assert FILES == [
         "copy-inside-organization-only.json",
         "copy-to-central-vault-only.json",
@@ -51,7 +51,7 @@ def test_the_folder_has_both_published_samples_and_the_protecting_ones() -> None
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_policy_is_within_the_size_of_a_service_control_policy(name: str) -> None:
-    """10,240 characters since May 2026; the CLI sends every blank. With long values for the placeholders."""
+    """10,240 characters since May 2026; the CLI sends all spaces. Placeholders have long values."""
     longest = {
         "<central-backup-vault-arn>": CENTRAL_VAULT.rpartition(":")[0] + ":" + "v" * 50,
         "<organization-id>": f"o-{'x' * 32}",
@@ -74,7 +74,7 @@ def test_a_policy_only_denies_and_every_statement_has_its_own_sid(name: str) -> 
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_policy_is_bound_to_no_partition_and_has_only_known_placeholders(name: str) -> None:
+def test_a_policy_works_in_every_partition_and_has_only_known_placeholders(name: str) -> None:
     text = (FOLDER / name).read_text(encoding="utf-8")
     assert "arn:aws" not in text
     assert set(re.findall(r"<[a-z-]+>", text)) <= set(VALUES)
@@ -88,7 +88,7 @@ def test_a_policy_is_bound_to_no_partition_and_has_only_known_placeholders(name:
         ([CENTRAL_VAULT, CENTRAL_VAULT], ""),
         ([OTHER_VAULT], "Deny"),
         ([FOREIGN_VAULT], "Deny"),
-        # the hole of ForAllValues: one allowed target beside a forbidden one
+        # what ForAllValues would allow: one allowed target in addition to a forbidden one
         ([CENTRAL_VAULT, FOREIGN_VAULT], "Deny"),
         ([FOREIGN_VAULT, CENTRAL_VAULT], "Deny"),
         ([], "Deny"),
@@ -123,7 +123,7 @@ def test_backups_stay_inside_the_organization(paths: Any, decision: str) -> None
 @pytest.mark.parametrize(
     "action", ["backup:StartBackupJob", "backup:CopyIntoBackupVault", "backup:StartRestoreJob"]
 )
-def test_nothing_but_copying_is_limited(name: str, action: str) -> None:
+def test_only_copying_is_limited(name: str, action: str) -> None:
     assert decide(policy(name), Request(ENGINEER, action)) == ""
 
 
@@ -171,7 +171,7 @@ PROTECTED = [
 
 FUNCTION = "arn:aws:lambda:us-east-1:444444444444:function:TagOnRestore"
 STACK = "arn:aws:cloudformation:us-east-1:444444444444:stack/StackSet-"
-# service → each form of ARN by which its actions name what the solution has in a member account
+# service → each form of ARN of the solution's resources in a member account
 FORMS = {
     "backup": ["arn:aws:backup:us-east-1:444444444444:backup-vault:AWSBackupSolutionVault"],
     "cloudformation": [
@@ -186,7 +186,7 @@ FORMS = {
     "iam": [BACKUP_ROLE, f"{MEMBER}:role/TagOnRestoreFunctionForAWSBackup"],
     "lambda": [FUNCTION, *(f"{FUNCTION}:{qualifier}" for qualifier in ("1", "live", "$LATEST", "*"))],
 }
-# They are about other resources, in rows of their own.
+# These are about other resources, and have their own rows.
 APART = {"iam:DeleteServiceLinkedRole"}
 
 
@@ -238,10 +238,10 @@ def test_the_account_stays_in_the_organization_with_its_service_linked_role(
 @pytest.mark.parametrize(
     ("days", "decision"), [("7", "Deny"), ("29", "Deny"), ("30", ""), (None, "")], ids=str
 )
-def test_not_even_the_break_glass_role_deletes_a_key_in_less_than_30_days(
+def test_even_the_break_glass_role_cannot_delete_a_key_in_less_than_30_days(
     name: str, alias: str, days: str | None, decision: str
 ) -> None:
-    """A caller that names no days gets 30, and KMS's condition key need not be there then."""
+    """Without a waiting period KMS uses 30 days, and need not send its condition key."""
     chosen = {} if days is None else {"kms:ScheduleKeyDeletionPendingWindowInDays": days}
     for context, expected in (
         ({"kms:ResourceAliases": [alias, "alias/second"]}, decision),
@@ -251,8 +251,8 @@ def test_not_even_the_break_glass_role_deletes_a_key_in_less_than_30_days(
         assert decide(policy(name), request) == expected
 
 
-def test_a_service_revokes_its_grant_for_its_caller() -> None:
-    """The condition key is true where an AWS service sends the request on its user's behalf."""
+def test_a_service_may_revoke_its_grant_for_its_caller() -> None:
+    """The condition key is true if an AWS service sends the request on behalf of its user."""
     context = OURS | {"kms:GrantIsForAWSResource": "true"}
     request = Request(ENGINEER, "kms:RevokeGrant", KEY, context)
     assert decide(policy("protect-backup-solution.json"), request) == ""
@@ -306,7 +306,7 @@ def test_only_stack_sets_and_the_break_glass_role_change_the_solution(
         ("backup:StartRestoreJob", "arn:aws:ec2:us-east-1::snapshot/snap-1", {}),
     ],
 )
-def test_what_is_not_of_the_solution_is_left_alone(
+def test_other_resources_and_actions_are_not_affected(
     action: str, resource: str, context: dict[str, Any]
 ) -> None:
     assert decide(policy("protect-backup-solution.json"), Request(ENGINEER, action, resource, context)) == ""
@@ -320,8 +320,8 @@ POSING = ["iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:AttachRolePolicy"
     ("who", "decision"),
     [(ENGINEER, "Deny"), (f"{MEMBER}:root", "Deny"), (STACK_SETS, ""), (BREAK_GLASS, "")],
 )
-def test_nobody_makes_a_break_glass_role_for_themselves(who: str, decision: str, action: str) -> None:
-    """In an account without that role its name would otherwise be free for anybody who may create roles."""
+def test_nobody_else_can_create_a_break_glass_role(who: str, decision: str, action: str) -> None:
+    """In an account without that role, anybody who may create roles could otherwise take its name."""
     assert decide(policy("protect-backup-solution.json"), Request(who, action, BREAK_GLASS)) == decision
 
 
@@ -364,7 +364,7 @@ CENTRAL_ALIAS = {"kms:ResourceAliases": ["alias/AWSBackupSolutionCentralKey"]}
     [
         (f"{CENTRAL_ROOT}:role/Engineer", "Deny"),
         (f"{CENTRAL_ROOT}:root", "Deny"),
-        # the home account's way into any account of the organization
+        # the home account's access to any account of the organization
         (f"{CENTRAL_ROOT}:role/stacksets-exec-0a1b2c3d", "Deny"),
         (CENTRAL_GLASS, ""),
     ],
@@ -376,7 +376,7 @@ def test_only_the_break_glass_role_changes_the_central_account(
 
 
 def test_one_role_for_all_three_purposes_can_update_the_central_stack() -> None:
-    """As docs/operations.md says; another role would be refused by one of the three policies."""
+    """As docs/operations.md says: one of the three policies would deny another role."""
     template = load(ROOT / CENTRAL / "aws-backup-central-backup-account.yaml")
     name = VALUES["<break-glass-role-name>"]
     given = {
@@ -421,7 +421,7 @@ def test_a_protecting_policy_names_what_the_templates_create(name: str, folder: 
     assert named == {name.value.removeprefix("alias/") for name in NAMES if name.template.startswith(folder)}
 
 
-def test_the_protecting_policies_name_the_stacks() -> None:
+def test_the_protecting_policies_name_the_stacks_of_the_solution() -> None:
     members = (FOLDER / "protect-backup-solution.json").read_text(encoding="utf-8")
     assert any(name.value.startswith("organizations-aws-backup-") for name in NAMES)
     assert "StackSet-organizations-aws-backup-*" in members
@@ -432,7 +432,7 @@ def test_the_protecting_policies_name_the_stacks() -> None:
     assert all(name.startswith(pattern) for name in stacks)
 
 
-def test_the_read_me_names_every_policy_and_every_placeholder() -> None:
+def test_the_readme_names_every_policy_and_every_placeholder() -> None:
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
     for name in FILES:
         assert f"templates/service-control-policies/{name}" in text
