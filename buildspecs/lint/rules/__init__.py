@@ -59,8 +59,8 @@ def findings(templates: Sequence[Template], documents: Sequence[Template] = ()) 
     """Everything that the rules find in a set of templates and documents, without repetitions."""
     single: Iterable[Finding] = (f for template in templates for check in CHECKS for f in check(template))
     together: Iterable[Finding] = (f for check in SET_CHECKS for f in check(templates))
-    beside: Iterable[Finding] = (f for one in documents for check in DOCUMENT_CHECKS for f in check(one))
-    return list(dict.fromkeys([*single, *together, *beside]))
+    further: Iterable[Finding] = (f for one in documents for check in DOCUMENT_CHECKS for f in check(one))
+    return list(dict.fromkeys([*single, *together, *further]))
 
 
 def main(files: Sequence[str]) -> int:

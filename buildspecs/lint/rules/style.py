@@ -56,8 +56,11 @@ ACTION = (
     "Region",
     "RoleArn",
     "ActionTypeId",
+    "Commands",
     "InputArtifacts",
     "OutputArtifacts",
+    "OutputVariables",
+    "TimeoutInMinutes",
     "Namespace",
     "Configuration",
 )
