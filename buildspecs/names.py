@@ -299,7 +299,9 @@ ORDERING_EXPORTS = {
 }
 
 SSM_TEMPLATE = f"{HOME}/aws-backup-ssm-targets.yaml"
-# Values of the repository's aws-backup-ssm-targets.json, as the parameters have to carry them.
+# What the repository's aws-backup-ssm-targets.json puts into SSM. In addition, each option has a parameter:
+# buildspecs/targets.py has the options with their defaults.
+OPTIONS_PATH = "/backup/options"
 SSM_VALUES = {
     "/backup/bucket": ("String", "${ImportValue:aws-backup-s3-bucket-name}"),
     "/backup/org-management-account": ("String", "777788889999"),
@@ -337,7 +339,7 @@ OUS = {"pOrgBackupTargetOUs": (TEXTS, "/backup/target/organizational-units")}
 REGIONS = {"pRegions": (TEXTS, "/backup/target/regions")}
 GLOBAL_REGION = {"GlobalRegion": (TEXT, "/backup/target/global-region")}
 PREFERENCES = {"MaxConcurrentPercentage": ("Number", "100"), "FailureTolerancePercentage": ("Number", "100")}
-# template → parameter → (type, default); None: has no default.
+# Template → parameter → (type, default); None: no default.
 PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
     f"{CENTRAL}/aws-backup-central-backup-account.yaml": {"pOrganizationId": ("String", None)},
     f"{HOME}/aws-cloudformation-stackset-execution-role.yaml": {"AdministratorAccountId": ("String", None)},
@@ -420,7 +422,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
         "pTagValue": ("String", "aws-backup"),
     },
 }
-# Published parameters that begin with a type letter; a new name does not.
+# Published parameters that begin with a type letter; new names do not.
 LETTERED = frozenset(
     name for table in PARAMETERS.values() for name in table if name[:1] == "p" and name[1:2].isupper()
 )
