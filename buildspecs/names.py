@@ -1,8 +1,8 @@
 """The one home of every published name: what users type, read or depend on. Nothing here changes by accident.
 
-Builds, rehearsal and tests read the names here. Functions and templates repeat them, since each of them is
-deployed alone; tests/templates/test_contract.py holds the templates against these tables. Accounts:
-management, home, central, member.
+Builds, rehearsal and tests read the names here. Functions and templates repeat them, because each is deployed
+alone; tests/templates/test_contract.py compares the templates with these tables. Accounts: management, home,
+central, member.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Deployed:
 
 @dataclass(frozen=True)
 class StackSet:
-    """A StackSet: its wrapper, its body and the wrapper's parameter that names the regions."""
+    """A StackSet: its wrapper, its body and the wrapper's parameter with the Regions."""
 
     name: str
     wrapper: str
@@ -87,7 +87,7 @@ class StackSet:
 
 @dataclass(frozen=True)
 class Name:
-    """A physical name: the template that owns it, the resource type and the property that carries it."""
+    """A physical name: the template that owns it, the resource type and the property that has it."""
 
     template: str
     type: str
@@ -278,7 +278,7 @@ NAMES = (
     *(Name(s.wrapper, "AWS::CloudFormation::StackSet", "StackSetName", s.name) for s in STACKSETS),
 )
 
-# Published exports, and (last two) ours, kept for stacks that still import them.
+# Published exports; the ordering exports are ours, kept for stacks that still import them.
 EXPORTS = {
     "aws-backup-central-backup-vault-name": f"{CENTRAL}/aws-backup-central-backup-account.yaml",
     "aws-backup-central-backup-vault-arn": f"{CENTRAL}/aws-backup-central-backup-account.yaml",

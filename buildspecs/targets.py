@@ -61,7 +61,7 @@ DELEGATION_REGIONS = (
     *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "sa-east-1"),
     *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1"),
 )
-# Where AWS Backup has no cross-account management: backup policies have no effect.
+# Where AWS Backup has no cross-account management yet.
 UNMANAGED_REGIONS = frozenset({"ap-east-2", "ap-southeast-6", "ap-southeast-7", "mx-central-1"})
 
 MAX_TAGS = 50
@@ -191,8 +191,8 @@ def warnings(document: object, home_region: str | None) -> Iterator[str]:
                 )
             if unmanaged := UNMANAGED_REGIONS & targets:
                 yield (
-                    f"without AWS Backup's cross-account management: {', '.join(sorted(unmanaged))};"
-                    " backup policies have no effect there"
+                    "without AWS Backup's cross-account management, which backup policies need:"
+                    f" {', '.join(sorted(unmanaged))}"
                 )
 
 

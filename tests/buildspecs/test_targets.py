@@ -397,8 +397,7 @@ def test_the_command_names_the_regions_that_need_attention(
         f"{file}: valid, for us-east-1, eu-south-2, mx-central-1\n"
         f"{file}: disabled by default: ap-east-2, eu-south-2, il-central-1, mx-central-1; enable them in the"
         " management account, the home account and every member account first\n"
-        f"{file}: without AWS Backup's cross-account management: mx-central-1;"
-        " backup policies have no effect there\n"
+        f"{file}: without AWS Backup's cross-account management, which backup policies need: mx-central-1\n"
     )
 
 

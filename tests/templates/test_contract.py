@@ -14,26 +14,41 @@ from buildspecs.lint.templates import Part, load, one, repository_templates
 from buildspecs.names import (
     BACKUP_POLICIES,
     BEFORE,
+    COMPLETE_WINDOW_MINUTES,
     DEPLOYED,
     EXPORTS,
+    FIND_ROLE_PROJECT,
     HAND_MADE,
     HOME,
+    MEMBER_ROLE,
+    MEMBER_ROLE_SET,
+    MEMBER_SET,
+    MEMBER_VAULT,
     NAMES,
     ORDERING_EXPORTS,
     ORG_POLICY,
     PACKAGE_BUCKET_PREFIX,
     PACKAGE_PARAMETERS,
+    PACKAGE_POLICY_PROJECT,
+    PACKAGE_TAG_PROJECT,
     PARAMETERS,
     PIPELINE,
+    POLICY_FUNCTION,
+    POLICY_STACK,
     SSM_TEMPLATE,
     SSM_VALUES,
     STAGES,
+    START_WINDOW_MINUTES,
+    TAG_ROLE_SET,
+    TAG_SET,
     TARGETS_FILE,
     TARGETS_KEYS,
+    VALIDATE_PROJECT,
     BackupPolicy,
     Deployed,
     Name,
     Stack,
+    wrapper,
 )
 from buildspecs.paths import ROOT
 from buildspecs.targets import OPTIONS
@@ -183,7 +198,7 @@ def test_the_source_is_the_main_branch_and_is_not_polled() -> None:
 def test_static_analysis_and_cfn_nag_come_before_anything_is_deployed() -> None:
     analysis, scan = [action for stage, action in actions() if stage == STAGES[1]]
     assert (analysis["Name"], analysis["Namespace"]) == ("Static_Analysis", "StaticAnalysis")
-    assert analysis["Configuration"]["ProjectName"] == "AWSBackup-ValidateTemplates"
+    assert analysis["Configuration"]["ProjectName"] == VALIDATE_PROJECT
     # The first build checks that the projects of the others exist.
     assert int(analysis["RunOrder"]) < int(scan["RunOrder"])
     assert scan["Configuration"]["ProjectName"] == "AWSBackup-ScanTemplates"
@@ -204,16 +219,8 @@ def buildspec(project: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("stack", "project", "role"),
     [
-        (
-            "stackset-aws-backup-tagonrestore",
-            "AWSBackup-TestAndPackageTagOnRestore",
-            "organizations-aws-backup-tagonrestore-role",
-        ),
-        (
-            "stackset-aws-backup-member-accounts",
-            "AWSBackup-FindRoleStackSet",
-            "organizations-aws-backup-member-accounts-role",
-        ),
+        (wrapper(TAG_SET), PACKAGE_TAG_PROJECT, TAG_ROLE_SET),
+        (wrapper(MEMBER_SET), FIND_ROLE_PROJECT, MEMBER_ROLE_SET),
     ],
 )
 def test_a_stack_set_waits_for_the_arn_that_a_build_of_the_same_execution_exports(
@@ -276,8 +283,8 @@ def test_roles_come_before_packages_and_packages_before_functions(earlier: str, 
 @pytest.mark.parametrize(
     ("stack", "project"),
     [
-        ("aws-backup-backuporgpolicymanager", "AWSBackup-TestAndPackageBackupOrgPolicyManager"),
-        ("stackset-aws-backup-tagonrestore", "AWSBackup-TestAndPackageTagOnRestore"),
+        ("aws-backup-backuporgpolicymanager", PACKAGE_POLICY_PROJECT),
+        (wrapper(TAG_SET), PACKAGE_TAG_PROJECT),
     ],
 )
 def test_a_function_gets_the_package_that_the_same_execution_has_tested(stack: str, project: str) -> None:
@@ -292,7 +299,7 @@ def test_a_function_gets_the_package_that_the_same_execution_has_tested(stack: s
 
 
 @pytest.mark.parametrize(("tested", "used"), [("aws-backup-x-0123456789abcdef.zip", None), ("", "none")])
-@pytest.mark.parametrize("stack", ["aws-backup-backuporgpolicymanager", "stackset-aws-backup-tagonrestore"])
+@pytest.mark.parametrize("stack", ["aws-backup-backuporgpolicymanager", wrapper(TAG_SET)])
 def test_without_a_tested_package_the_recorded_one_is_deployed(
     stack: str, tested: str, used: str | None
 ) -> None:
@@ -309,8 +316,8 @@ def test_the_policies_stack_is_touched_only_when_the_management_role_can_be_assu
     """So in the published order its creation cannot fail, and no failed stack has to be deleted."""
     before, stack = [action for stage, action in actions() if stage == STAGES[-1]][:2]
     assert before["ActionTypeId"]["Provider"] == "Lambda"
-    assert before["Configuration"]["FunctionName"] == "BackupOrgPolicyManager"
-    assert stack["Configuration"]["StackName"] == "aws-backup-org-policy"
+    assert before["Configuration"]["FunctionName"] == POLICY_FUNCTION
+    assert stack["Configuration"]["StackName"] == POLICY_STACK
     assert int(before["RunOrder"]) < int(stack["RunOrder"])
     namespace, output = re.fullmatch(r"#\{(\w+)\.(\w+)\}", before["Configuration"]["UserParameters"]).groups()  # type: ignore[union-attr]  # a mismatch is the failure
     _, owner = deployed()["aws-backup-backuporgpolicymanager-role"]
@@ -364,15 +371,15 @@ def test_a_backup_policy_has_the_published_plan(policy: BackupPolicy) -> None:
     rule = plan["rules"][policy.rule]
     vault = SSM_VALUES["/backup/central-vault-arn"][1]
     assert rule["schedule_expression"] == policy.schedule
-    assert str(rule["start_backup_window_minutes"]) == "60"
-    assert str(rule["complete_backup_window_minutes"]) == "1200"
-    assert rule["target_backup_vault_name"] == "AWSBackupSolutionVault"
+    assert rule["start_backup_window_minutes"] == START_WINDOW_MINUTES
+    assert rule["complete_backup_window_minutes"] == COMPLETE_WINDOW_MINUTES
+    assert rule["target_backup_vault_name"] == MEMBER_VAULT
     assert str(rule["lifecycle"]["delete_after_days"]) == policy.days
     assert list(rule["copy_actions"]) == [vault]
     assert rule["copy_actions"][vault]["target_backup_vault_arn"] == vault
     assert str(rule["copy_actions"][vault]["lifecycle"]["delete_after_days"]) == policy.days
     (selection,) = plan["selections"]["tags"].values()
-    assert selection["iam_role_arn"].endswith(":iam::$account:role/AWSBackupSolutionRole")
+    assert selection["iam_role_arn"].endswith(f":iam::$account:role/{MEMBER_ROLE}")
     assert (selection["tag_key"], selection["tag_value"]) == (policy.tag[0], [policy.tag[1]])
 
 
