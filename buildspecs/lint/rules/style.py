@@ -66,7 +66,7 @@ ACTION = (
 )
 # A template with many parameters may have this many lines above its resources; the one that owns the SSM
 # parameters is a table of parameters, and may have any number.
-FEW_LINES = 105
+FEW_LINES = 98
 COMMENTED_OUT = re.compile(
     r"^\s*#\s*(- \w+:|[A-Z][a-z]+[A-Z]\w*:(\s|$)|(Type|Properties|Ref|Action|Resource): )"
 )
