@@ -26,7 +26,7 @@ lint: $(installed) ## formatting, types, templates
 	@$(run) ruff check . && $(run) ruff format --check . && $(run) mypy && $(run) buildspecs.lint
 check: lint coverage scenarios rehearse ## what CI runs
 targets: $(installed) ## is aws-backup-ssm-targets.json complete and well-formed, and no file empty?
-	@$(run) buildspecs.lint.repository && $(run) buildspecs.targets $(ARGS)
+	@$(run) buildspecs.lint.empty_files && $(run) buildspecs.targets $(ARGS)
 bench: $(installed) ## API calls, cold starts, scale: counts and ratios
 	@for file in benchmarks/*.py; do $(VENV)/bin/python "$$file"; done
 package: $(installed) ## both function packages, into .build/packages

@@ -1,6 +1,6 @@
 """What templates suppress of the analysers' findings, and whether a suppression still suppresses something.
 
-A suppression stands in the Metadata of its resource, in the spelling of its analyser, with a reason:
+A suppression is in the Metadata of its resource, spelled as its analyser wants it, with a reason:
 
     cfn_nag:  {rules_to_suppress: [{id: W28, reason: …}]}
     checkov:  {skip: [{id: CKV_AWS_33, comment: …}]}
@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cfnlint.decode import decode
 
@@ -23,7 +22,7 @@ from buildspecs.errors import LintError
 
 @dataclass(frozen=True)
 class Finding:
-    """What an analyser says of a resource, by its logical id."""
+    """What an analyser says about a resource, which is given by its logical ID."""
 
     file: str
     resource: str
@@ -49,12 +48,17 @@ class Suppression:
         return f"{self.file}: {self.resource}: {self.analyser} {self.rule}: {self.reason}"
 
 
-def read(file: str, root: Path) -> Iterator[Suppression]:
+def read(file: str) -> Iterator[Suppression]:
     """Every suppression in a template, in its order."""
-    body, faults = decode(str(root / file))
+    return of(file, template(file))
+
+
+def template(file: str) -> Mapping[str, Any]:
+    """A template, parsed; `file` is its path from the repository's root, which is the current folder."""
+    body, faults = decode(file)
     if body is None or faults:
         raise LintError(f"{file}: {faults[0].message if faults else 'is not a template'}")
-    return of(file, body)
+    return cast(Mapping[str, Any], body)
 
 
 def of(file: str, body: Mapping[str, Any]) -> Iterator[Suppression]:
@@ -82,7 +86,7 @@ def faults(analyser: str, findings: Iterable[Finding], suppressions: Iterable[Su
     return [
         *(str(finding) for place, finding in found.items() if place not in given),
         *(
-            f"{one.file}: {one.resource}: {analyser} {one.rule} is suppressed and not found: "
+            f"{one.file}: {one.resource}: {analyser} {one.rule} is suppressed but not found: "
             "remove the suppression"
             for place, one in given.items()
             if place not in found
@@ -91,7 +95,7 @@ def faults(analyser: str, findings: Iterable[Finding], suppressions: Iterable[Su
 
 
 def listing(suppressions: Iterable[Suppression]) -> str:
-    """All suppressions, one per line, and how many there are of each analyser."""
+    """All suppressions, one per line, then their number for each analyser."""
     rows = list(suppressions)
     counts = Counter(row.analyser for row in rows)
     summary = ", ".join(f"{analyser} {count}" for analyser, count in sorted(counts.items()))

@@ -153,8 +153,8 @@ def test_nothing_is_downloaded_after_the_install_phase(name: str) -> None:
 
 
 def test_every_gate_runs_before_anything_is_deployed() -> None:
-    (line,) = [line for line in commands(VALIDATE, "build") if "buildspecs.lint --home-region" in line]
-    assert line.endswith('python -m buildspecs.lint --home-region "$AWS_DEFAULT_REGION"')
+    checks = commands(VALIDATE, "build")[:-1]
+    assert 'python -m buildspecs.lint --suppressions --home-region "$AWS_DEFAULT_REGION"' in checks
 
 
 def test_the_functions_are_tested_before_anything_is_deployed() -> None:
