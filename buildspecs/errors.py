@@ -4,7 +4,7 @@ BuildError
 ├── TargetsError     aws-backup-ssm-targets.json cannot be read
 ├── PackagingError   a package cannot be made from its folder and its requirements.txt
 ├── PublishError     a bucket or a parameter in AWS did not take a package
-├── LintError        a template or an analyser cannot be used
+├── LintError        a template or an analyzer cannot be used
 ├── OutdatedError    a stack that a person updates is older than the commit
 ├── StackSetError    the ARN of a StackSet cannot be looked up
 └── RolloutError     there is no StackSet to report on
@@ -33,7 +33,7 @@ class PublishError(BuildError):
 
 
 class LintError(BuildError):
-    """No template, one that cannot be read, or an analyser that fails: never to be taken for "no finding"."""
+    """No template, one that cannot be read, or an analyzer that fails: never to be taken for "no finding"."""
 
 
 class OutdatedError(BuildError):

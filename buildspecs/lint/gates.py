@@ -1,7 +1,7 @@
 """The gates that every template has to pass before anything is deployed, run by one command.
 
 `python -m buildspecs.lint [GATE …] [--home-region REGION] [--suppressions]` runs the named gates, or all of
-them; with --suppressions it first prints what the templates suppress of the analysers and of cfn-nag, and
+them; with --suppressions it first prints what the templates suppress of the analyzers and of cfn-nag, and
 why. Files and options have their one home here: the zip that becomes the repository leaves dotfiles such as
 .cfnlintrc out, so no gate reads one.
 
@@ -26,7 +26,7 @@ from cfnlint.config import ConfigMixIn
 from cfnlint.runner import Runner
 
 from buildspecs.errors import LintError, exit_code
-from buildspecs.lint import analysers, empty_files, environments, rules, suppressions
+from buildspecs.lint import analyzers, empty_files, environments, rules, suppressions
 from buildspecs.names import STACKSETS
 from buildspecs.paths import ROOT
 from buildspecs.targets import FILE, package_regions, read, target_regions
@@ -96,15 +96,15 @@ def lint(files: Sequence[str], regions: Sequence[str]) -> int:
 
 
 def checkov(templates: Templates) -> list[Job]:
-    return [partial(analysers.run, "checkov", templates.all)]
+    return [partial(analyzers.run, "checkov", templates.all)]
 
 
 def cfripper(templates: Templates) -> list[Job]:
-    return [partial(analysers.run, "cfripper", templates.all)]
+    return [partial(analyzers.run, "cfripper", templates.all)]
 
 
 def own_rules(_: Templates) -> list[Job]:
-    """What the public analysers miss; they look at every template of the repository together."""
+    """What the public analyzers miss; they look at every template of the repository together."""
     return [partial(rules.main, [])]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from buildspecs.errors import LintError
-from buildspecs.lint import analysers, environments, gates
+from buildspecs.lint import analyzers, environments, gates
 from buildspecs.names import HOME
 from buildspecs.paths import ROOT
 from rehearsal.machine import environment
@@ -112,7 +112,7 @@ def test_a_suppression_in_a_comment_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(BAD / "gates")
     words = r"checkov-comment\.yaml: checkov:skip=… in a comment: suppress in the resource's Metadata"
     with pytest.raises(LintError, match=words):
-        analysers.checkov([f"{COMMENT}.yaml"])
+        analyzers.checkov([f"{COMMENT}.yaml"])
 
 
 def test_an_environment_that_cannot_be_made_is_reported(

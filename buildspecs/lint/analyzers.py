@@ -1,6 +1,6 @@
 """checkov and cfripper over templates, with suppressions applied to both in the same way.
 
-The analysers themselves never see a suppression: checkov would apply one where nothing is found, and
+The analyzers themselves never see a suppression: checkov would apply one where nothing is found, and
 cfripper reads none from templates. Files are given by their path from the repository's root, which is the
 current folder.
 """
@@ -110,7 +110,7 @@ def checkov(files: Iterable[str]) -> list[Finding]:
         Finding(
             file=check["file_path"].lstrip("/"),
             resource=check["resource"].rpartition(".")[2],
-            analyser="checkov",
+            analyzer="checkov",
             rule=check["check_id"],
             text=check["check_name"],
         )
@@ -124,10 +124,10 @@ ANALYSERS: Mapping[str, Callable[[Bodies], list[Finding]]] = {
 }
 
 
-def run(analyser: str, files: Sequence[str]) -> int:
+def run(analyzer: str, files: Sequence[str]) -> int:
     """Print each finding that nothing suppresses, and each suppression of nothing; 1 if there is any."""
     bodies = {file: suppressions.template(file) for file in files}
     given = [one for file, body in bodies.items() for one in suppressions.of(file, body)]
-    found = suppressions.faults(analyser, ANALYSERS[analyser](bodies), given)
+    found = suppressions.faults(analyzer, ANALYSERS[analyzer](bodies), given)
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
