@@ -202,6 +202,23 @@ def test_a_failing_program_fails_its_command(line: str, tmp_path: Path) -> None:
         assert run.returncode != 0, f"{failing} fails, `{line}` does not"
 
 
+def test_the_targets_are_checked_against_the_account_of_the_build(tmp_path: Path) -> None:
+    stub(tmp_path, "python", 'echo "$@"')
+    variables = {
+        "PATH": f"{tmp_path}:/bin:/usr/bin",
+        "CODEBUILD_BUILD_ARN": "arn:aws:codebuild:eu-west-1:111122223333:build/Validate:0a1b",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }
+    run = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", commands(VALIDATE, "build")[1]],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split()[2:] == ["--account", "111122223333", "--home-region", "eu-west-1"]
+
+
 def test_the_variables_are_in_the_shell_after_the_last_command(tmp_path: Path) -> None:
     stub(
         tmp_path,
