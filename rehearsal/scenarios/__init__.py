@@ -17,7 +17,7 @@ from rehearsal.errors import OutcomeError, UnsupportedError
 from rehearsal.organization.plan import Organization
 from rehearsal.report.journal import Journal, Status, describe
 from rehearsal.scenarios import changes, faults, suspension, targets
-from rehearsal.scenarios.deployed_organization import FEWER_TESTS, Rollout
+from rehearsal.scenarios.deployed_organization import Rollout
 from rehearsal.scenarios.working_copy import WorkingCopy
 
 ALL: Final = "all"
@@ -127,11 +127,9 @@ def carry_out(chosen: Sequence[Scenario], rollout: Rollout) -> None:
     """Carry out scenarios, one after the other. Raises RehearsalError at the first fault."""
     journal = rollout.journal
     journal.section("Scenarios")
-    settings = " ".join(f"{name}={value!r}" for name, value in FEWER_TESTS.environment.items())
     journal.note(
-        "after the first rollout, builds run fewer tests than on AWS, and most do not lint",
+        "after the first rollout, builds run gates and tests only where the scenario is about them",
         Status.NOT_RUN,
-        settings,
     )
     for scenario in chosen:
         journal.section(f"Scenario {scenario.name}: {scenario.sentence}")

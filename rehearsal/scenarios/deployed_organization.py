@@ -15,22 +15,16 @@ from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.organization import rules
 from rehearsal.organization.plan import Organization
-from rehearsal.pipeline.build_shell import Differences
+from rehearsal.pipeline.build_shell import AS_ON_AWS, Differences
 from rehearsal.pipeline.execution import Execution, ExpectedFailure, Place
 from rehearsal.report.journal import Journal, Status
 from rehearsal.scenarios import snapshot
 from rehearsal.scenarios.snapshot import Change, Facts, Scope
 from rehearsal.scenarios.working_copy import WorkingCopy
 
-# Not as on AWS, and said so: the builds of a scenario collect a few small test files only
-# (test_arn, test_request and the like); the static analysis, and the tests that belong to it, run only where
-# the scenario is about them.
-FEWER_TESTS: Final = Differences({"PYTEST_ADDOPTS": "--ignore-glob=*/test_[!ar]*"})
-NO_ANALYSIS: Final = replace(
-    FEWER_TESTS,
-    left_out=dict.fromkeys(
-        ("buildspecs.lint", "pytest --quiet --numprocesses"), "the scenario is not about it"
-    ),
+# Not as on AWS, which the output says: builds lint and test only in the scenarios that are about it.
+NO_ANALYSIS: Final = Differences(
+    left_out=dict.fromkeys(("buildspecs.lint", "python -m pytest"), "the scenario is not about it")
 )
 _WAIT_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.1
@@ -166,7 +160,7 @@ class Rollout:
             step.summary = started["pipelineExecutionId"]
 
     def run(self, expected: ExpectedFailure | None = None, *, analysed: bool = False) -> Execution:
-        """Carry out the oldest execution that was started, `analysed` with all gates of the static analysis.
+        """Carry out the oldest execution that was started, `analysed` with all gates and tests.
 
         Raises StepError unless it goes as expected.
         """
@@ -197,7 +191,7 @@ class Rollout:
             self.journal,
             after_builds=lambda: None,  # packages are compared at the end of each scenario
             identifier=waiting[0],
-            differences=FEWER_TESTS if analysed else NO_ANALYSIS,
+            differences=AS_ON_AWS if analysed else NO_ANALYSIS,
         )
 
     def executions(self) -> list[dict[str, Any]]:

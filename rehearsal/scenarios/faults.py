@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from buildspecs.rollout import SUSPENDED
+from buildspecs.rollout_report import SUSPENDED
 from rehearsal.errors import OutcomeError
 from rehearsal.pipeline.execution import ExpectedFailure
 from rehearsal.readme.workspace import TARGETS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildspecs import names
-from buildspecs.rollout import SUSPENDED
+from buildspecs.rollout_report import SUSPENDED
 from rehearsal.errors import OutcomeError
 from rehearsal.scenarios.changes import edit_member_template, member_update, new_body
 from rehearsal.scenarios.deployed_organization import Rollout

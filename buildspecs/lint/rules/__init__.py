@@ -1,4 +1,4 @@
-"""The rules of this repository for templates, by subject; each looks for what the public analysers miss.
+"""The rules of this repository for templates, by subject; each looks for what the public analyzers miss.
 
 A rule is a pure function from a template to findings with file, resource and reason. CHECKS has those that
 look at one template, DOCUMENT_CHECKS those that a service control policy or a tags file passes as well, and

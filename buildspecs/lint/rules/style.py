@@ -183,7 +183,7 @@ def suppressions(template: Template) -> Iterator[Finding]:
     """A suppression gives its reason in words, so that a reader can decide whether it still applies."""
     for one in suppressed(template.path, template.body):
         if not one.rule or len(one.reason.split()) < 4:
-            reason = f"suppresses {one.analyser} {one.rule} without a reason"
+            reason = f"suppresses {one.analyzer} {one.rule} without a reason"
             yield Finding(template.path, one.resource, reason)
         if one.resource == "template":
             reason = f"suppress {one.rule} in the resource that it is about"
