@@ -21,9 +21,9 @@ from rehearsal.readme import runbook, workspace
 from rehearsal.readme.operator import PRINTED, Operator
 from rehearsal.readme.runbook import Command
 from rehearsal.report.journal import Journal, Status, describe
-from rehearsal.scenarios import Scenario, changes
-from rehearsal.stories import policy_lifecycle, restores
-from rehearsal.stories.policy_lifecycle import Laboratory
+from rehearsal.scenarios import Scenario, commits
+from rehearsal.stories import policy_lifecycle, restores, sandbox
+from rehearsal.stories.sandbox import Sandbox
 
 SECTIONS = ("Prerequisites", "Deploy", "Verify")
 
@@ -59,15 +59,15 @@ def rehearse(options: Options, journal: Journal) -> None:
             desk.mkdir()
             operator = Operator(emulator, created, tools, journal, clone, desk)
             try:
-                laboratory = _carry_out(operator, commands, emulator, created, journal)
-                rollout = scenarios.rolled_out(emulator, created, journal, clone, desk, operator.executions)
+                outside = _carry_out(operator, commands, emulator, created, journal)
+                deployed = scenarios.deployed(emulator, created, journal, clone, desk)
                 if options.scenarios:
-                    scenarios.carry_out(options.scenarios, rollout)
+                    scenarios.run(options.scenarios, deployed)
                 else:
                     _check_outcomes(emulator, created, journal)
                     journal.section("Change: a commit")
-                    changes.begin_with_a_commit(rollout)
-                    _tell_stories(operator, emulator, created, laboratory, journal)
+                    commits.start_by_a_commit(deployed)
+                    _tell_stories(operator, emulator, created, outside, journal)
                 _check_what_was_said(emulator, created, folder, journal)
             finally:
                 interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
@@ -89,17 +89,17 @@ def _interruptible(journal: Journal) -> Iterator[None]:
 
 def _carry_out(
     operator: Operator, commands: list[Command], emulator: Emulator, created: Organization, journal: Journal
-) -> Laboratory:
+) -> Sandbox:
     """The README's commands; between prerequisites and deployment, something that must stay untouched."""
     prerequisites, *others = SECTIONS
     _carry_out_section(operator, commands, prerequisites, journal)
-    with journal.step("a backup policy made by hand") as step:
-        laboratory = policy_lifecycle.plant(emulator, created)
-        step.summary = f"{policy_lifecycle.FOREIGN}, for the organizational unit laboratory"
+    with journal.step("a backup policy created by hand") as step:
+        outside = sandbox.create(emulator, created)
+        step.summary = f"{sandbox.POLICY}, for the organizational unit sandbox"
     for section in others:
         _carry_out_section(operator, commands, section, journal)
     operator.finish()
-    return laboratory
+    return outside
 
 
 def _carry_out_section(operator: Operator, commands: list[Command], section: str, journal: Journal) -> None:
@@ -117,14 +117,14 @@ def _check_outcomes(emulator: Emulator, created: Organization, journal: Journal)
 
 
 def _tell_stories(
-    operator: Operator, emulator: Emulator, created: Organization, laboratory: Laboratory, journal: Journal
+    operator: Operator, emulator: Emulator, created: Organization, outside: Sandbox, journal: Journal
 ) -> None:
     """What happens to the deployed organization afterwards."""
     journal.section("Restores in a member account")
     restores.rehearse(emulator, created, journal)
-    journal.section("The life of the backup policies")
+    journal.section("The lifecycle of the backup policies")
     (pipeline,) = operator.executions.values()
-    policy_lifecycle.rehearse(emulator, created, laboratory, pipeline, journal)
+    policy_lifecycle.rehearse(emulator, created, outside, pipeline, journal)
 
 
 def _check_what_was_said(emulator: Emulator, created: Organization, folder: Path, journal: Journal) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -33,3 +34,28 @@ def run(tasks: Sequence[Callable[[], T]]) -> list[T]:
     if failures:
         raise failures[min(failures)]
     return [results[number] for number in range(len(tasks))]
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The items in their order. A thread makes them without waiting until they are taken.
+
+    A failure to make one is raised where that one is taken.
+    """
+    made: queue.SimpleQueue[tuple[T] | BaseException | None] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            for item in items:
+                made.put((item,))
+            made.put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that takes
+            made.put(error)
+
+    def taken() -> Iterator[T]:
+        while entry := made.get():
+            if isinstance(entry, BaseException):
+                raise entry
+            yield entry[0]
+
+    threading.Thread(target=work, daemon=True).start()
+    return taken()

@@ -14,11 +14,6 @@ from rehearsal.errors import StackError
 _POLL_SECONDS: Final = 0.1
 _WAIT_SECONDS: Final = 180.0
 _COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
-# CodePipeline's REPLACE_ON_FAILURE deletes a stack in one of these and creates it; CREATE_UPDATE gives up.
-# https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
-FAILED: Final = (
-    "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,18 +98,13 @@ def reasons(cloudformation: Any, name: str) -> list[str]:
     return [f"reason: {stack.get('StackStatusReason', 'none given')}"]
 
 
-def deploy(cloudformation: Any, deployment: Deployment, where: str, *, replace_failed: bool) -> str:
-    """Create or update a stack as CodePipeline's CREATE_UPDATE does, or REPLACE_ON_FAILURE.
+def deploy(cloudformation: Any, deployment: Deployment, where: str) -> str:
+    """Create or update a stack, as CodePipeline's action mode CREATE_UPDATE does.
 
     Returns "created", "updated" or "unchanged". Raises StackError.
     """
     name = deployment.name
-    existing = status(cloudformation, name)
-    if existing in FAILED and replace_failed:
-        cloudformation.delete_stack(StackName=name, **_role(deployment))
-        wait(cloudformation, name, where)
-        existing = None
-    if existing is None:
+    if status(cloudformation, name) is None:
         cloudformation.create_stack(**_request(deployment))
         wait(cloudformation, name, where)
         return "created"
@@ -154,10 +144,6 @@ def change(cloudformation: Any, name: str, changed: Mapping[str, str], where: st
     wait(cloudformation, name, where)
 
 
-def _role(deployment: Deployment) -> dict[str, str]:
-    return {"RoleARN": deployment.role_arn} if deployment.role_arn else {}
-
-
 def _request(deployment: Deployment) -> dict[str, Any]:
     return {
         "StackName": deployment.name,
@@ -167,5 +153,5 @@ def _request(deployment: Deployment) -> dict[str, Any]:
         ],
         "Tags": [{"Key": key, "Value": value} for key, value in deployment.tags.items()],
         "Capabilities": list(deployment.capabilities),
-        **_role(deployment),
+        **({"RoleARN": deployment.role_arn} if deployment.role_arn else {}),
     }

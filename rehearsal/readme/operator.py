@@ -9,7 +9,7 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
-from rehearsal.checks.outcomes import Outcomes
+from rehearsal.checks.packages import Packages
 from rehearsal.emulator import Emulator
 from rehearsal.errors import CommandError, RunbookError, StepError
 from rehearsal.machine import preflight, processes
@@ -151,17 +151,17 @@ class Operator:
 
     def _check_packages(self) -> None:
         """A package that is missing in a region is named here, before a stack fails because of it."""
-        outcomes = Outcomes(self._emulator, self._organization)
-        if not outcomes.packages_are_recorded():
+        packages = Packages(self._emulator, self._organization)
+        if not packages.are_recorded():
             return
         with self._journal.step("packages in every region's bucket") as step:
-            step.summary = f"{len(outcomes.packages())} packages"
+            step.summary = f"{len(packages.check())} packages"
 
     def _management_role_exists(self) -> bool:
         plan = self._organization.plan
         iam = self._emulator.session(plan.accounts.management, plan.home_region).client("iam")
         try:
-            iam.get_role(RoleName=PUBLISHED_FAILURE.names)
+            iam.get_role(RoleName=PUBLISHED_FAILURE.mentions)
         except ClientError:
             return False
         return True

@@ -50,7 +50,7 @@ def test_files_are_chosen_by_pattern(folder: Path, patterns: list[str], names: l
 
 
 def test_patterns_that_match_nothing_are_an_error(folder: Path) -> None:
-    with pytest.raises(ActionError, match=r"no file matches.*\*\.zip"):
+    with pytest.raises(ActionError, match=r"no file in made matches.*\*\.zip"):
         artifacts.select(folder, ["*.zip"])
 
 
