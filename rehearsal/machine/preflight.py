@@ -63,10 +63,8 @@ def check(search_path: str, port: int | None, tools: Path, standins: Path) -> To
     if found:
         raise PrerequisiteError(found[0], *found[1:])
     notes = []
-    path = f"{tools}{os.pathsep}{search_path}"
     if shutil.which("zip", path=search_path) is None:
         _zip_standin(standins)
-        path = f"{standins}{os.pathsep}{path}"
         notes.append("zip is not installed: the README's zip command is carried out by a stand-in")
     if shutil.which("cfn_nag_scan", path=search_path) is None:
         notes.append("cfn-nag is not installed (it comes from RubyGems): its commands are left out")
@@ -75,11 +73,10 @@ def check(search_path: str, port: int | None, tools: Path, standins: Path) -> To
             "checkov has an environment of its own: its gate is left out, `make lint` runs it "
             f"({environments.VARIABLE}=$PWD/{environments.FOLDER} takes it along)"
         )
-    return Tools(path, tuple(notes))
+    return Tools(os.pathsep.join([str(standins), str(tools), search_path]), tuple(notes))
 
 
 def _zip_standin(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     program = folder / "zip"
     module = Path(__file__).with_name("zip_standin.py")
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{module}" "$@"\n')
