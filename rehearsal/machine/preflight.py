@@ -22,7 +22,6 @@ _PROGRAMS: Final = {
     "bash": "the README's commands are bash; install it with your package manager",
     "git": "it lists the files of your clone; install it with your package manager (apt-get install git)",
     "make": "the README's check of your values is a make target; install it (apt-get install make)",
-    "openssl": "it makes the certificate of the emulated endpoints; install it (apt-get install openssl)",
 }
 _MODULES: Final = ("boto3", "ministack", "rich", "yaml", "pytest", "cfnlint", "crhelper")
 

@@ -112,14 +112,14 @@ def test_a_busy_port_is_told(clone: Path) -> None:
     assert f"port {port} of 127.0.0.1 is in use" in done.stdout
 
 
-def test_a_missing_openssl_is_told(clone: Path, tmp_path: Path) -> None:
+def test_a_missing_program_is_reported(clone: Path, tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("bash", "git", "make", "sh"):
+    for name in ("bash", "git", "sh"):
         (programs / name).symlink_to(shutil.which(name) or "")
     done = rehearse(clone, search_path=str(programs))
     assert done.returncode == 2
-    assert "openssl is not installed" in done.stdout
+    assert "make is not installed" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_what_a_killed_rehearsal_has_left_is_removed_by_the_next_one(clone: Path
 
 
 def test_a_kept_organization_says_how_to_look_at_it_from_a_persons_terminal(
-    tmp_path: Path, openssl: None
+    tmp_path: Path,
 ) -> None:
     shown = io.StringIO()
     default = plan.DEFAULT
@@ -251,7 +251,7 @@ SOME = (
 
 
 @pytest.mark.parametrize("trap", [traps.unparsable, traps.marking])
-def test_the_tests_read_no_setting_of_a_persons(tmp_path: Path, openssl: None, trap: traps.Trap) -> None:
+def test_the_tests_read_no_setting_of_a_persons(tmp_path: Path, trap: traps.Trap) -> None:
     with traps.machine(tmp_path / "person", trap) as environment:
         done = subprocess.run(  # noqa: S603 - ourselves
             [

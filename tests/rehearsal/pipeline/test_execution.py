@@ -294,7 +294,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def emulator(openssl: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     with Emulator(tmp_path_factory.mktemp("emulator"), ACCOUNTS, REGION) as running:
         running.session(ACCOUNTS.home, REGION).client("s3").create_bucket(Bucket=BUCKET)
         yield running

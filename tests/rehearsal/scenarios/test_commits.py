@@ -61,7 +61,7 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def home(openssl: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("commits")
     clone = folder / "clone"
     clone.mkdir()

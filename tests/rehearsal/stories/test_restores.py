@@ -31,7 +31,7 @@ TRUST = {
 
 
 @pytest.fixture(scope="module")
-def place(openssl: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A member account with a vault and the role of backups, but without TagOnRestore."""
     folder: Path = tmp_path_factory.mktemp("emulator")
     with Emulator(folder, ACCOUNTS, "us-east-1") as emulator:
