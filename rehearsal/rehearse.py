@@ -14,7 +14,7 @@ from rehearsal.checks import secrets_in_logs
 from rehearsal.checks.outcomes import Outcomes
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError, PrerequisiteError
-from rehearsal.machine import environment, preflight, processes, scratch
+from rehearsal.machine import environment, preflight, processes, scratch, warm_start
 from rehearsal.organization import plan
 from rehearsal.organization.plan import Organization, Plan
 from rehearsal.readme import runbook, workspace
@@ -47,9 +47,11 @@ def rehearse(options: Options, journal: Journal) -> None:
         journal.section("Before anything starts")
         for left in scratch.remove_left_behind():
             journal.remark(f"Removed what a rehearsal that was killed had left: {left}")
-        tools = _check_machine(options, journal, folder)
+        standins = folder / "programs"
+        tools = _check_machine(options, journal, standins)
         clone, commands = _copy(options, journal, folder)
         with (
+            warm_start.aws(standins),
             Emulator(folder / "emulator", plan.accounts, plan.home_region, options.port) as emulator,
             journal.watching(emulator.denied),
             _interruptible(journal),
@@ -140,14 +142,16 @@ def _check_what_was_said(emulator: Emulator, created: Organization, folder: Path
             )
 
 
-def _check_machine(options: Options, journal: Journal, folder: Path) -> preflight.Tools:
+def _check_machine(options: Options, journal: Journal, standins: Path) -> preflight.Tools:
     with journal.step("Python, programs and port"):
+        standins.mkdir()
         tools = preflight.check(
             environment.given("PATH", os.defpath),
             options.port,
             Path(sys.executable).parent,
-            folder / "programs",
+            standins,
         )
+    journal.remark("The commands' aws is a fork of a process that has already imported the AWS CLI.")
     for note in tools.notes:
         journal.note(note, Status.NOT_RUN)
     return tools

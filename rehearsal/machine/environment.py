@@ -54,6 +54,17 @@ def given(name: str, default: str = "") -> str:
     return os.environ.get(name) or default
 
 
+def everything() -> dict[str, str]:
+    """This process's whole environment."""
+    return dict(os.environ)
+
+
+def replace(new: Mapping[str, str]) -> None:
+    """This process goes on as a program with another environment."""
+    os.environ.clear()
+    os.environ.update(new)
+
+
 def program(home: Path) -> dict[str, str]:
     """All that a program sees: nothing of the person's but the search path."""
     return {

@@ -22,7 +22,6 @@ _PROGRAMS: Final = {
     "bash": "the README's commands are bash; install it with your package manager",
     "git": "it lists the files of your clone; install it with your package manager (apt-get install git)",
     "make": "the README's check of your values is a make target; install it (apt-get install make)",
-    "openssl": "it makes the certificate of the emulated endpoints; install it (apt-get install openssl)",
 }
 _MODULES: Final = ("boto3", "ministack", "rich", "yaml", "pytest", "cfnlint", "crhelper")
 
@@ -63,10 +62,8 @@ def check(search_path: str, port: int | None, tools: Path, standins: Path) -> To
     if found:
         raise PrerequisiteError(found[0], *found[1:])
     notes = []
-    path = f"{tools}{os.pathsep}{search_path}"
     if shutil.which("zip", path=search_path) is None:
         _zip_standin(standins)
-        path = f"{standins}{os.pathsep}{path}"
         notes.append("zip is not installed: the README's zip command is carried out by a stand-in")
     if shutil.which("cfn_nag_scan", path=search_path) is None:
         notes.append("cfn-nag is not installed (it comes from RubyGems): its commands are left out")
@@ -75,11 +72,10 @@ def check(search_path: str, port: int | None, tools: Path, standins: Path) -> To
             "checkov has an environment of its own: its gate is left out, `make lint` runs it "
             f"({environments.VARIABLE}=$PWD/{environments.FOLDER} takes it along)"
         )
-    return Tools(path, tuple(notes))
+    return Tools(os.pathsep.join([str(standins), str(tools), search_path]), tuple(notes))
 
 
 def _zip_standin(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     program = folder / "zip"
     module = Path(__file__).with_name("zip_standin.py")
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{module}" "$@"\n')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,8 +9,8 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from rehearsal.errors import StackError
+from rehearsal.machine import waiting
 
-_POLL_SECONDS: Final = 0.1
 _WAIT_SECONDS: Final = 180.0
 _COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
@@ -76,14 +75,15 @@ def wait(cloudformation: Any, name: str, where: str) -> str:
     Returns the last status ("DELETE_COMPLETE" for a stack that is gone). Raises StackError with the reason of
     the first failed resource when it is not a complete one.
     """
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while (found := status(cloudformation, name)) is not None and found.endswith("_IN_PROGRESS"):
-        if time.monotonic() > deadline:
-            raise StackError(f"stack {name} in {where} is still {found} after {_WAIT_SECONDS:.0f} seconds.")
-        time.sleep(_POLL_SECONDS)
+
+    def last_status() -> str | None:
+        found = status(cloudformation, name) or "DELETE_COMPLETE"
+        return None if found.endswith("_IN_PROGRESS") else found
+
+    found = waiting.until(last_status, _WAIT_SECONDS)
     if found is None:
-        return "DELETE_COMPLETE"
-    if found not in _COMPLETE:
+        raise StackError(f"stack {name} in {where} is still in progress after {_WAIT_SECONDS:.0f} seconds.")
+    if found not in (*_COMPLETE, "DELETE_COMPLETE"):
         raise StackError(f"stack {name} in {where} ended in {found}.", *reasons(cloudformation, name))
     return found
 

@@ -21,6 +21,7 @@ from rehearsal.pipeline.actions import Context
 from rehearsal.pipeline.artifacts import ArtifactStore
 from rehearsal.pipeline.build_shell import AS_ON_AWS, Differences
 from rehearsal.pipeline.definition import Action, Definition, Stage
+from rehearsal.place import Place
 from rehearsal.report.journal import Journal, Status
 
 CODEPIPELINE: Final = "codepipeline.amazonaws.com"
@@ -36,17 +37,6 @@ class ExpectedFailure:
     stage: str
     mentions: str
     because: str = "it was expected to fail"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a pipeline runs."""
-
-    account: str
-    region: str
-
-    def __str__(self) -> str:
-        return f"account {self.account}, {self.region}"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from rehearsal.machine import preflight, processes
 from rehearsal.machine.preflight import Tools
 from rehearsal.organization import stacks
 from rehearsal.organization.plan import Organization
-from rehearsal.pipeline.execution import Execution, ExpectedFailure, Place
+from rehearsal.pipeline.execution import Execution, ExpectedFailure
+from rehearsal.place import Place
 from rehearsal.readme import runbook
 from rehearsal.readme.runbook import AwsCall, Command
 from rehearsal.report.journal import Journal

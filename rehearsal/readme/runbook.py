@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
 from rehearsal.errors import RunbookError
 from rehearsal.machine.shell_words import HereDocumentError, is_complete, simple_commands
 
 ACCOUNTS: Final = ("management", "home", "central", "member")
 
-_HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
-_FENCE = re.compile(r"^(?P<indent> *)(?P<mark>`{3,}|~{3,})\s*(?P<language>[^\s`]*)[^`]*$")
 _PLACEHOLDER = re.compile(r"<([a-z][a-z0-9]*(?:-[a-z0-9]+)*)>")
 _LOOKS_LIKE_PLACEHOLDER = re.compile(r"<([A-Za-z][\w.-]*)>")
 _FILE = re.compile(r"\bfileb?://([^\s\"',;]+)")
@@ -85,28 +86,32 @@ def parse(text: str) -> list[Command]:
     """Every command of every ```bash block, in order. Raises RunbookError for what cannot be a runbook."""
     commands: list[Command] = []
     headings: list[Heading] = []
-    lines = iter(enumerate(text.splitlines(), start=1))
-    for number, line in lines:
-        if fence := _FENCE.match(line):
-            body = list(_fenced(lines, fence, number))
-            if fence["language"].lower() == "bash":
-                commands += [Command(text, line, tuple(headings)) for line, text in _split(body)]
-        elif match := _HEADING.match(line):
-            level = len(match[1])
+    tokens = MarkdownIt("commonmark").parse(text)
+    for number, token in enumerate(tokens):
+        if token.type == "heading_open":
+            level = int(token.tag.removeprefix("h"))
             headings = [heading for heading in headings if heading.level < level]
-            headings.append(Heading(level, match[2], number))
+            headings.append(Heading(level, tokens[number + 1].content, _lines(token)[0]))
+        elif token.type == "fence":
+            block = _block(token)
+            if token.info.lower().split()[:1] == ["bash"]:
+                commands += [Command(text, line, tuple(headings)) for line, text in _split(block)]
     return commands
 
 
-def _fenced(lines: Iterator[tuple[int, str]], fence: re.Match[str], opened: int) -> Iterator[tuple[int, str]]:
-    """The lines of a fenced block without the indentation of its fence."""
-    closing = re.compile(rf"^\s*{re.escape(fence['mark'][0])}{{{len(fence['mark'])},}}\s*$")
-    indent = len(fence["indent"])
-    for number, line in lines:
-        if closing.match(line):
-            return
-        yield number, line[:indent].lstrip(" ") + line[indent:]
-    raise RunbookError(f"README line {opened}: this fenced block is never closed.")
+def _lines(token: Token) -> tuple[int, int]:
+    """The first and the last line, from 1."""
+    assert token.map  # noqa: S101 - headings and fenced blocks have it
+    return token.map[0] + 1, token.map[1]
+
+
+def _block(fence: Token) -> list[tuple[int, str]]:
+    """The numbered lines between two fences. Raises RunbookError where the second is missing."""
+    first, last = _lines(fence)
+    lines = fence.content.removesuffix("\n").split("\n") if fence.content else []
+    if len(lines) != last - first - 1:
+        raise RunbookError(f"README line {first}: this fenced block is never closed.")
+    return list(enumerate(lines, start=first + 1))
 
 
 def _split(block: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:

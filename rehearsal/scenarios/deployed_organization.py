@@ -17,7 +17,8 @@ from rehearsal.errors import OutcomeError
 from rehearsal.organization import rules
 from rehearsal.organization.plan import Organization
 from rehearsal.pipeline.build_shell import Differences
-from rehearsal.pipeline.execution import Execution, ExpectedFailure, Place
+from rehearsal.pipeline.execution import Execution, ExpectedFailure
+from rehearsal.place import Place
 from rehearsal.report.journal import Journal, Status
 from rehearsal.scenarios import snapshot
 from rehearsal.scenarios.snapshot import Change, Facts, Scope

@@ -14,7 +14,9 @@ from buildspecs.paths import ROOT
 from rehearsal.machine import environment
 from tests.rehearsal import traps
 
-HOME = ROOT / "rehearsal" / "machine" / "environment.py"
+MACHINE = ROOT / "rehearsal" / "machine"
+# The second only passes on what the program that it stands in for would see.
+HOMES = (MACHINE / "environment.py", MACHINE / "warm_command.py")
 OURS = ("rehearsal", "tests", "benchmarks")
 MAKERS = {
     f"{package}.{name}"
@@ -55,7 +57,7 @@ def test_environments_and_sessions_are_made_in_one_place(folder: str) -> None:
     found = [
         f"{file.relative_to(ROOT)}, {fault}"
         for file in sorted((ROOT / folder).rglob("*.py"))
-        if file != HOME
+        if file not in HOMES
         for fault in faults(file.read_text(), runs_tests=folder != "rehearsal")
     ]
     assert found == [], "let rehearsal/machine/environment.py make it"

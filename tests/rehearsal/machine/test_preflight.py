@@ -17,7 +17,7 @@ from rehearsal.machine import preflight
 from rehearsal.machine.environment import NOBODYS
 from rehearsal.machine.preflight import Tools
 
-PROGRAMS = ("bash", "git", "make", "openssl")
+PROGRAMS = ("bash", "git", "make")
 BIN = Path(sys.executable).parent
 
 
@@ -50,8 +50,8 @@ def test_a_python_without_the_aws_command_is_sent_to_make(tmp_path: Path) -> Non
 
 def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(PrerequisiteError, match="git is not installed") as caught:
-        preflight.check(path_with(tmp_path / "bin", "bash", "make"), None, BIN, tmp_path / "standins")
-    assert [line.split()[0] for line in caught.value.details] == ["openssl"]
+        preflight.check(path_with(tmp_path / "bin", "bash"), None, BIN, tmp_path)
+    assert [line.split()[0] for line in caught.value.details] == ["make"]
 
 
 def test_a_busy_port_is_named(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(PrerequisiteError, match=f"port {port} of 127.0.0.1 is in use"):
-            preflight.check(search_path, port, BIN, tmp_path / "standins")
-    preflight.check(search_path, port, BIN, tmp_path / "standins")
+            preflight.check(search_path, port, BIN, tmp_path)
+    preflight.check(search_path, port, BIN, tmp_path)
 
 
 def test_a_privileged_port_is_told_with_those_that_can_be_used() -> None:
@@ -80,7 +80,7 @@ def test_a_privileged_port_is_told_with_those_that_can_be_used() -> None:
 
 def test_zip_gets_a_standin_where_it_is_missing_and_that_is_said(tmp_path: Path) -> None:
     search_path = path_with(tmp_path / "bin", *PROGRAMS, "cfn_nag_scan")
-    tools = preflight.check(search_path, None, BIN, tmp_path / "standins")
+    tools = preflight.check(search_path, None, BIN, tmp_path)
     assert "zip is not installed: the README's zip command is carried out by a stand-in" in tools.notes
     assert not any("cfn-nag" in note for note in tools.notes)
     (tmp_path / "a.txt").touch()
@@ -96,8 +96,8 @@ def test_zip_gets_a_standin_where_it_is_missing_and_that_is_said(tmp_path: Path)
 
 def test_an_installed_zip_is_used(tmp_path: Path) -> None:
     search_path = path_with(tmp_path / "bin", *PROGRAMS, "zip")
-    tools = preflight.check(search_path, None, BIN, tmp_path / "standins")
-    assert tools.search_path == f"{BIN}{os.pathsep}{search_path}"
+    tools = preflight.check(search_path, None, BIN, tmp_path)
+    assert tools.search_path == os.pathsep.join([str(tmp_path), str(BIN), search_path])
     assert not any("zip" in note for note in tools.notes)
     assert "cfn-nag is not installed (it comes from RubyGems): its commands are left out" in tools.notes
 

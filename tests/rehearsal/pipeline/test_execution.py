@@ -14,7 +14,8 @@ from rehearsal.emulator import Emulator
 from rehearsal.errors import ActionError, OutcomeError, RehearsalError, StackError, UnsupportedError
 from rehearsal.organization import stacks
 from rehearsal.organization.stacks import Deployment
-from rehearsal.pipeline.execution import Execution, ExpectedFailure, Place, Progress
+from rehearsal.pipeline.execution import Execution, ExpectedFailure, Progress
+from rehearsal.place import Place
 from rehearsal.report.display import Display
 from rehearsal.report.journal import Journal, Status
 

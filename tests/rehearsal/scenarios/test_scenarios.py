@@ -49,7 +49,6 @@ HALF = len(scenarios.SCENARIOS) // 2
 # Each half on its own organization, so that both cores of a machine are used.
 @pytest.mark.scenarios
 @pytest.mark.parametrize("half", [slice(HALF), slice(HALF, None)], ids=["first half", "second half"])
-@pytest.mark.usefixtures("openssl")
 def test_every_scenario(half: slice, subtests: pytest.Subtests) -> None:
     chosen = scenarios.SCENARIOS[half]
     shown = Lines()
