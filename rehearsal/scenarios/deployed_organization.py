@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from buildspecs.names import PIPELINE
 from rehearsal.checks.outcomes import Outcomes
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
+from rehearsal.machine import waiting
 from rehearsal.organization import rules
 from rehearsal.organization.plan import Organization
 from rehearsal.pipeline.build_shell import Differences
@@ -35,7 +35,6 @@ NO_ANALYSIS: Final = replace(
     ),
 )
 _WAIT_SECONDS: Final = 30.0
-_POLL_SECONDS: Final = 0.1
 
 T = TypeVar("T")
 
@@ -272,12 +271,9 @@ class DeployedOrganization:
         self, look: Callable[[], T], otherwise: str, details: Callable[[], Sequence[str]] = tuple
     ) -> T:
         """What `look` returns, as soon as that is something. Raises OutcomeError with `otherwise`."""
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while not (found := look()):
-            if time.monotonic() > deadline:
-                raise OutcomeError(otherwise, *details())
-            time.sleep(_POLL_SECONDS)
-        return found
+        if found := waiting.until(look, _WAIT_SECONDS):
+            return found
+        raise OutcomeError(otherwise, *details())
 
     @contextmanager
     def expect_no_change(self, title: str) -> Iterator[None]:

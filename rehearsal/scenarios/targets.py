@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from buildspecs import names
 from rehearsal.scenarios.deployed_organization import DeployedOrganization
 from rehearsal.scenarios.snapshot import Change, changes, stack_of
-from rehearsal.stories.resources import Place
+from rehearsal.stories.member import Member
 from rehearsal.stories.restore_cases import TABLE
 from rehearsal.stories.restore_jobs import back_up
 
@@ -211,7 +211,7 @@ def account_leaves(deployed: DeployedOrganization) -> None:
 def _back_up(deployed: DeployedOrganization, account: str, region: str) -> str:
     """Make a recovery point in the account's vault; returns its ARN."""
     with deployed.journal.step(f"account {account} has a recovery point in {region}"):
-        return back_up(Place(deployed.emulator, account, region), TABLE).arn
+        return back_up(Member(account, region, deployed.emulator), TABLE).arn
 
 
 def _left_fault(deployed: DeployedOrganization, account: str, region: str, point: str) -> str | None:

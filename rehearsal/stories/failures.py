@@ -10,7 +10,7 @@ from typing import Any, Final
 from buildspecs.names import TAG_ROLE
 from rehearsal.emulator import Denied
 from rehearsal.errors import OutcomeError
-from rehearsal.stories.resources import Place
+from rehearsal.stories.member import Member
 from rehearsal.stories.restore_jobs import end_of_log, eventually
 
 QUEUE: Final = "TagOnRestoreFailures"
@@ -19,9 +19,9 @@ _POLICY: Final = "denied-by-the-administrator-of-the-account"
 
 
 @contextmanager
-def denied(place: Place, action: str) -> Iterator[None]:
+def denied(member: Member, action: str) -> Iterator[None]:
     """During the block, an administrator of the account denies the function's role an action."""
-    iam = place.client("iam")
+    iam = member.client("iam")
     statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam.put_role_policy(RoleName=TAG_ROLE, PolicyName=_POLICY, PolicyDocument=document)
@@ -31,17 +31,17 @@ def denied(place: Place, action: str) -> Iterator[None]:
         iam.delete_role_policy(RoleName=TAG_ROLE, PolicyName=_POLICY)
 
 
-def expected_denial(place: Place, action: str) -> Callable[[Denied], bool]:
+def expected_denial(member: Member, action: str) -> Callable[[Denied], bool]:
     """Whether a refused call is one that `denied` causes."""
-    role = f":sts::{place.account}:assumed-role/{TAG_ROLE}/"
+    role = f":sts::{member.account}:assumed-role/{TAG_ROLE}/"
     return lambda entry: (
-        entry.action == action and entry.account == place.account and role in f"{entry.principal}/"
+        entry.action == action and entry.account == member.account and role in f"{entry.principal}/"
     )
 
 
-def reason(place: Place, job: str) -> str:
+def reason(member: Member, job: str) -> str:
     """The reason in the dead-letter queue for the failure of a job's event. Raises OutcomeError."""
-    sqs = place.client("sqs")
+    sqs = member.client("sqs")
     queue = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
 
     def message() -> Any:
@@ -52,16 +52,16 @@ def reason(place: Place, job: str) -> str:
     found = eventually(
         message,
         lambda: OutcomeError(
-            f"the event of restore job {job} failed, but is not in the queue {QUEUE}, {place}.",
-            *end_of_log(place),
+            f"the event of restore job {job} failed, but is not in the queue {QUEUE}, {member}.",
+            *end_of_log(member),
         ),
     )
     return str((found.get("responsePayload") or {}).get("errorMessage") or "no reason given")
 
 
-def alarm(place: Place) -> str:
+def alarm(member: Member) -> str:
     """What the alarm watches, in words. Raises OutcomeError unless the messages in the queue trigger it."""
-    sqs, cloudwatch = place.client("sqs"), place.client("cloudwatch")
+    sqs, cloudwatch = member.client("sqs"), member.client("cloudwatch")
     queue = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
     waiting = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
@@ -74,11 +74,11 @@ def alarm(place: Place) -> str:
         and waiting > one["Threshold"]
     ]
     if not triggered:
-        raise OutcomeError(f"{waiting} messages in {QUEUE} do not trigger an alarm {ALARM} in {place}.")
+        raise OutcomeError(f"{waiting} messages in {QUEUE} do not trigger an alarm {ALARM} in {member}.")
     return f"{waiting} in {QUEUE}: above the threshold {triggered[0]['Threshold']:.0f} of alarm {ALARM}"
 
 
-def purge(place: Place) -> None:
+def purge(member: Member) -> None:
     """Empty the dead-letter queue, which the alarm's description asks for once the cause is removed."""
-    sqs = place.client("sqs")
+    sqs = member.client("sqs")
     sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"])

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from rehearsal.emulator import Emulator
+from rehearsal.stories.member import Member
 
 Tags = Mapping[str, str]
 
@@ -22,24 +21,6 @@ TAGS: Final = {**SELECTING, "owner": "payroll", "cost centre": "4711/a"}
 EXCLUDED: Final = "scratch*"
 NOT_COPIED: Final = {"aws:cloudformation:stack-name": "payroll", "scratch:until": "2026-12-31"}
 ITSELF: Final = "itself"  # the resource, where its parts have tags too
-
-
-@dataclass(frozen=True)
-class Place:
-    """A member account and a Region in it."""
-
-    emulator: Emulator
-    account: str
-    region: str
-
-    def client(self, service: str) -> Any:
-        return self.emulator.session(self.account, self.region).client(service)
-
-    def arn(self, service: str, resource: str) -> str:
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
-
-    def __str__(self) -> str:
-        return f"account {self.account}, {self.region}"
 
 
 def _listed(tags: Tags) -> list[dict[str, str]]:
@@ -59,8 +40,8 @@ def _last(arn: str) -> str:
     return arn.rpartition("/")[2].rpartition(":")[2]
 
 
-def create_table(place: Place) -> str:
-    table = place.client("dynamodb").create_table(
+def create_table(member: Member) -> str:
+    table = member.client("dynamodb").create_table(
         TableName="orders",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -70,48 +51,48 @@ def create_table(place: Place) -> str:
     return str(table["TableDescription"]["TableArn"])
 
 
-def table_tags(place: Place, arn: str) -> dict[str, Tags]:
-    return {ITSELF: _mapped(place.client("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"])}
+def table_tags(member: Member, arn: str) -> dict[str, Tags]:
+    return {ITSELF: _mapped(member.client("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"])}
 
 
-def create_volume(place: Place) -> str:
-    return place.arn("ec2", f"volume/{_volume(place, owner='payroll')}")
+def create_volume(member: Member) -> str:
+    return member.arn("ec2", f"volume/{_volume(member, owner='payroll')}")
 
 
-def _volume(place: Place, **changed: str) -> str:
+def _volume(member: Member, **changed: str) -> str:
     specification = {"ResourceType": "volume", "Tags": _source_tags(**changed)}
-    volume = place.client("ec2").create_volume(
-        AvailabilityZone=f"{place.region}a", Size=1, TagSpecifications=[specification]
+    volume = member.client("ec2").create_volume(
+        AvailabilityZone=f"{member.region}a", Size=1, TagSpecifications=[specification]
     )
     return str(volume["VolumeId"])
 
 
-def _ec2_tags(place: Place, identifier: str) -> Tags:
+def _ec2_tags(member: Member, identifier: str) -> Tags:
     filters = [{"Name": "resource-id", "Values": [identifier]}]
-    return _mapped(place.client("ec2").describe_tags(Filters=filters)["Tags"])
+    return _mapped(member.client("ec2").describe_tags(Filters=filters)["Tags"])
 
 
-def volume_tags(place: Place, arn: str) -> dict[str, Tags]:
-    return {ITSELF: _ec2_tags(place, _last(arn))}
+def volume_tags(member: Member, arn: str) -> dict[str, Tags]:
+    return {ITSELF: _ec2_tags(member, _last(arn))}
 
 
 # The volumes of the instance: device → the value of the tag that only this volume has.
 DISKS: Final = {"/dev/xvda": "system", "/dev/sdf": "ledger"}
 
 
-def create_instance(place: Place) -> str:
-    ec2 = place.client("ec2")
-    instance = _instance(place, {device: _volume(place, disk=disk) for device, disk in DISKS.items()})
+def create_instance(member: Member) -> str:
+    ec2 = member.client("ec2")
+    instance = _instance(member, {device: _volume(member, disk=disk) for device, disk in DISKS.items()})
     ec2.create_tags(Resources=[instance], Tags=_source_tags())
-    return place.arn("ec2", f"instance/{instance}")
+    return member.arn("ec2", f"instance/{instance}")
 
 
-def _instance(place: Place, volumes: Mapping[str, str]) -> str:
+def _instance(member: Member, volumes: Mapping[str, str]) -> str:
     """A new instance that has exactly these volumes, by device."""
-    ec2 = place.client("ec2")
+    ec2 = member.client("ec2")
     launched = ec2.run_instances(ImageId="ami-0abcdef1234567890", MinCount=1, MaxCount=1)
     instance = str(launched["Instances"][0]["InstanceId"])
-    for own in _attached(place, instance).values():
+    for own in _attached(member, instance).values():
         ec2.detach_volume(VolumeId=own)
         ec2.delete_volume(VolumeId=own)
     for device, volume in volumes.items():
@@ -119,34 +100,34 @@ def _instance(place: Place, volumes: Mapping[str, str]) -> str:
     return instance
 
 
-def _attached(place: Place, instance: str) -> dict[str, str]:
+def _attached(member: Member, instance: str) -> dict[str, str]:
     """The volumes of an instance by device."""
     filters = [{"Name": "attachment.instance-id", "Values": [instance]}]
-    volumes = place.client("ec2").describe_volumes(Filters=filters)["Volumes"]
+    volumes = member.client("ec2").describe_volumes(Filters=filters)["Volumes"]
     return {volume["Attachments"][0]["Device"]: volume["VolumeId"] for volume in volumes}
 
 
-def restore_instance(place: Place, source: str, _name: str) -> Mapping[str, str]:
+def restore_instance(member: Member, source: str, _name: str) -> Mapping[str, str]:
     """The restored instance has volumes that are made from snapshots of the source's volumes."""
-    ec2 = place.client("ec2")
+    ec2 = member.client("ec2")
     volumes = {}
-    for device, volume in _attached(place, _last(source)).items():
+    for device, volume in _attached(member, _last(source)).items():
         snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
-        restored = ec2.create_volume(AvailabilityZone=f"{place.region}a", SnapshotId=snapshot)
+        restored = ec2.create_volume(AvailabilityZone=f"{member.region}a", SnapshotId=snapshot)
         volumes[device] = restored["VolumeId"]
-    return _made(place.arn("ec2", f"instance/{_instance(place, volumes)}"))
+    return _made(member.arn("ec2", f"instance/{_instance(member, volumes)}"))
 
 
-def instance_tags(place: Place, arn: str) -> dict[str, Tags]:
-    volumes = _attached(place, _last(arn))
+def instance_tags(member: Member, arn: str) -> dict[str, Tags]:
+    volumes = _attached(member, _last(arn))
     return {
-        ITSELF: _ec2_tags(place, _last(arn)),
-        **{device: _ec2_tags(place, volume) for device, volume in volumes.items()},
+        ITSELF: _ec2_tags(member, _last(arn)),
+        **{device: _ec2_tags(member, volume) for device, volume in volumes.items()},
     }
 
 
-def create_database(place: Place) -> str:
-    database = place.client("rds").create_db_instance(
+def create_database(member: Member) -> str:
+    database = member.client("rds").create_db_instance(
         DBInstanceIdentifier="payroll",
         Engine="mysql",
         DBInstanceClass="db.t4g.micro",
@@ -158,8 +139,8 @@ def create_database(place: Place) -> str:
     return str(database["DBInstance"]["DBInstanceArn"])
 
 
-def database_snapshot(place: Place, source: str) -> str:
-    snapshot = place.client("rds").create_db_snapshot(
+def database_snapshot(member: Member, source: str) -> str:
+    snapshot = member.client("rds").create_db_snapshot(
         DBSnapshotIdentifier=f"awsbackup:job-{uuid.uuid4()}",
         DBInstanceIdentifier=_last(source),
         Tags=_source_tags(),
@@ -167,8 +148,8 @@ def database_snapshot(place: Place, source: str) -> str:
     return str(snapshot["DBSnapshot"]["DBSnapshotArn"])
 
 
-def restore_database(place: Place, _source: str, name: str) -> Mapping[str, str]:
-    rds = place.client("rds")
+def restore_database(member: Member, _source: str, name: str) -> Mapping[str, str]:
+    rds = member.client("rds")
     (snapshot,) = rds.describe_db_snapshots(DBInstanceIdentifier="payroll")["DBSnapshots"]
     restored = rds.restore_db_instance_from_db_snapshot(
         DBInstanceIdentifier=name, DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"]
@@ -176,51 +157,51 @@ def restore_database(place: Place, _source: str, name: str) -> Mapping[str, str]
     return _made(restored["DBInstance"]["DBInstanceArn"])
 
 
-def delete_database(place: Place, source: str) -> None:
-    place.client("rds").delete_db_instance(DBInstanceIdentifier=_last(source), SkipFinalSnapshot=True)
+def delete_database(member: Member, source: str) -> None:
+    member.client("rds").delete_db_instance(DBInstanceIdentifier=_last(source), SkipFinalSnapshot=True)
 
 
-def database_tags(place: Place, arn: str) -> dict[str, Tags]:
-    return {ITSELF: _mapped(place.client("rds").list_tags_for_resource(ResourceName=arn)["TagList"])}
+def database_tags(member: Member, arn: str) -> dict[str, Tags]:
+    return {ITSELF: _mapped(member.client("rds").list_tags_for_resource(ResourceName=arn)["TagList"])}
 
 
-def create_file_system(place: Place) -> str:
-    created = place.client("efs").create_file_system(CreationToken="payroll", Tags=_source_tags())
+def create_file_system(member: Member) -> str:
+    created = member.client("efs").create_file_system(CreationToken="payroll", Tags=_source_tags())
     return str(created["FileSystemArn"])
 
 
-def delete_file_system(place: Place, source: str) -> None:
-    place.client("efs").delete_file_system(FileSystemId=_last(source))
+def delete_file_system(member: Member, source: str) -> None:
+    member.client("efs").delete_file_system(FileSystemId=_last(source))
 
 
-def file_system_tags(place: Place, arn: str) -> dict[str, Tags]:
-    return {ITSELF: _mapped(place.client("efs").list_tags_for_resource(ResourceId=_last(arn))["Tags"])}
+def file_system_tags(member: Member, arn: str) -> dict[str, Tags]:
+    return {ITSELF: _mapped(member.client("efs").list_tags_for_resource(ResourceId=_last(arn))["Tags"])}
 
 
-def create_bucket(place: Place, name: str = "payslips") -> str:
-    bucket = _bucket(place, name)
-    place.client("s3").put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": _source_tags()})
+def create_bucket(member: Member, name: str = "payslips") -> str:
+    bucket = _bucket(member, name)
+    member.client("s3").put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": _source_tags()})
     return f"arn:aws:s3:::{bucket}"
 
 
-def _bucket(place: Place, name: str) -> str:
-    bucket = f"{name}-{place.account}-{place.region}"
-    elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": place.region}}
-    place.client("s3").create_bucket(Bucket=bucket, **({} if place.region == "us-east-1" else elsewhere))
+def _bucket(member: Member, name: str) -> str:
+    bucket = f"{name}-{member.account}-{member.region}"
+    elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": member.region}}
+    member.client("s3").create_bucket(Bucket=bucket, **({} if member.region == "us-east-1" else elsewhere))
     return bucket
 
 
-def restore_bucket(place: Place, _source: str, name: str) -> Mapping[str, str]:
-    return {"DestinationBucketName": f"{name}-{place.account}-{place.region}", "NewBucket": "true"}
+def restore_bucket(member: Member, _source: str, name: str) -> Mapping[str, str]:
+    return {"DestinationBucketName": f"{name}-{member.account}-{member.region}", "NewBucket": "true"}
 
 
-def restore_into_bucket(place: Place, _source: str, name: str) -> Mapping[str, str]:
-    return {"DestinationBucketName": _bucket(place, f"{name}-archive"), "NewBucket": "false"}
+def restore_into_bucket(member: Member, _source: str, name: str) -> Mapping[str, str]:
+    return {"DestinationBucketName": _bucket(member, f"{name}-archive"), "NewBucket": "false"}
 
 
-def bucket_tags(place: Place, arn: str) -> dict[str, Tags]:
+def bucket_tags(member: Member, arn: str) -> dict[str, Tags]:
     # GetBucketTagging returns an error where there are no tags.
-    tags = place.client("resourcegroupstaggingapi").get_resources(ResourceARNList=[arn])
+    tags = member.client("resourcegroupstaggingapi").get_resources(ResourceARNList=[arn])
     found = tags["ResourceTagMappingList"]
     return {ITSELF: _mapped(found[0]["Tags"]) if found else {}}
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rehearsal.stories import resources
-from rehearsal.stories.resources import DISKS, ITSELF, SELECTING, TAGS, Place, Tags
+from rehearsal.stories.member import Member
+from rehearsal.stories.resources import DISKS, ITSELF, SELECTING, TAGS, Tags
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,11 @@ class RestoreCase:
     """
 
     resource_type: str  # as AWS Backup names it
-    create: Callable[[Place], str]
-    metadata: Callable[[Place, str, str], Mapping[str, str]]  # place, source, name
-    tags: Callable[[Place, str], dict[str, Tags]]
-    snapshot: Callable[[Place, str], str] | None = None
-    delete: Callable[[Place, str], None] | None = None
+    create: Callable[[Member], str]
+    metadata: Callable[[Member, str, str], Mapping[str, str]]  # member, source, name
+    tags: Callable[[Member, str], dict[str, Tags]]
+    snapshot: Callable[[Member, str], str] | None = None
+    delete: Callable[[Member, str], None] | None = None
     expected: Mapping[str, Tags] = field(default_factory=lambda: {ITSELF: TAGS})
     withheld: Tags = field(default_factory=dict)
 
@@ -40,13 +41,13 @@ class RestoreCase:
 TABLE: Final = RestoreCase(
     resource_type="DynamoDB",
     create=resources.create_table,
-    metadata=lambda _place, _source, name: {"targetTableName": name},
+    metadata=lambda _member, _source, name: {"targetTableName": name},
     tags=resources.table_tags,
 )
 VOLUME: Final = RestoreCase(
     resource_type="EBS",
     create=resources.create_volume,
-    metadata=lambda place, _source, _name: {"availabilityZone": f"{place.region}a"},
+    metadata=lambda member, _source, _name: {"availabilityZone": f"{member.region}a"},
     tags=resources.volume_tags,
 )
 RESTORE_CASES: Final = (
@@ -70,7 +71,7 @@ RESTORE_CASES: Final = (
     RestoreCase(
         resource_type="EFS",
         create=resources.create_file_system,
-        metadata=lambda _place, _source, name: {"newFileSystem": "true", "CreationToken": name},
+        metadata=lambda _member, _source, name: {"newFileSystem": "true", "CreationToken": name},
         tags=resources.file_system_tags,
         delete=resources.delete_file_system,
     ),
@@ -82,7 +83,7 @@ RESTORE_CASES: Final = (
     ),
     RestoreCase(
         resource_type="S3",
-        create=lambda place: resources.create_bucket(place, "contracts"),
+        create=lambda member: resources.create_bucket(member, "contracts"),
         metadata=resources.restore_into_bucket,
         tags=resources.bucket_tags,
         expected={ITSELF: {key: value for key, value in TAGS.items() if key not in SELECTING}},

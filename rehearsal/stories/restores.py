@@ -18,7 +18,8 @@ from rehearsal.organization import stacks
 from rehearsal.organization.plan import Organization
 from rehearsal.report.journal import Holding, Journal, describe
 from rehearsal.stories import failures, sweeps
-from rehearsal.stories.resources import EXCLUDED, ITSELF, Place
+from rehearsal.stories.member import Member
+from rehearsal.stories.resources import EXCLUDED, ITSELF
 from rehearsal.stories.restore_cases import RESTORE_CASES, TABLE, VOLUME, RestoreCase
 from rehearsal.stories.restore_jobs import Backup, back_up, restore, run_restore_test, wait_for_tags
 
@@ -32,16 +33,18 @@ def rehearse(emulator: Emulator, organization: Organization, journal: Journal) -
     """All restores, step by step. Raises OutcomeError at the first fault."""
     plan = organization.plan
     account = plan.accounts.members[0]
-    home = Place(emulator, account, plan.home_region)
-    other = next((Place(emulator, account, each) for each in plan.regions if each != plan.home_region), home)
-    cases: dict[Place, Sequence[RestoreCase]] = {home: (TABLE, VOLUME), other: RESTORE_CASES}
+    home = Member(account, plan.home_region, emulator)
+    other = next((Member(account, each, emulator) for each in plan.regions if each != plan.home_region), home)
+    cases: dict[Member, Sequence[RestoreCase]] = {home: (TABLE, VOLUME), other: RESTORE_CASES}
     with _excluded(emulator, organization, journal):
         # Everything in one Region happens while the other Region's function starts, and the next resource is
         # created while the tags of the one before are copied.
-        restored = {place: parallel.ahead(_restored_with_tags(place, each)) for place, each in cases.items()}
+        restored = {
+            member: parallel.ahead(_restored_with_tags(member, each)) for member, each in cases.items()
+        }
         backups = {
-            place: [_report(place, case, restored[place], journal) for case in each]
-            for place, each in cases.items()
+            member: [_report(member, case, restored[member], journal) for case in each]
+            for member, each in cases.items()
         }[other]
         table = next(backup for backup in backups if backup.case is TABLE)
         with journal.step(f"restore test in {other}: {TABLE.resource_type}") as step:
@@ -52,53 +55,53 @@ def rehearse(emulator: Emulator, organization: Organization, journal: Journal) -
 Restored = tuple[Backup, str]  # with the ARN of the restored resource
 
 
-def _restored_with_tags(place: Place, cases: Sequence[RestoreCase]) -> Iterator[Restored]:
-    for backup in parallel.ahead(back_up(place, case) for case in cases):
-        _, arn = restore(place, backup, _NAME)
-        wait_for_tags(place, backup.case, arn)
+def _restored_with_tags(member: Member, cases: Sequence[RestoreCase]) -> Iterator[Restored]:
+    for backup in parallel.ahead(back_up(member, case) for case in cases):
+        _, arn = restore(member, backup, _NAME)
+        wait_for_tags(member, backup.case, arn)
         yield backup, arn
 
 
-def _report(place: Place, case: RestoreCase, restored: Iterator[Restored], journal: Journal) -> Backup:
-    with journal.step(f"restore in {place}: {case.title}") as step:
+def _report(member: Member, case: RestoreCase, restored: Iterator[Restored], journal: Journal) -> Backup:
+    with journal.step(f"restore in {member}: {case.title}") as step:
         backup, arn = next(restored)
         volumes = len(case.expected) - 1
         step.summary = (
             f"{_short(arn)} {f'and its {volumes} volumes have' if volumes else 'has'} the tags again"
         )
-        accounts = place.emulator.accounts.ids_by_name()
-        name = next(name for name, account in accounts.items() if account == place.account)
-        journal.holdings.append(Holding(name, place.account, place.region, "restored, with its tags", arn))
+        accounts = member.emulator.accounts.ids_by_name()
+        name = next(name for name, account in accounts.items() if account == member.account)
+        journal.holdings.append(Holding(name, member.account, member.region, "restored, with its tags", arn))
     return backup
 
 
-def _failure_and_sweep(place: Place, backup: Backup, tagged: Sequence[Backup], journal: Journal) -> None:
-    """tagged: all backups in the place whose restored resources have their tags; backup: one of them."""
+def _failure_and_sweep(member: Member, backup: Backup, tagged: Sequence[Backup], journal: Journal) -> None:
+    """tagged: all backups whose restored resources have their tags; backup: one of them."""
     with (
-        journal.announced(failures.expected_denial(place, DENIED_ACTION)) as refused,
-        journal.step(f"in account {place.account}, {TAG_ROLE} is denied {DENIED_ACTION}") as step,
+        journal.announced(failures.expected_denial(member, DENIED_ACTION)) as refused,
+        journal.step(f"in account {member.account}, {TAG_ROLE} is denied {DENIED_ACTION}") as step,
     ):
-        with failures.denied(place, DENIED_ACTION):
-            job, arn = restore(place, backup, "payroll-untagged")
-            reason = failures.reason(place, job)
+        with failures.denied(member, DENIED_ACTION):
+            job, arn = restore(member, backup, "payroll-untagged")
+            reason = failures.reason(member, job)
         if not (calls := refused()):
             raise OutcomeError(f"{arn} has no tags, but {DENIED_ACTION} was not denied: {reason}")
         if arn not in reason or DENIED_ACTION not in reason:
             raise OutcomeError(f"the reason in {failures.QUEUE} does not name resource and call: {reason}")
-        if (tags := backup.case.tags(place, arn)) != {ITSELF: {}}:
+        if (tags := backup.case.tags(member, arn)) != {ITSELF: {}}:
             raise OutcomeError(f"{arn} has the tags {tags} although {DENIED_ACTION} was denied.")
         step.say(f"{len(calls)} times {describe(calls[0])}")
         step.say(f"in {failures.QUEUE}: {reason}")
-        step.say(failures.alarm(place))
+        step.say(failures.alarm(member))
         step.summary = "the event is in the dead-letter queue, with the reason"
-    with journal.step(f"daily sweep in {place}, after the denial has ended") as step:
+    with journal.step(f"daily sweep in {member}, after the denial has ended") as step:
         counts = {"Tagged": 1, "Unchanged": len(tagged), "Skipped": 1, **_tag_sources([*tagged, backup])}
-        step.say(sweeps.scheduled(place, counts))
-        wait_for_tags(place, backup.case, arn)
-        failures.purge(place)
+        step.say(sweeps.scheduled(member, counts))
+        wait_for_tags(member, backup.case, arn)
+        failures.purge(member)
         step.summary = f"{_short(arn)} has the tags again"
-    with journal.step(f"sweep by hand in {place}") as step:
-        step.summary = sweeps.by_hand(place, {"unchanged": len(tagged) + 1, "skipped": 1})
+    with journal.step(f"sweep by hand in {member}") as step:
+        step.summary = sweeps.by_hand(member, {"unchanged": len(tagged) + 1, "skipped": 1})
 
 
 def _tag_sources(backups: Sequence[Backup]) -> Counter[str]:

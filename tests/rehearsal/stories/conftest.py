@@ -7,7 +7,7 @@ import pytest
 from buildspecs.names import MEMBER_ROLE, MEMBER_VAULT
 from rehearsal.emulator import Emulator
 from rehearsal.stories import restore_jobs
-from rehearsal.stories.resources import Place
+from rehearsal.stories.member import Member
 
 MEMBER = "444444444444"
 TRUST = {
@@ -19,9 +19,9 @@ TRUST = {
 
 
 @pytest.fixture(scope="session")
-def place(emulator: Emulator) -> Place:
+def member(emulator: Emulator) -> Member:
     """A member account with a vault and the role for backups, but without TagOnRestore."""
-    made = Place(emulator, MEMBER, "us-east-2")
+    made = Member(MEMBER, "us-east-2", emulator)
     made.client("backup").create_backup_vault(BackupVaultName=MEMBER_VAULT)
     made.client("iam").create_role(RoleName=MEMBER_ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
     return made

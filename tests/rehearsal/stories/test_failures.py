@@ -8,7 +8,7 @@ import pytest
 from rehearsal.emulator import Denied
 from rehearsal.errors import OutcomeError
 from rehearsal.stories import failures
-from rehearsal.stories.resources import Place
+from rehearsal.stories.member import Member
 
 MEMBER = "444444444444"
 REFUSED = Denied(
@@ -30,12 +30,12 @@ REFUSED = Denied(
         (replace(REFUSED, principal=f"arn:aws:sts::{MEMBER}:assumed-role/Another/x"), False),
     ],
 )
-def test_only_the_denied_call_is_expected(place: Place, entry: Denied, expected: bool) -> None:
-    assert failures.expected_denial(place, "dynamodb:TagResource")(entry) == expected
+def test_only_the_denied_call_is_expected(member: Member, entry: Denied, expected: bool) -> None:
+    assert failures.expected_denial(member, "dynamodb:TagResource")(entry) == expected
 
 
-def test_a_queue_that_no_alarm_watches_is_a_fault(place: Place) -> None:
-    sqs, cloudwatch = place.client("sqs"), place.client("cloudwatch")
+def test_a_queue_that_no_alarm_watches_is_a_fault(member: Member) -> None:
+    sqs, cloudwatch = member.client("sqs"), member.client("cloudwatch")
     queue = sqs.create_queue(QueueName=failures.QUEUE)["QueueUrl"]
     alarm = {
         "AlarmName": failures.ALARM,
@@ -51,20 +51,20 @@ def test_a_queue_that_no_alarm_watches_is_a_fault(place: Place) -> None:
     cloudwatch.put_metric_alarm(**alarm, Dimensions=elsewhere)
     sqs.send_message(QueueUrl=queue, MessageBody="{}")
     with pytest.raises(OutcomeError, match="1 messages in TagOnRestoreFailures do not trigger an alarm"):
-        failures.alarm(place)
+        failures.alarm(member)
     here = [{"Name": "QueueName", "Value": failures.QUEUE}]
     cloudwatch.put_metric_alarm(**alarm, Dimensions=here)
     assert (
-        failures.alarm(place)
+        failures.alarm(member)
         == "1 in TagOnRestoreFailures: above the threshold 0 of alarm TagOnRestoreFailures"
     )
-    failures.purge(place)
+    failures.purge(member)
     with pytest.raises(OutcomeError, match="0 messages"):
-        failures.alarm(place)
+        failures.alarm(member)
 
 
-def test_the_reason_is_read_from_the_message_of_the_job(place: Place, hasty: None) -> None:
-    sqs = place.client("sqs")
+def test_the_reason_is_read_from_the_message_of_the_job(member: Member, hasty: None) -> None:
+    sqs = member.client("sqs")
     queue = sqs.create_queue(QueueName=failures.QUEUE)["QueueUrl"]
     for job, reason in (("job-1", "one"), ("job-2", "two")):
         body = {
@@ -72,7 +72,7 @@ def test_the_reason_is_read_from_the_message_of_the_job(place: Place, hasty: Non
             "responsePayload": {"errorMessage": reason},
         }
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(body))
-    assert failures.reason(place, "job-2") == "two"
+    assert failures.reason(member, "job-2") == "two"
     with pytest.raises(OutcomeError, match="job-3 failed, but is not in the queue"):
-        failures.reason(place, "job-3")
-    failures.purge(place)
+        failures.reason(member, "job-3")
+    failures.purge(member)

@@ -14,7 +14,7 @@ from rehearsal.errors import OutcomeError
 from rehearsal.organization import stacks
 from rehearsal.organization.rules import Started
 from rehearsal.stories import restore_jobs, sweeps
-from rehearsal.stories.resources import Place
+from rehearsal.stories.member import Member
 
 MEMBER = "444444444444"
 
@@ -49,7 +49,7 @@ COUNTS = {"tagged": 1, "unchanged": 6, "skipped": 1, "unsupported": 0, "failed":
 
 def swept(response: dict[str, Any]) -> str:
     emulator: Any = Lambda(response)
-    return sweeps.by_hand(Place(emulator, MEMBER, "us-east-2"), {"tagged": 1, "unchanged": 6, "skipped": 1})
+    return sweeps.by_hand(Member(MEMBER, "us-east-2", emulator), {"tagged": 1, "unchanged": 6, "skipped": 1})
 
 
 def test_a_sweep_by_hand_reports_its_counts() -> None:
@@ -81,9 +81,9 @@ PARAMETERS = {
 
 
 @pytest.fixture(scope="module")
-def scheduled(place: Place) -> Place:
+def scheduled(member: Member) -> Member:
     """The function as the repository has it, with its schedule, in an account where nothing was restored."""
-    there = Place(place.emulator, MEMBER, HERE)
+    there = Member(MEMBER, HERE, member.emulator)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted((ROOT / "lambdas/tag_on_restore").glob("*.py")):
@@ -100,17 +100,17 @@ def scheduled(place: Place) -> Place:
     return there
 
 
-def deploy(place: Place, old: str = "", new: str = "") -> None:
-    """The function's template, changed in one place."""
+def deploy(member: Member, old: str = "", new: str = "") -> None:
+    """The function's template, changed in one member."""
     text = TEMPLATE.read_text()
     assert not old or text.count(old) == 1, f"{TEMPLATE.name} does not hold this once: {old}"
     deployment = stacks.Deployment(
         "aws-backup-tagonrestore", text.replace(old, new) if old else text, PARAMETERS
     )
-    stacks.deploy(place.client("cloudformation"), deployment, str(place))
+    stacks.deploy(member.client("cloudformation"), deployment, str(member))
 
 
-def test_a_schedule_starts_the_sweep_with_what_the_deployed_rule_holds(scheduled: Place) -> None:
+def test_a_schedule_starts_the_sweep_with_what_the_deployed_rule_holds(scheduled: Member) -> None:
     deploy(scheduled)
     done = sweeps.scheduled(scheduled, {})
     assert re.fullmatch(
@@ -144,7 +144,7 @@ MISSPELLED = '{"RefreshTagItem": "true", "since"'
     ],
 )
 def test_a_schedule_that_sweeps_nothing_and_an_alarm_that_watches_nothing_are_faults(
-    scheduled: Place, monkeypatch: pytest.MonkeyPatch, old: str, new: str, seconds: float, reason: str
+    scheduled: Member, monkeypatch: pytest.MonkeyPatch, old: str, new: str, seconds: float, reason: str
 ) -> None:
     monkeypatch.setattr(restore_jobs, "_WAIT_SECONDS", seconds)
     deploy(scheduled, old, new)
