@@ -80,9 +80,9 @@ def function(deployed: DeployedOrganization) -> None:
 def _early_record(deployed: DeployedOrganization, package: str) -> str | None:
     """S3 gives the second of an upload, not its fractions."""
     recorded = min(_recorded_at(deployed))
-    for account, region in deployed.package_places:
-        bucket = deployed.package_bucket(region)
-        head = deployed.client("s3", account, region).head_object(Bucket=bucket, Key=package)
+    for place in deployed.package_places:
+        bucket = deployed.package_bucket(place.region)
+        head = deployed.client("s3", place).head_object(Bucket=bucket, Key=package)
         if head["LastModified"].timestamp() > recorded:
             return f"package {package} was uploaded to {bucket} only after SSM had named it."
     return None
@@ -128,15 +128,15 @@ def _untagged(deployed: DeployedOrganization, value: str) -> str | None:
     pipeline = deployed.client("codepipeline").get_pipeline(name=names.PIPELINE)["pipeline"]
     actions = [action for stage in pipeline["stages"] for action in stage["actions"]]
     stacks = {action["configuration"].get("StackName") for action in actions}
-    for account, region in dict.fromkeys([*deployed.package_places, *deployed.member_places]):
-        cloudformation = deployed.client("cloudformation", account, region)
+    for place in [*deployed.package_places, *deployed.member_places]:
+        cloudformation = deployed.client("cloudformation", place)
         for page in cloudformation.get_paginator("describe_stacks").paginate():
             for stack in page["Stacks"]:
                 name = stack["StackName"]
                 if not (name.startswith("StackSet-") or name in stacks):
                     continue
                 if {"Key": TAG_KEY, "Value": value} not in stack["Tags"]:
-                    return f"stack {name} in account {account}, {region} does not have the tag."
+                    return f"stack {name} in {place} does not have the tag."
     return None
 
 

@@ -68,9 +68,9 @@ class DeployedOrganization:
         return Place(plan.accounts.home, plan.home_region)
 
     @property
-    def home_places(self) -> list[tuple[str, str]]:
+    def home_places(self) -> list[Place]:
         """The home account in the home Region, as a list of one place."""
-        return [(self.home.account, self.home.region)]
+        return [self.home]
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -81,14 +81,15 @@ class DeployedOrganization:
         return self.organization.plan.regions
 
     @property
-    def member_places(self) -> list[tuple[str, str]]:
+    def member_places(self) -> list[Place]:
         """Every member account in every target Region."""
-        return [(account, region) for account in self.members for region in self.regions]
+        return [Place(account, region) for account in self.members for region in self.regions]
 
     @property
-    def package_places(self) -> list[tuple[str, str]]:
+    def package_places(self) -> list[Place]:
         """The home account in every Region that has a bucket for packages."""
-        return [(self.home.account, region) for region in dict.fromkeys([self.home.region, *self.regions])]
+        regions = dict.fromkeys([self.home.region, *self.regions])
+        return [Place(self.home.account, region) for region in regions]
 
     def parameters(self, path: str) -> dict[str, str]:
         """The values of the home account's SSM parameters below a path, by name."""
@@ -100,9 +101,16 @@ class DeployedOrganization:
         prefix = self.client("ssm").get_parameter(Name="/backup/lambda/bucket-prefix")["Parameter"]["Value"]
         return f"{prefix}-{self.home.account}-{region}"
 
-    def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
+    def client(self, service: str, place: Place | None = None) -> Any:
         """A client of an account's root user; by default of the home account, in the home Region."""
-        return self.emulator.session(account or self.home.account, region or self.home.region).client(service)
+        place = place or self.home
+        return self.emulator.session(place.account, place.region).client(service)
+
+    @property
+    def organizations(self) -> Any:
+        """AWS Organizations, for the management account."""
+        management = Place(self.organization.plan.accounts.management, self.home.region)
+        return self.client("organizations", management)
 
     # -- changes of the organization -------------------------------------------------------------------------
 
@@ -125,12 +133,11 @@ class DeployedOrganization:
 
     def new_account(self, unit: str | None = None) -> str:
         """Create an account and move it into an OU, by default the first one; returns its ID."""
-        organizations = self.client("organizations", self.organization.plan.accounts.management)
         name = f"joined-{next(self._numbers)}"
         with self.journal.step(f"account {name} is created and moved into the OU") as step:
-            made = organizations.create_account(Email=f"{name}@example.com", AccountName=name)
+            made = self.organizations.create_account(Email=f"{name}@example.com", AccountName=name)
             account = str(made["CreateAccountStatus"]["AccountId"])
-            organizations.move_account(
+            self.organizations.move_account(
                 AccountId=account,
                 SourceParentId=self.organization.root,
                 DestinationParentId=unit or self.organization.unit,

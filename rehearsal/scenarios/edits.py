@@ -10,6 +10,7 @@ from typing import Final
 from buildspecs import names
 from rehearsal.checks.packages import PACKAGES
 from rehearsal.errors import OutcomeError, UnsupportedError
+from rehearsal.place import Place
 from rehearsal.scenarios.deployed_organization import DeployedOrganization
 from rehearsal.scenarios.snapshot import Change, Facts, changes, stack_of
 
@@ -47,11 +48,11 @@ def edit_member_template(deployed: DeployedOrganization) -> str:
 
 def key_fault(deployed: DeployedOrganization, mark: str) -> str | None:
     """What is wrong unless the description of every member vault's key begins with the mark."""
-    for account, region in deployed.member_places:
-        kms = deployed.client("kms", account, region)
+    for place in deployed.member_places:
+        kms = deployed.client("kms", place)
         description = kms.describe_key(KeyId=names.MEMBER_KEY_ALIAS)["KeyMetadata"]["Description"]
         if not description.startswith(mark):
-            return f"the key of account {account} in {region} still has the description {description!r}."
+            return f"the key in {place} still has the description {description!r}."
     return None
 
 
@@ -90,16 +91,15 @@ def recorded_package(deployed: DeployedOrganization) -> str:
 
 def function_fault(deployed: DeployedOrganization, package: str) -> str | None:
     """What is wrong unless every function TagOnRestore runs this package."""
-    for account, region in deployed.member_places:
-        stored = deployed.client("s3", region=region).get_object(
-            Bucket=deployed.package_bucket(region), Key=package
-        )["Body"]
+    for place in deployed.member_places:
+        s3 = deployed.client("s3", Place(deployed.home.account, place.region))
+        stored = s3.get_object(Bucket=deployed.package_bucket(place.region), Key=package)["Body"]
         wanted = base64.b64encode(hashlib.sha256(stored.read()).digest()).decode()
-        function = deployed.client("lambda", account, region).get_function_configuration(
+        function = deployed.client("lambda", place).get_function_configuration(
             FunctionName=names.TAG_FUNCTION
         )
         if function["CodeSha256"] != wanted:
-            return f"the function of account {account} in {region} does not run {package}."
+            return f"the function in {place} does not run {package}."
     return None
 
 

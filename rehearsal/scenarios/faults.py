@@ -8,6 +8,7 @@ from typing import Any, Final
 from buildspecs.rollout import SUSPENDED
 from rehearsal.errors import OutcomeError
 from rehearsal.pipeline.execution import ExpectedFailure
+from rehearsal.place import Place
 from rehearsal.readme.workspace import TARGETS
 from rehearsal.scenarios import edits
 from rehearsal.scenarios.deployed_organization import DeployedOrganization
@@ -50,9 +51,9 @@ def tests_fail(deployed: DeployedOrganization) -> None:
 
 
 def upload_fails(deployed: DeployedOrganization) -> None:
-    account, region = next(place for place in deployed.package_places if place[1] != deployed.home.region)
+    refusing = next(place for place in deployed.package_places if place != deployed.home)
     before = deployed.snapshot()
-    bucket, s3 = deployed.package_bucket(region), deployed.client("s3", account, region)
+    bucket, s3 = deployed.package_bucket(refusing.region), deployed.client("s3", refusing)
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     with deployed.journal.step(f"the policy of bucket {bucket} denies uploads"):
         s3.put_bucket_policy(Bucket=bucket, Policy=_denying_uploads(policy, bucket))
@@ -61,7 +62,7 @@ def upload_fails(deployed: DeployedOrganization) -> None:
     deployed.run(ExpectedFailure("DeployLambdaFunctions", bucket))
     with deployed.journal.step("the other Region has the package; SSM and the functions have not changed"):
         uploaded = difference(before, deployed.snapshot())
-        others = [place for place in deployed.package_places if place[1] != region]
+        others = [place for place in deployed.package_places if place != refusing]
         packages = {change.thing.name for change in uploaded if change.thing.kind == "package"}
         if uploaded != changes("created", "package", others, *packages) or len(packages) != 1:
             raise OutcomeError("not exactly one package was uploaded.", *map(str, sorted(uploaded)))
@@ -86,18 +87,20 @@ def _denying_uploads(policy: str, bucket: str) -> str:
 
 
 def account_refuses(deployed: DeployedOrganization) -> None:
-    account, region = deployed.member_places[0]
-    events = deployed.client("events", account, region)
-    with deployed.journal.step(f"account {account} has its own rule {_RULE_NAME} in {region}"):
+    refusing = deployed.member_places[0]
+    events = deployed.client("events", refusing)
+    with deployed.journal.step(f"{refusing} has its own rule {_RULE_NAME}"):
         events.put_rule(Name=_RULE_NAME, EventPattern='{"source": ["own"]}', State="DISABLED")
     before = deployed.snapshot()
     good = deployed.files.read(MEMBER_TEMPLATE)
     deployed.files.edit(MEMBER_TEMPLATE, _VAULT, f"{_new_rule()}\n{_VAULT}")
     deployed.commit("A rule of that name for every member account")
-    deployed.run(ExpectedFailure("DeployBackupOrgPolicy", account))  # by its last action, which reports
+    deployed.run(
+        ExpectedFailure("DeployBackupOrgPolicy", refusing.account)
+    )  # by its last action, which reports
     with deployed.journal.step("the StackSet names the account, the Region and the reason") as step:
-        step.summary = _only_refusal(deployed, account, region)
-    deployed.check("every other stack has the rule", lambda: _rule_missing(deployed, (account, region)))
+        step.summary = _only_refusal(deployed, refusing)
+    deployed.check("every other stack has the rule", lambda: _rule_missing(deployed, refusing))
     deployed.expect_only(
         "no other stack has changed",
         before,
@@ -123,27 +126,23 @@ def _new_rule() -> str:
 def _refusals(deployed: DeployedOrganization) -> list[str]:
     """The stack instances that failed; StackSets skips those of suspended accounts."""
     return [
-        f"account {each['Account']}, {each['Region']}: {each.get('StatusReason')}"
+        f"{Place(each['Account'], each['Region'])}: {each.get('StatusReason')}"
         for each in deployed.instances()
         if each["Status"] != "CURRENT" and each["StackInstanceStatus"]["DetailedStatus"] != SUSPENDED
     ]
 
 
-def _only_refusal(deployed: DeployedOrganization, account: str, region: str) -> str:
+def _only_refusal(deployed: DeployedOrganization, refusing: Place) -> str:
     found = _refusals(deployed)
-    if (
-        len(found) != 1
-        or not found[0].startswith(f"account {account}, {region}: ")
-        or _RULE_NAME not in found[0]
-    ):
-        raise OutcomeError(f"only account {account} in {region} should have failed.", *found)
+    if len(found) != 1 or not found[0].startswith(f"{refusing}: ") or _RULE_NAME not in found[0]:
+        raise OutcomeError(f"only {refusing} should have failed.", *found)
     return found[0]
 
 
-def _rule_missing(deployed: DeployedOrganization, refusing: tuple[str, str]) -> str | None:
-    for account, region in deployed.member_places:
-        if (account, region) != refusing:
-            rules = deployed.client("events", account, region).list_rules(NamePrefix=_RULE_NAME)["Rules"]
+def _rule_missing(deployed: DeployedOrganization, refusing: Place) -> str | None:
+    for place in deployed.member_places:
+        if place != refusing:
+            rules = deployed.client("events", place).list_rules(NamePrefix=_RULE_NAME)["Rules"]
             if not rules:
-                return f"account {account}, {region} has no rule {_RULE_NAME}."
+                return f"{place} has no rule {_RULE_NAME}."
     return None

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
+from rehearsal.place import Place
 
 # StackSets gives a stack a name that ends in a UUID.
 _STACK_SET_STACK: Final = "StackSet-"
@@ -81,9 +82,9 @@ def expect(actual: set[Change], wanted: set[Change]) -> None:
         raise OutcomeError(f"{len(faults)} changes are not as expected.", *faults)
 
 
-def changes(how: str, kind: str, places: Iterable[tuple[str, str]], *names: str) -> set[Change]:
-    """The same change of each name in each place (account, region)."""
-    return {Change(how, Thing(kind, account, region, name)) for account, region in places for name in names}
+def changes(how: str, kind: str, places: Iterable[Place], *names: str) -> set[Change]:
+    """The same change of each name in each place."""
+    return {Change(how, Thing(kind, place.account, place.region, name)) for place in places for name in names}
 
 
 def take(emulator: Emulator, scope: Scope) -> Facts:

@@ -38,11 +38,12 @@ def account_suspended(deployed: DeployedOrganization) -> None:
 
 
 def _close(deployed: DeployedOrganization, account: str) -> None:
-    organizations = deployed.client("organizations", deployed.organization.plan.accounts.management)
     with deployed.journal.step(f"account {account} is closed, and so suspended"):
-        organizations.close_account(AccountId=account)
+        deployed.organizations.close_account(AccountId=account)
         deployed.eventually(
-            lambda: organizations.describe_account(AccountId=account)["Account"]["Status"] == "SUSPENDED",
+            lambda: (
+                deployed.organizations.describe_account(AccountId=account)["Account"]["Status"] == "SUSPENDED"
+            ),
             f"account {account} is not suspended.",
         )
 
@@ -71,10 +72,9 @@ def _named(deployed: DeployedOrganization, known: int, account: str) -> str:
 
 def _move_out(deployed: DeployedOrganization, account: str) -> None:
     """The account leaves the OU; the stack instances that would be deleted stay in their StackSets."""
-    organizations = deployed.client("organizations", deployed.organization.plan.accounts.management)
     before = deployed.snapshot()
     with deployed.journal.step(f"account {account} leaves its OU") as step:
-        organizations.move_account(
+        deployed.organizations.move_account(
             AccountId=account,
             SourceParentId=deployed.organization.unit,
             DestinationParentId=deployed.organization.root,

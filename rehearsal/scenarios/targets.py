@@ -8,6 +8,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from buildspecs import names
+from rehearsal.place import Place
 from rehearsal.scenarios.deployed_organization import DeployedOrganization
 from rehearsal.scenarios.snapshot import Change, changes, stack_of
 from rehearsal.stories.member import Member
@@ -24,8 +25,8 @@ def region_added(deployed: DeployedOrganization) -> None:
     deployed.files.set_targets({"TargetRegions": ", ".join(deployed.regions)})
     deployed.commit(f"Protect {region} too")
     deployed.run()
-    fresh = [(account, region) for account in deployed.members]
-    at_home = [(deployed.home.account, region)]
+    members = [Place(account, region) for account in deployed.members]
+    at_home = [Place(deployed.home.account, region)]
     packages = {thing.name for thing in before if thing.kind == "package"}
     recorded = deployed.parameters("/backup/lambda").values()
     current = {name for name in packages if name in recorded}
@@ -33,14 +34,14 @@ def region_added(deployed: DeployedOrganization) -> None:
         f"{region} has everything, and no other Region has changed",
         before,
         _regions_changed(deployed)
-        | _created(fresh)
+        | _created(members)
         | changes("created", "stack", at_home, stack_of(names.PACKAGES_SET))
         | changes("created", "package", at_home, *current),
     )
     deployed.check_outcomes()
 
 
-def _created(places: list[tuple[str, str]]) -> set[Change]:
+def _created(places: list[Place]) -> set[Change]:
     """What is created in a member account's Region."""
     return (
         changes("created", "stack", places, *map(stack_of, names.REGIONAL_SETS))
@@ -67,12 +68,12 @@ def _regions_changed(deployed: DeployedOrganization) -> set[Change]:
 
 def _policies_changed(deployed: DeployedOrganization) -> set[Change]:
     management = deployed.organization.plan.accounts.management
-    return changes("changed", "backup policy", [(management, "")], *names.POLICY_NAMES)
+    return changes("changed", "backup policy", [Place(management, "")], *names.POLICY_NAMES)
 
 
 def region_removed(deployed: DeployedOrganization) -> None:
     *kept, region = deployed.regions
-    gone = [(account, region) for account in deployed.members]
+    left = [Place(account, region) for account in deployed.members]
     before = deployed.snapshot()
     deployed.set_regions(*kept)
     deployed.files.set_targets({"TargetRegions": ", ".join(kept)})
@@ -82,37 +83,32 @@ def region_removed(deployed: DeployedOrganization) -> None:
         f"the stacks in {region} are deleted, its vaults are retained, and no other Region has changed",
         before,
         _regions_changed(deployed)
-        | changes("deleted", "stack", gone, *map(stack_of, names.REGIONAL_SETS))
-        | changes("deleted", "key", gone, names.MEMBER_KEY_ALIAS)
-        | changes("deleted", "function", gone, names.TAG_FUNCTION)
-        | changes("deleted", "stack", [(deployed.home.account, region)], stack_of(names.PACKAGES_SET)),
+        | changes("deleted", "stack", left, *map(stack_of, names.REGIONAL_SETS))
+        | changes("deleted", "key", left, names.MEMBER_KEY_ALIAS)
+        | changes("deleted", "function", left, names.TAG_FUNCTION)
+        | changes("deleted", "stack", [Place(deployed.home.account, region)], stack_of(names.PACKAGES_SET)),
     )
     deployed.check(
         f"the vaults in {region} exist, and their keys are enabled",
-        lambda: next(
-            (fault for account, _ in gone if (fault := _vault_fault(deployed, account, region))), None
-        ),
+        lambda: next((fault for place in left if (fault := _vault_fault(deployed, place))), None),
     )
     deployed.check_outcomes()
 
 
-def _vault_fault(deployed: DeployedOrganization, account: str, region: str) -> str | None:
+def _vault_fault(deployed: DeployedOrganization, place: Place) -> str | None:
     """What is wrong with a retained vault: it should exist, and its key should be enabled."""
     try:
-        vault = deployed.client("backup", account, region).describe_backup_vault(
-            BackupVaultName=names.MEMBER_VAULT
-        )
-        kms = deployed.client("kms", account, region)
+        vault = deployed.client("backup", place).describe_backup_vault(BackupVaultName=names.MEMBER_VAULT)
+        kms = deployed.client("kms", place)
         state = kms.describe_key(KeyId=vault["EncryptionKeyArn"])["KeyMetadata"]["KeyState"]
     except ClientError as error:
-        return f"account {account}, {region}: {error}"
-    return None if state == "Enabled" else f"account {account}, {region}: the vault's key is {state}."
+        return f"{place}: {error}"
+    return None if state == "Enabled" else f"{place}: the vault's key is {state}."
 
 
 def unit_added(deployed: DeployedOrganization) -> None:
-    organizations = deployed.client("organizations", deployed.organization.plan.accounts.management)
     number = len(deployed.organization.units)
-    unit = organizations.create_organizational_unit(
+    unit = deployed.organizations.create_organizational_unit(
         ParentId=deployed.organization.root, Name=f"further-{number}"
     )["OrganizationalUnit"]["Id"]
     account = deployed.new_account(unit)
@@ -133,8 +129,8 @@ def unit_added(deployed: DeployedOrganization) -> None:
 
 def _account_created(deployed: DeployedOrganization, account: str) -> set[Change]:
     """What is created in an account that is protected from now on."""
-    return _created([(account, region) for region in deployed.regions]) | changes(
-        "created", "stack", [(account, deployed.home.region)], *map(stack_of, names.ROLE_SETS)
+    return _created([Place(account, region) for region in deployed.regions]) | changes(
+        "created", "stack", [Place(account, deployed.home.region)], *map(stack_of, names.ROLE_SETS)
     )
 
 
@@ -176,14 +172,13 @@ def instances(deployed: DeployedOrganization, account: str) -> list[Mapping[str,
 
 def account_leaves(deployed: DeployedOrganization) -> None:
     *staying, account = deployed.members
-    region = deployed.home.region
-    everywhere = [(account, each) for each in deployed.regions]
-    point = _back_up(deployed, account, region)
+    global_place = Place(account, deployed.home.region)
+    everywhere = [Place(account, region) for region in deployed.regions]
+    point = _back_up(deployed, global_place)
     before = deployed.snapshot()
-    organizations = deployed.client("organizations", deployed.organization.plan.accounts.management)
     with deployed.journal.step(f"account {account} leaves its OU"):
-        unit = organizations.list_parents(ChildId=account)["Parents"][0]["Id"]
-        organizations.move_account(
+        unit = deployed.organizations.list_parents(ChildId=account)["Parents"][0]["Id"]
+        deployed.organizations.move_account(
             AccountId=account, SourceParentId=unit, DestinationParentId=deployed.organization.root
         )
         deployed.eventually(
@@ -195,7 +190,7 @@ def account_leaves(deployed: DeployedOrganization) -> None:
         "vault, key and backup role are retained, TagOnRestore is deleted, and no other account has changed",
         before,
         changes("deleted", "stack", everywhere, stack_of(names.TAG_SET))
-        | changes("deleted", "stack", [(account, region)], stack_of(names.TAG_ROLE_SET))
+        | changes("deleted", "stack", [global_place], stack_of(names.TAG_ROLE_SET))
         | changes("deleted", "function", everywhere, names.TAG_FUNCTION)
         | changes(
             "changed", "StackSet operation", deployed.home_places, *names.ROLE_SETS, *names.REGIONAL_SETS
@@ -203,28 +198,29 @@ def account_leaves(deployed: DeployedOrganization) -> None:
     )
     deployed.check(
         "its recovery point exists, and no backup policy is in effect",
-        lambda: _left_fault(deployed, account, region, point),
+        lambda: _recovery_point_fault(deployed, global_place, point),
     )
     deployed.check_outcomes()
 
 
-def _back_up(deployed: DeployedOrganization, account: str, region: str) -> str:
+def _back_up(deployed: DeployedOrganization, place: Place) -> str:
     """Make a recovery point in the account's vault; returns its ARN."""
-    with deployed.journal.step(f"account {account} has a recovery point in {region}"):
-        return back_up(Member(account, region, deployed.emulator), TABLE).arn
+    with deployed.journal.step(f"{place} has a recovery point"):
+        return back_up(Member(place.account, place.region, deployed.emulator), TABLE).arn
 
 
-def _left_fault(deployed: DeployedOrganization, account: str, region: str, point: str) -> str | None:
+def _recovery_point_fault(deployed: DeployedOrganization, place: Place, point: str) -> str | None:
     points = (
-        deployed.client("backup", account, region)
+        deployed.client("backup", place)
         .get_paginator("list_recovery_points_by_backup_vault")
         .paginate(BackupVaultName=names.MEMBER_VAULT)
     )
     if point not in [each["RecoveryPointArn"] for page in points for each in page["RecoveryPoints"]]:
         return f"recovery point {point} does not exist."
-    organizations = deployed.client("organizations", deployed.organization.plan.accounts.management)
     try:
-        effective = organizations.describe_effective_policy(PolicyType="BACKUP_POLICY", TargetId=account)
+        effective = deployed.organizations.describe_effective_policy(
+            PolicyType="BACKUP_POLICY", TargetId=place.account
+        )
     except ClientError as error:
         return None if error.response["Error"]["Code"] == "EffectivePolicyNotFoundException" else str(error)
     return f"a backup policy is still in effect: {effective['EffectivePolicy']['PolicyContent']}"
