@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import Any, Final
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from buildspecs.names import POLICY_FUNCTION, TAG_FUNCTION
+from buildspecs.names import PACKAGES
 from rehearsal.checks.findings import Found, existing, found_unless, parameter
 from rehearsal.emulator import Emulator
 from rehearsal.organization.plan import Organization
 from rehearsal.report.journal import Holding
-
-# Function → its part of the SSM parameters' path.
-PACKAGES: Final = {
-    TAG_FUNCTION: "aws-backup-tagonrestore",
-    POLICY_FUNCTION: "aws-backup-backuporgpolicymanager",
-}
 
 
 class Packages:

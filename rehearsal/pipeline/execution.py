@@ -119,7 +119,7 @@ class Execution:
 
         In AWS that is RollbackStage with this execution as the target. Raises StepError.
         """
-        (wanted,) = [known for known in self._definition.stages if known.name == stage]
+        wanted = self._definition.stage(stage)
         self._succeeded -= {(stage, action.name) for action in wanted.actions}
         for group in wanted.run_orders:
             self._run_group(wanted, group, None)

@@ -101,7 +101,7 @@ def stack_tags(deployed: DeployedOrganization) -> None:
         deployed.files.add_tag(path, TAG_KEY, value)
     deployed.commit("A tag for every stack")
     for progress in deployed.next_execution().steps():
-        if progress.stage == "DeployAWSBackupTargets":
+        if progress.stage == names.TARGETS_STAGE:
             deployed.check(
                 "every parameter has kept its value, before the builds could write it again",
                 lambda: parameter_fault(held, deployed.parameters("/backup")),

@@ -8,7 +8,6 @@ import itertools
 from typing import Final
 
 from buildspecs import names
-from rehearsal.checks.packages import PACKAGES
 from rehearsal.errors import OutcomeError, UnsupportedError
 from rehearsal.place import Place
 from rehearsal.scenarios.deployed_organization import DeployedOrganization
@@ -16,7 +15,8 @@ from rehearsal.scenarios.snapshot import Change, Facts, changes, stack_of
 
 MEMBER_TEMPLATE: Final = "templates/member-account/aws-backup-member-account.yaml"
 PACKAGE_PARAMETERS: Final = tuple(
-    f"/backup/lambda/{PACKAGES[names.TAG_FUNCTION]}/{name}" for name in ("deployed-package", "deployed-hash")
+    f"/backup/lambda/{names.PACKAGES[names.TAG_FUNCTION]}/{name}"
+    for name in ("deployed-package", "deployed-hash")
 )
 _KEY_DESCRIPTION: Final = "Encrypts the recovery points"
 _FUNCTION_SOURCE: Final = "lambdas/tag_on_restore/__init__.py"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from buildspecs import names
 from buildspecs.rollout import SUSPENDED
 from rehearsal.errors import OutcomeError
 from rehearsal.pipeline.execution import ExpectedFailure
@@ -27,7 +28,7 @@ def analysis_fails(deployed: DeployedOrganization) -> None:
             MEMBER_TEMPLATE, "      EnableKeyRotation: true\n", "      EnableKeyRotations: true\n"
         )
         deployed.commit("A misspelled property in the member template")
-        deployed.run(ExpectedFailure("TestBackupRecoveryWithAWSBackup", "EnableKeyRotations"), analysed=True)
+        deployed.run(ExpectedFailure(names.ANALYSIS_STAGE, "EnableKeyRotations"), analysed=True)
     with deployed.expect_no_change("the corrected commit succeeds and has nothing to deploy"):
         deployed.files.write(MEMBER_TEMPLATE, good)
         deployed.commit("The property as it was")
@@ -42,7 +43,7 @@ def tests_fail(deployed: DeployedOrganization) -> None:
         deployed.files.edit(_FUNCTION_SOURCE, "re.fullmatch(form,", "re.match(form,")
         deployed.files.add_tag(TARGETS, "Stage", "of a commit that fails")
         deployed.commit("A fault in TagOnRestore, and a stack tag")
-        deployed.run(ExpectedFailure("TestBackupRecoveryWithAWSBackup", "test_arn"), analysed=True)
+        deployed.run(ExpectedFailure(names.ANALYSIS_STAGE, "test_arn"), analysed=True)
     with deployed.expect_no_change("the corrected commit succeeds and has nothing to deploy"):
         for path, text in good.items():
             deployed.files.write(path, text)
@@ -59,7 +60,7 @@ def upload_fails(deployed: DeployedOrganization) -> None:
         s3.put_bucket_policy(Bucket=bucket, Policy=_denying_uploads(policy, bucket))
     edits.edit_function(deployed)
     deployed.commit("A comment in TagOnRestore")
-    deployed.run(ExpectedFailure("DeployLambdaFunctions", bucket))
+    deployed.run(ExpectedFailure(names.FUNCTIONS_STAGE, bucket))
     with deployed.journal.step("the other Region has the package; SSM and the functions have not changed"):
         uploaded = difference(before, deployed.snapshot())
         others = [place for place in deployed.package_places if place != refusing]
@@ -95,9 +96,7 @@ def account_refuses(deployed: DeployedOrganization) -> None:
     good = deployed.files.read(MEMBER_TEMPLATE)
     deployed.files.edit(MEMBER_TEMPLATE, _VAULT, f"{_new_rule()}\n{_VAULT}")
     deployed.commit("A rule of that name for every member account")
-    deployed.run(
-        ExpectedFailure("DeployBackupOrgPolicy", refusing.account)
-    )  # by its last action, which reports
+    deployed.run(ExpectedFailure(names.POLICY_STAGE, refusing.account))  # by its last action, which reports
     with deployed.journal.step("the StackSet names the account, the Region and the reason") as step:
         step.summary = _only_refusal(deployed, refusing)
     deployed.check("every other stack has the rule", lambda: _rule_missing(deployed, refusing))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from buildspecs import names
 from rehearsal.errors import OutcomeError
@@ -12,9 +13,7 @@ from rehearsal.scenarios import edits
 from rehearsal.scenarios.commits import TAG_KEY, parameter_fault
 from rehearsal.scenarios.deployed_organization import DeployedOrganization
 
-_SOURCE, _ANALYSIS, *_ = names.STAGES
-_FUNCTIONS = "DeployLambdaFunctions"
-_PACKAGED = 3  # the run order of the last of its packaging builds
+_PACKAGED: Final = 3  # the run order of the last packaging build in its stage
 
 
 def two_commits(deployed: DeployedOrganization) -> None:
@@ -27,23 +26,23 @@ def two_commits(deployed: DeployedOrganization) -> None:
     targets = deployed.parameters("/backup/target")
     first_mark, first = _commit_everything(deployed, "the first of two commits")
     ahead = first.steps()
-    _run_until(ahead, _SOURCE)
+    _run_until(ahead, names.SOURCE_STAGE)
     second_mark, second = _commit_everything(deployed, "the second of two commits")
     behind = second.steps()
-    _run_until(behind, _SOURCE)
-    _run_until(ahead, _ANALYSIS)
-    _run_until(behind, _ANALYSIS)
-    _run_until(ahead, _FUNCTIONS, _PACKAGED)
+    _run_until(behind, names.SOURCE_STAGE)
+    _run_until(ahead, names.ANALYSIS_STAGE)
+    _run_until(behind, names.ANALYSIS_STAGE)
+    _run_until(ahead, names.FUNCTIONS_STAGE, _PACKAGED)
     package = edits.recorded_package(deployed)
-    _run_until(behind, "DeployLambdaS3Bucket")
-    _run_until(ahead, _FUNCTIONS)
+    _run_until(behind, names.BUCKET_STAGE)
+    _run_until(ahead, names.FUNCTIONS_STAGE)
     deployed.check(
         "the first execution has deployed the package that it tested",
         lambda: edits.function_fault(deployed, package),
     )
     for progress in ahead:
         if progress.stage_ended:
-            if progress.stage == "DeployBackupRecoveryMemberAccounts":
+            if progress.stage == names.MEMBER_STAGE:
                 deployed.check("the first commit is deployed", lambda: edits.key_fault(deployed, first_mark))
             _run_until(behind, progress.stage)
     for _ in behind:

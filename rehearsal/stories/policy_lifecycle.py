@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from buildspecs.names import BACKUP_POLICIES, POLICY_STACK, STAGES
+from buildspecs.names import BACKUP_POLICIES, POLICY_STACK, POLICY_STAGE
 from rehearsal.checks import backup_policies
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError, StackError
@@ -24,7 +24,6 @@ from rehearsal.stories import sandbox
 from rehearsal.stories.policies_in_effect import PLANS, Policies, Policy, compact
 from rehearsal.stories.sandbox import Sandbox
 
-_STAGE: Final = STAGES[-1]
 _DAILY: Final = BACKUP_POLICIES[0]
 _EARLIER: Final = "cron(30 3 ? * * *)"
 _REFUSED_SCHEDULE: Final = "cron(45 4 ? * * *)"
@@ -78,8 +77,8 @@ def rehearse(
         step.summary = f"{lifecycle.check_unchanged(before)}; {watch()}"
     with journal.step(f"the stack {POLICY_STACK} is deleted") as step:
         step.summary = lifecycle.delete()
-    journal.section(f"The pipeline's stage {_STAGE}, run again")
-    pipeline.run_stage_again(_STAGE)
+    journal.section(f"The pipeline's stage {POLICY_STAGE}, run again")
+    pipeline.run_stage_again(POLICY_STAGE)
     with journal.step("the policies as the pipeline has created them again") as step:
         found = backup_policies.check(emulator, organization)
         lifecycle.check_sandbox()
