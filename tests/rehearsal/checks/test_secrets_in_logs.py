@@ -17,7 +17,7 @@ from rehearsal.errors import OutcomeError
 RESPONSE_URL, SIGNED, CREDENTIAL, CLOUDFORMATION, BACKUP = FORBIDDEN
 CUSTOM_RESOURCE = {
     "RequestType": "Create",
-    "ResponseURL": "https://localhost/answer",
+    "ResponseURL": "https://localhost/response",
     "ResourceProperties": {"PolicyName": "daily"},
 }
 EVENTS = ROOT / "tests" / "events"

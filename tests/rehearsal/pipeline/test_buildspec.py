@@ -1,4 +1,4 @@
-"""Buildspecs as data, and what the rehearsal refuses by name."""
+"""Buildspecs as data, and what is refused by name."""
 
 from pathlib import Path
 

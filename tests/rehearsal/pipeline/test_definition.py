@@ -1,4 +1,4 @@
-"""Pipelines as get-pipeline returns them, and what the rehearsal refuses by name."""
+"""Pipelines as get-pipeline returns them, and what is refused by name."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def test_actions_run_in_groups_by_run_order() -> None:
     assert [[each.name for each in group] for group in groups] == [["One", "Two"], ["Late"]]
 
 
-def test_a_stage_that_does_not_exist_is_named_with_those_that_do() -> None:
+def test_a_missing_stage_is_named_with_the_existing_ones() -> None:
     with pytest.raises(UnsupportedError, match=r"no stage Misspelt\. Stages: Source, Deploy"):
         definition.parse(response()).stage("Misspelt")
 

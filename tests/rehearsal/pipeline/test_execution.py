@@ -32,7 +32,7 @@ phases:
   build:
     commands:
       - mkdir -p out/deep && echo "$GREETING $PLACE" > out/deep/hello.txt
-      - test ! -e fail || { echo "told to fail"; exit 4; }
+      - test ! -e fail || { echo "as ordered"; exit 4; }
       - export NAME="made-by-the-build"
 artifacts:
   base-directory: out
@@ -197,7 +197,6 @@ def template(permissions: dict[str, Any], *stages: dict[str, Any]) -> str:
 
 
 EVERYTHING = allow("s3:*", "codecommit:*", "cloudformation:*", "codebuild:*", "lambda:InvokeFunction")
-ASK = {"Configuration": {"FunctionName": "asked", "UserParameters": "really"}}
 
 
 class World:
@@ -239,9 +238,9 @@ class World:
         )
 
     def function(self, code: str) -> None:
-        """The function "asked", which may answer CodePipeline."""
+        """The function "check", which may call CodePipeline."""
         function = {
-            "FunctionName": "asked",
+            "FunctionName": "check",
             "Role": {"Fn::GetAtt": ["Role", "Arn"]},
             "Runtime": "python3.13",
             "Handler": "index.handler",
@@ -376,7 +375,7 @@ def test_a_build_that_fails_stops_the_pipeline_with_the_end_of_its_log(world: Wo
     failure = "project compile: build failed with exit code 4: test ! -e"
     with pytest.raises(ActionError, match=failure) as caught:
         execution.run()
-    assert caught.value.details == ("told to fail",)
+    assert caught.value.details == ("as ordered",)
     assert execution.failed_stage == "Build"
     assert world.statuses() == {"Source · Files": "passed", "Build · Compile": "failed"}
     with pytest.raises(ActionError, match=failure):  # the quota does not count the build that has failed
@@ -424,14 +423,15 @@ FAILURE = """\
     failure = dict(type='JobFailed', message=said)
     boto3.client('codepipeline').put_job_failure_result(jobId=job['id'], failureDetails=failure)
 """
-ASKING = {"Name": "Ask", "Actions": [action("ask", "Invoke/Lambda", **ASK)]}
+INVOCATION = {"FunctionName": "check", "UserParameters": "not yet"}
+INVOKE = {"Name": "Check", "Actions": [action("check", "Invoke/Lambda", Configuration=INVOCATION)]}
 
 
 def test_an_expected_failure_is_not_an_error_and_its_stage_can_be_retried(world: World) -> None:
     world.function(JOB + FAILURE)
-    execution = world.execution(report_builds(1), ASKING)
-    execution.run(ExpectedFailure("Ask", "function asked: really"))
-    assert execution.failed_stage == "Ask"
+    execution = world.execution(report_builds(1), INVOKE)
+    execution.run(ExpectedFailure("Check", "function check: not yet"))
+    assert execution.failed_stage == "Check"
     assert world.journal.steps[-1].status is Status.EXPECTED_FAILURE
     client = world.client("codepipeline")
     (summary,) = client.list_pipeline_executions(pipelineName="test")["pipelineExecutionSummaries"]
@@ -439,13 +439,13 @@ def test_an_expected_failure_is_not_an_error_and_its_stage_can_be_retried(world:
     world.function(JOB + SUCCESS)
     client.retry_stage_execution(
         pipelineName="test",
-        stageName="Ask",
+        stageName="Check",
         pipelineExecutionId=execution.identifier,
         retryMode="FAILED_ACTIONS",
     )
-    execution.retry("Ask")
+    execution.retry("Check")
     assert execution.failed_stage is None
-    assert world.statuses()["Ask · ask"] == "passed"
+    assert world.statuses()["Check · check"] == "passed"
     assert [step.title for step in world.journal.steps].count("Report · Print1") == 1
     (summary,) = client.list_pipeline_executions(pipelineName="test")["pipelineExecutionSummaries"]
     assert summary["status"] == "Succeeded"
@@ -466,7 +466,7 @@ def test_a_stack_that_rolled_back_cannot_be_updated(world: World) -> None:
             "def handler(event, context):\n    return list(event)\n",
             r"reported no result: .*CodePipeline\.job",
         ),
-        (f"{JOB}{SUCCESS}".replace("job['id']", "'of-nobody'"), "JobNotFoundException"),
+        (f"{JOB}{SUCCESS}".replace("job['id']", "'unknown'"), "JobNotFoundException"),
     ],
 )
 def test_a_function_without_a_result_for_its_job_fails_the_action(
@@ -474,7 +474,7 @@ def test_a_function_without_a_result_for_its_job_fails_the_action(
 ) -> None:
     world.function(code)
     with pytest.raises(ActionError, match=failure):
-        world.execution(ASKING).run()
+        world.execution(INVOKE).run()
 
 
 @pytest.mark.parametrize(

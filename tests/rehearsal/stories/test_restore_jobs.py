@@ -1,4 +1,4 @@
-"""Every restore case in the emulator, and what is reported about tags that are missing or wrong."""
+"""Every restore case in the emulator, and what is reported if tags are missing or wrong."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ WHERE = "account 444444444444, us-east-2"
 
 
 @pytest.mark.parametrize("case", RESTORE_CASES, ids=lambda case: case.title)
-def test_what_is_restored_has_every_part_and_no_tags_until_somebody_copies_them(
+def test_a_restored_resource_has_every_part_and_no_tags_until_they_are_copied(
     member: Member, case: RestoreCase
 ) -> None:
     backup = back_up(member, replace(case, delete=None))

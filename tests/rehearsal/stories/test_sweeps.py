@@ -137,7 +137,7 @@ MISSPELLED = '{"RefreshTagItem": "true", "since"'
         (
             "Name: SweepProblems",
             "Name: SweepProblem",
-            3.0,
+            20.0,
             r"watches TagOnRestore SweepProblem, but a sweep writes",
         ),
         ("State: !Ref SweepState", "State: DISABLED", 0.0, r"0 enabled schedules start TagOnRestore"),
