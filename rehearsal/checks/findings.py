@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -27,9 +26,3 @@ def found_unless(faults: Sequence[str], found: Found) -> Found:
     if faults:
         raise OutcomeError(*faults)
     return found
-
-
-def parameter(ssm: Any, name: str) -> str:
-    """The value of an SSM parameter of the home account."""
-    with existing(f"SSM parameter {name}", "home"):
-        return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
