@@ -16,7 +16,7 @@ NONE = dict.fromkeys(RECORDED, "none")
 
 
 class Home:
-    """An emulator, its session and its clients in one, with the parameters and objects of the home account."""
+    """An emulator, its session and its clients in one, with the home account's parameters and objects."""
 
     def __init__(self, parameters: dict[str, str], missing_in: str = "") -> None:
         self._parameters = parameters
