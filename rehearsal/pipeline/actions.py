@@ -22,6 +22,7 @@ from rehearsal.pipeline.artifacts import ArtifactStore
 from rehearsal.pipeline.build_shell import AS_ON_AWS, BuildCommand, Differences
 from rehearsal.pipeline.codebuild import Project
 from rehearsal.pipeline.definition import Action
+from rehearsal.place import Place
 
 CODEBUILD: Final = "codebuild.amazonaws.com"
 
@@ -34,8 +35,7 @@ class Context:
     role: Caller
     roles: Roles
     emulator: Emulator
-    account: str
-    region: str
+    place: Place
     store: ArtifactStore
     scratch: Path
     say: Callable[[str], None]
@@ -80,7 +80,7 @@ def source(context: Context) -> ActionResult:
     commit = codecommit.get_branch(repositoryName=name, branchName=branch)["branch"]["commitId"]
     # CodePipeline gets the files by a call that CodeCommit does not publish (UploadArchive).
     archive = context.emulator.control(
-        "repository-archive", account=context.account, region=context.region, repository=name
+        "repository-archive", account=context.place.account, region=context.place.region, repository=name
     )
     context.store.put(context.role.client("s3"), context.action.outputs[0], base64.b64decode(archive))
     return ActionResult(
@@ -95,9 +95,9 @@ def build(context: Context) -> ActionResult:
     """
     _only(context, "ProjectName", "PrimarySource", "EnvironmentVariables")
     configuration = context.configuration
-    owner = context.emulator.session(context.account, context.region)
+    owner = context.emulator.session(context.place.account, context.place.region)
     project = Project.read(owner.client("codebuild"), configuration["ProjectName"])
-    role = context.roles.assume(project.role_arn, CODEBUILD, context.region, project.arn)
+    role = context.roles.assume(project.role_arn, CODEBUILD, context.place.region, project.arn)
     with _started(context, project.name) as identifier:
         return _run_build(context, project, role, identifier)
 
@@ -122,8 +122,8 @@ def _started(context: Context, project: str) -> Iterator[str]:
     finally:
         context.emulator.control(
             "build-ended",
-            account=context.account,
-            region=context.region,
+            account=context.place.account,
+            region=context.place.region,
             identifier=identifier,
             status=status,
         )
@@ -202,7 +202,7 @@ def cloudformation(context: Context) -> ActionResult:
         role_arn=configuration.get("RoleArn"),
     )
     client = context.role.client("cloudformation")
-    done = stacks.deploy(client, deployment, f"account {context.account}, {context.region}")
+    done = stacks.deploy(client, deployment, str(context.place))
     outputs = client.describe_stacks(StackName=deployment.name)["Stacks"][0].get("Outputs", [])
     return ActionResult(
         f"stack {deployment.name} {done}", {output["OutputKey"]: output["OutputValue"] for output in outputs}
@@ -247,12 +247,12 @@ def invoke(context: Context) -> ActionResult:
     """Lambda: gives a function a job, whose result it reports to CodePipeline's API."""
     _only(context, "FunctionName", "UserParameters")
     function = context.configuration["FunctionName"]
-    place = {"account": context.account, "region": context.region}
-    job = context.emulator.control("pipeline-job", **place)
+    where = {"account": context.place.account, "region": context.place.region}
+    job = context.emulator.control("pipeline-job", **where)
     data = {"actionConfiguration": {"configuration": dict(context.configuration)}}
-    event = {"CodePipeline.job": {"id": job, "accountId": context.account, "data": data}}
+    event = {"CodePipeline.job": {"id": job, "accountId": context.place.account, "data": data}}
     response = context.role.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
-    result = context.emulator.control("pipeline-job-result", identifier=job, **place)
+    result = context.emulator.control("pipeline-job-result", identifier=job, **where)
     if result.get("status") != "Succeeded":
         reason = (
             result.get("message") or f"it reported no result: {response['Payload'].read().decode()[:500]}"
