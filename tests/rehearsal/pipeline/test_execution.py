@@ -48,7 +48,7 @@ Resources:
   Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: !Ref Name, DisplayName: !Ref Label}}
 Outputs: {TopicName: {Value: !GetAtt Topic.TopicName}}
 """
-# The pipeline's own stack has a parameter of that name.
+# The stack of the projects has a parameter of that name.
 BROKEN = """\
 Resources:
   Parameter: {Type: AWS::SSM::Parameter, Properties: {Name: /test/greeting, Type: String, Value: x}}
@@ -155,7 +155,7 @@ def project(name: str) -> dict[str, Any]:
         "Type": "AWS::CodeBuild::Project",
         "Properties": {
             "Name": name,
-            "ServiceRole": {"Fn::GetAtt": ["BuildRole", "Arn"]},
+            "ServiceRole": {"Fn::GetAtt": ["Role", "Arn"]},
             "Source": {"Type": "CODEPIPELINE", "BuildSpec": f"{name}.yml"},
             "Artifacts": {"Type": "CODEPIPELINE"},
             "Environment": {
@@ -168,32 +168,35 @@ def project(name: str) -> dict[str, Any]:
     }
 
 
-def template(permissions: dict[str, Any], *stages: dict[str, Any]) -> str:
-    """A pipeline with everything that it needs, in one stack."""
-    return json.dumps(
-        {
-            "Resources": {
-                "PipelineRole": role("codepipeline.amazonaws.com", [permissions]),
-                "BuildRole": role("codebuild.amazonaws.com", [allow("s3:*", "ssm:GetParameters")]),
-                "Greeting": {
-                    "Type": "AWS::SSM::Parameter",
-                    "Properties": {"Name": "/test/greeting", "Type": "String", "Value": "hello"},
-                },
-                "Project": project("compile"),
-                "Report": project("report"),
-                "Pipeline": {
-                    "Type": "AWS::CodePipeline::Pipeline",
-                    "Properties": {
-                        "Name": "test",
-                        "PipelineType": "V2",
-                        "RoleArn": {"Fn::GetAtt": ["PipelineRole", "Arn"]},
-                        "ArtifactStore": {"Type": "S3", "Location": BUCKET},
-                        "Stages": [SOURCE, *stages],
-                    },
-                },
-            }
+PROJECTS = json.dumps(
+    {
+        "Resources": {
+            "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": BUCKET}},
+            "Role": role("codebuild.amazonaws.com", [allow("s3:*", "ssm:GetParameters")]),
+            "Greeting": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": {"Name": "/test/greeting", "Type": "String", "Value": "hello"},
+            },
+            **{name.capitalize(): project(name) for name in ("compile", "report", "missing")},
         }
-    )
+    }
+)
+
+
+def pipeline(permissions: dict[str, Any], *stages: dict[str, Any]) -> str:
+    """The template of a pipeline and its role."""
+    properties = {
+        "Name": "test",
+        "PipelineType": "V2",
+        "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+        "ArtifactStore": {"Type": "S3", "Location": BUCKET},
+        "Stages": [SOURCE, *stages],
+    }
+    resources = {
+        "Role": role("codepipeline.amazonaws.com", [permissions]),
+        "Pipeline": {"Type": "AWS::CodePipeline::Pipeline", "Properties": properties},
+    }
+    return json.dumps({"Resources": resources})
 
 
 EVERYTHING = allow("s3:*", "codecommit:*", "cloudformation:*", "codebuild:*", "lambda:InvokeFunction")
@@ -226,7 +229,7 @@ class World:
     ) -> Execution:
         """An execution of a pipeline with these stages after the source, of these further files."""
         self.commit(files)
-        self.deploy("pipeline", template(permissions, *(stages or (BUILD, OBJECTS, DEPLOY))))
+        self.deploy("pipeline", pipeline(permissions, *(stages or (BUILD, OBJECTS, DEPLOY))))
         self.started += 1
         return Execution(
             self.emulator,
@@ -293,29 +296,22 @@ class World:
         return str({each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}["Label"])
 
     def empty(self) -> None:
+        """Delete every stack but that of the projects."""
         cloudformation = self.client("cloudformation")
-        names = ("pipeline", "repository", "topic", "broken", "function")
-        for name in names:
+        deployed = {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]}
+        for name in deployed - {"projects"}:
             cloudformation.delete_stack(StackName=name)
-        for name in names:
+        for name in deployed - {"projects"}:
             stacks.wait(cloudformation, name, "test")
-        s3 = self.client("s3")
-        for entry in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-            s3.delete_object(Bucket=BUCKET, Key=entry["Key"])
 
     def statuses(self) -> dict[str, str]:
         return {step.title: step.status.value for step in self.journal.steps}
 
 
-@pytest.fixture(scope="module")
-def account(emulator: Emulator) -> Emulator:
-    emulator.session(PLACE.account, REGION).client("s3").create_bucket(Bucket=BUCKET)
-    return emulator
-
-
 @pytest.fixture
-def world(account: Emulator, tmp_path: Path) -> Iterator[World]:
-    made = World(account, tmp_path)
+def world(emulator: Emulator, tmp_path: Path) -> Iterator[World]:
+    made = World(emulator, tmp_path)
+    made.deploy("projects", PROJECTS)
     yield made
     made.empty()
 
@@ -496,7 +492,7 @@ def test_a_pipeline_that_updates_itself_starts_again_once(world: World) -> None:
     """Its first stage updates the pipeline's own stack with a template from the source."""
     update = stack_action("pipeline", "self.json", Capabilities="CAPABILITY_NAMED_IAM")
     first, second = {"Name": "Self", "Actions": [update]}, report_builds(1)
-    execution = world.execution(first, self__json=template(EVERYTHING, first, second))
+    execution = world.execution(first, self__json=pipeline(EVERYTHING, first, second))
     identifier = execution.identifier
     execution.run()
     titles = [step.title for step in world.journal.steps]
@@ -546,9 +542,6 @@ def test_a_build_without_its_parameter_names_it(world: World) -> None:
 
 
 def test_a_build_without_its_buildspec_names_it(world: World) -> None:
-    execution = world.execution(BUILD)
-    world.client("codebuild").update_project(
-        name="compile", source={"type": "CODEPIPELINE", "buildspec": "other.yml"}
-    )
-    with pytest.raises(ActionError, match=r"the source has no file other\.yml"):
-        execution.run()
+    build = action("Compile", "Build/CodeBuild", "Source", Configuration={"ProjectName": "missing"})
+    with pytest.raises(ActionError, match=r"project missing: the source has no file missing\.yml"):
+        world.execution({"Name": "Build", "Actions": [build]}).run()
