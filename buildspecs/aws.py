@@ -1,4 +1,4 @@
-"""Clients of a build: how they retry, and the Region that the build runs in."""
+"""How the clients of a build retry, and the Region that the build runs in."""
 
 import boto3
 from botocore.config import Config

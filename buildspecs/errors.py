@@ -1,13 +1,13 @@
-"""Why a build stops. Each text names the file, parameter, bucket or region at fault and what to do next.
+"""Why a build stops. Each message names the file, parameter, bucket or Region at fault and what to do next.
 
 BuildError
 ├── TargetsError     aws-backup-ssm-targets.json cannot be read
 ├── PackagingError   a package cannot be made from its folder and its requirements.txt
 ├── PublishError     a bucket or a parameter in AWS did not take a package
-├── LintError        there is nothing to lint
+├── LintError        a template or an analyzer cannot be used
 ├── OutdatedError    a stack that a person updates is older than the commit
-├── StackSetError    a StackSet's ARN cannot be had
-└── RolloutError     there is no StackSet to look at
+├── StackSetError    the ARN of a StackSet cannot be looked up
+└── RolloutError     there is no StackSet to report on
 """
 
 import sys
@@ -21,7 +21,7 @@ class BuildError(Exception):
 
 
 class TargetsError(BuildError):
-    """aws-backup-ssm-targets.json cannot be read: missing, not UTF-8, not JSON, a key that stands twice."""
+    """aws-backup-ssm-targets.json cannot be read: missing, not UTF-8, not JSON, a key that appears twice."""
 
 
 class PackagingError(BuildError):
@@ -33,7 +33,7 @@ class PublishError(BuildError):
 
 
 class LintError(BuildError):
-    """No template was found, which must never pass for "no finding"."""
+    """No template, one that cannot be read, or an analyzer that fails: never to be taken for "no finding"."""
 
 
 class OutdatedError(BuildError):
@@ -41,15 +41,15 @@ class OutdatedError(BuildError):
 
 
 class StackSetError(BuildError):
-    """DescribeStackSet did not answer for a StackSet that another one has to wait for."""
+    """DescribeStackSet failed for a StackSet that another one has to wait for."""
 
 
 class RolloutError(BuildError):
-    """No StackSet was found, which must never pass for "nothing failed"."""
+    """No StackSet was found, never to be taken for "nothing failed"."""
 
 
 def exit_code(command: Callable[[], int]) -> int:
-    """Run a command; an error that it explains becomes one text on standard error and exit code 1."""
+    """Run a command; an error that it explains becomes one message on standard error and exit code 1."""
     try:
         return command()
     except (BuildError, BotoCoreError, ClientError) as error:

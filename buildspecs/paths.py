@@ -1,4 +1,4 @@
-"""Where things are: the repository's root, and the folder that builds write to."""
+"""The repository's root, and the folder that builds write to."""
 
 from pathlib import Path
 

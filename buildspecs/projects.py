@@ -1,66 +1,43 @@
-"""Whether the stacks that a person updates have everything that this commit's pipeline needs.
+"""Whether the CodeBuild projects exist that this commit's pipeline needs.
 
-`python -m buildspecs.projects` is the first command of the pipeline's first build. The CodeBuild projects
-lie in stacks 8 to 10 of the README, which the pipeline does not update. Without this look-up, a commit that
-brings a project would fail in the middle of a rollout, with CodeBuild's words. A role that is older than the
-look-up may not make it: that, too, says that stack 8 is to be updated.
+`python -m buildspecs.projects` is the first command of the pipeline's first build. A person updates the
+stacks with the projects (hand_made.py), so a commit that adds a project would otherwise fail in the middle of
+a rollout, with a message of CodeBuild's. If the build's role may not look the projects up, its own stack is
+older than this check and has to be updated, too.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import boto3
+import yaml
 from botocore.exceptions import ClientError
-from cfnlint.decode import decode
 
+from buildspecs import names
 from buildspecs.aws import RETRIES, home_region
 from buildspecs.errors import BuildError, OutdatedError, exit_code
+from buildspecs.hand_made import BUILDS, DENIED, advice
+from buildspecs.names import Stack
 from buildspecs.paths import ROOT
 
-PIPELINE = "templates/home-account/aws-backup-codepipeline.yaml"
-DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+PIPELINE = f"{names.HOME}/{names.PIPELINE_STACK}.yaml"
+VALIDATE_TEMPLATES = next(stack for stack in BUILDS if stack.template == names.VALIDATE)
 
 
 class CodeBuild(Protocol):
-    """The calls of a CodeBuild client that are made here."""
+    """The calls that this module makes with a CodeBuild client."""
 
     def batch_get_projects(self, *, names: Sequence[str]) -> Mapping[str, Any]: ...
 
 
-@dataclass(frozen=True)
-class HandMade:
-    """A stack that a person creates and updates: its number in the README, and its template."""
-
-    number: int
-    template: str
-
-    @property
-    def name(self) -> str:
-        return Path(self.template).stem
-
-    def advice(self, region: str) -> str:
-        """What to do where it is older than the commit."""
-        return (
-            f"update stack {self.name} (stack {self.number} of the README) first, in the home account and"
-            " from the root of a clone of this commit, then retry this stage:\n"
-            f"aws cloudformation update-stack --stack-name {self.name} --template-body file://{self.template}"
-            f" --capabilities CAPABILITY_NAMED_IAM --region {region}"
-        )
+class _Loader(yaml.CSafeLoader):
+    """Reads a template without its intrinsic functions: the names of projects hold none."""
 
 
-VALIDATE_TEMPLATES = HandMade(8, "codebuild/ValidateTemplates/aws-backup-codebuild-validate-templates.yaml")
-PACKAGE_TAG_ON_RESTORE = HandMade(
-    9, "codebuild/TestAndPackageTagOnRestore/aws-backup-codebuild-test-package-tagonrestore.yaml"
-)
-PACKAGE_POLICY_MANAGER = HandMade(
-    10,
-    "codebuild/TestAndPackageBackupOrgPolicyManager/aws-backup-codebuild-test-package-orgpolicymanager.yaml",
-)
-HAND_MADE = (VALIDATE_TEMPLATES, PACKAGE_TAG_ON_RESTORE, PACKAGE_POLICY_MANAGER)
+_Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
 def needed(root: Path) -> list[str]:
@@ -75,46 +52,47 @@ def needed(root: Path) -> list[str]:
     ]
 
 
-def owners(root: Path) -> dict[str, HandMade]:
+def owners(root: Path) -> dict[str, Stack]:
     """The stack of each project."""
     return {
         str(project["Name"]): stack
-        for stack in HAND_MADE
+        for stack in BUILDS
         for project in _of_type("AWS::CodeBuild::Project", stack.template, root)
     }
 
 
-def _of_type(kind: str, template: str, root: Path) -> Iterator[Mapping[str, Any]]:
-    body, faults = decode(str(root / template))
-    if body is None or faults:
-        raise BuildError(f"{template}: {faults[0].message if faults else 'is not a template'}")
-    return (each["Properties"] for each in body["Resources"].values() if each["Type"] == kind)
+def _of_type(resource_type: str, template: str, root: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        body = yaml.load((root / template).read_bytes(), _Loader)  # noqa: S506 - a safe loader
+    except (OSError, yaml.YAMLError) as error:
+        raise BuildError(f"{template}: {error}") from error
+    return (each["Properties"] for each in body["Resources"].values() if each["Type"] == resource_type)
 
 
 def check(codebuild: CodeBuild, root: Path, region: str) -> list[str]:
     """The projects, all of which exist. Raises OutdatedError with the stacks to update and the commands."""
-    names, stacks = needed(root), owners(root)
-    if nowhere := [name for name in names if name not in stacks]:
-        raise BuildError(f"{PIPELINE}: no template below codebuild/ has the project {', '.join(nowhere)}")
+    wanted, stacks = needed(root), owners(root)
+    if unknown := [name for name in wanted if name not in stacks]:
+        raise BuildError(f"{PIPELINE}: no template below codebuild/ has the project {', '.join(unknown)}")
     try:
-        there = {each["name"] for each in codebuild.batch_get_projects(names=names).get("projects", [])}
+        existing = {each["name"] for each in codebuild.batch_get_projects(names=wanted).get("projects", [])}
     except ClientError as error:
         if error.response["Error"]["Code"] not in DENIED:
             raise
         raise OutdatedError(
             f"this build may not look for the pipeline's projects ({error}): "
-            f"{VALIDATE_TEMPLATES.advice(region)}"
+            f"{advice(VALIDATE_TEMPLATES, region)}"
         ) from error
-    if missing := [name for name in names if name not in there]:
-        wanted = dict.fromkeys(stacks[name] for name in missing)
+    missing = [name for name in wanted if name not in existing]
+    if missing:
         raise OutdatedError(
             "\n".join(
                 f"CodeBuild project {', '.join(name for name in missing if stacks[name] == stack)} does not"
-                f" exist: {stack.advice(region)}"
-                for stack in wanted
+                f" exist: {advice(stack, region)}"
+                for stack in dict.fromkeys(stacks[name] for name in missing)
             )
         )
-    return names
+    return wanted
 
 
 def main(
@@ -129,7 +107,7 @@ def main(
         aws = session or boto3.session.Session()
         region = home_region(aws)
         found = check(aws.client("codebuild", region_name=region, config=RETRIES), root, region)
-        print(f"{len(found)} CodeBuild projects are there: {', '.join(found)}")
+        print(f"all {len(found)} CodeBuild projects exist: {', '.join(found)}")
         return 0
 
     return exit_code(command)

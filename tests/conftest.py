@@ -1,4 +1,4 @@
-"""Settings for every test: hypothesis profiles, and an environment without anybody's own settings."""
+"""Settings for every test: hypothesis profiles, and an environment without personal settings."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,7 +11,7 @@ environment.seclude(
 )
 
 settings.register_profile("default", max_examples=30, deadline=None)
-# What `make test` runs; tests for which the documentation claims a number ask for it (tests/generated.py).
+# For `make bench`, see tests/generated.py.
 settings.register_profile(
     "thorough", max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -19,5 +19,5 @@ settings.load_profile("default")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The scenarios first, so that their `-n 2` does not end with one process waiting for them."""
+    """The scenarios first: the longest tests must not be the last to start."""
     items.sort(key=lambda item: item.name != "test_every_scenario")

@@ -1,1 +1,6 @@
-"""The checks that every template has to pass before anything is deployed."""
+"""The gates that every template has to pass before anything is deployed.
+
+gates runs them: cfn-lint, checkov and cfripper (analyzers, environments), our own rules (rules, templates)
+and the search for empty_files. suppressions reads what templates suppress of the analyzers' findings.
+`python -m buildspecs.lint` is gates.py.
+"""

@@ -4,4 +4,5 @@ import sys
 
 from buildspecs.lint.gates import main
 
-sys.exit(main())
+if __name__ == "__main__":  # a process of a gate may import this module
+    sys.exit(main())

@@ -1,9 +1,8 @@
 """Environments of the tools whose exact versions exclude those of requirements/build.txt.
 
-Each tool has a locked file requirements/<tool>.txt. Its environment lies in the folder that GATE_ENVIRONMENTS
-names, else in .gates at the repository's root, where it is made once. Where GATE_ENVIRONMENTS is given
-nothing is made and so nothing is downloaded: a tool without environment is left out there, and that is said.
-The rehearsal gives it, since it has no network.
+Each tool has a locked file requirements/<tool>.txt. Its environment is made once, in .gates at the
+repository's root. If GATE_ENVIRONMENTS names another folder, nothing is made and so nothing is downloaded: a
+tool that has no environment there is left out with a message. The rehearsal, which has no network, sets it.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ FOLDER = ".gates"  # below the root; dotted, so that the published zip never pac
 
 
 def python_of(tool: str) -> Path | None:
-    """The Python of the tool's environment; None if it is to be left out here."""
+    """The Python of the tool's environment; None if the tool is left out here."""
     requirements = ROOT / "requirements" / f"{tool}.txt"
-    # The name carries the exact versions: changed ones, and nothing else, make a new environment.
+    # The name carries the exact versions: only changed ones make a new environment.
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
     given = os.environ.get(VARIABLE)
     environment = Path(given or ROOT / FOLDER) / f"{tool}-{digest}"
@@ -62,10 +61,10 @@ def _install(python: Path, requirements: Path) -> None:
 
 
 def make(tools: Sequence[str]) -> int:
-    """Make what is missing of the tools' environments."""
+    """Make the environments that are missing."""
     for tool in tools:
         python = python_of(tool)
-        print(f"{tool}: {python or f'no environment below {os.environ[VARIABLE]}: left out here'}")
+        print(f"{tool}: {python or f'no environment below {os.environ[VARIABLE]}, left out here'}")
     return 0
 
 

@@ -1,40 +1,43 @@
-"""The gates of `make lint`, `make check` and the validation build over every template, by one command.
+"""The gates that every template has to pass before anything is deployed, run by one command.
 
-`python -m buildspecs.lint [GATE …] [--home-region REGION]` runs the named gates, or all: cfn-lint, checkov,
-cfripper, the tests of our own and the search for empty files. `python -m buildspecs.lint --suppressions`
-prints what the templates suppress of them and of cfn-nag, and why. Files and options have their one home
-here: a dotfile such as .cfnlintrc is left out of the zip that becomes the repository, so none may matter.
+`python -m buildspecs.lint [GATE …] [--home-region REGION] [--suppressions]` runs the named gates, or all of
+them; with --suppressions it first prints what the templates suppress of the analyzers and of cfn-nag, and
+why. Files and options have their one home here: the zip that becomes the repository leaves dotfiles such as
+.cfnlintrc out, so no gate reads one.
 
-A gate is a row of GATES: a name, and a function from the templates to commands. A tool whose dependencies do
-not go with the builds' is started from its own environment, see environments.py. cfn-nag is a RubyGem and has
-a build of its own.
+A gate is a row of GATES: a name, and a function from the templates to jobs. Each job is a function that
+prints its findings and returns 1 if there are any. It runs in its own process, forked where the platform
+forks, so that cfn-lint, which takes most of a second to import, is imported once. checkov's dependencies
+exclude those of the builds, see environments.py; cfn-nag is a RubyGem and has its own build.
 """
 
 import argparse
 import os
-import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import Process
 from pathlib import Path
 from typing import Self
 
+from cfnlint.config import ConfigMixIn
+from cfnlint.runner import Runner
+
 from buildspecs.errors import LintError, exit_code
-from buildspecs.lint import environments, suppressions
+from buildspecs.lint import analyzers, empty_files, environments, rules, suppressions
+from buildspecs.names import STACKSETS
 from buildspecs.paths import ROOT
-from buildspecs.stackset_templates import BODIES
 from buildspecs.targets import FILE, package_regions, read, target_regions
 
 TEMPLATE_FOLDERS = ("templates", "codebuild")
-
-# cfn-lint has no `python -m`, and its script may lie in a folder that is not on the PATH.
-RUN_CFN_LINT = "import sys; from cfnlint.runner import main; sys.exit(main())"
+BODIES = frozenset(stack_set.body for stack_set in STACKSETS)
 
 
 @dataclass(frozen=True)
 class Templates:
-    """Every template by its path from the root, parted by where it is deployed."""
+    """Every template by its path from the root, grouped by where it is deployed."""
 
     in_every_region: tuple[str, ...]  # the StackSet bodies
     at_home: tuple[str, ...]
@@ -43,7 +46,7 @@ class Templates:
 
     @classmethod
     def below(cls, root: Path, home_region: str | None) -> Self:
-        """Without a home Region, the first target Region stands for it."""
+        """Without a home Region, the first target Region takes its place."""
         found = [path for folder in TEMPLATE_FOLDERS for path in sorted((root / folder).rglob("*.yaml"))]
         if not found:
             raise LintError(f"no *.yaml below {' and '.join(TEMPLATE_FOLDERS)} in {root}: nothing to check")
@@ -51,8 +54,8 @@ class Templates:
         regions = target_regions(read(root / FILE))
         home = home_region or regions[0]
         return cls(
-            in_every_region=tuple(name for name in names if name in BODIES.values()),
-            at_home=tuple(name for name in names if name not in BODIES.values()),
+            in_every_region=tuple(name for name in names if name in BODIES),
+            at_home=tuple(name for name in names if name not in BODIES),
             every_region=tuple(package_regions(regions, home)),
             home_region=home,
         )
@@ -61,109 +64,123 @@ class Templates:
     def all(self) -> tuple[str, ...]:
         return (*self.at_home, *self.in_every_region)
 
+    def __str__(self) -> str:
+        everywhere = f"{len(self.in_every_region)} for {' '.join(self.every_region)}"
+        return f"templates: {len(self.at_home)} for {self.home_region}, {everywhere}"
 
-Gate = Callable[[Templates], list[list[str]]]
+
+Job = Callable[[], int]
+Gate = Callable[[Templates], list[Job]]
 
 
-def cfn_lint(templates: Templates) -> list[list[str]]:
+def cfn_lint(templates: Templates) -> list[Job]:
     """Every finding, informational ones included, for the Regions that a template is deployed to.
 
     Not every type exists in every Region: CodeCommit and CodeBuild must in the home Region only.
     """
     parts = [
-        (templates.in_every_region, templates.every_region),
         (templates.at_home, (templates.home_region,)),
+        (templates.in_every_region, templates.every_region),
     ]
-    options = ["--include-checks", "I", "--config-file", os.devnull]  # whatever .cfnlintrc the user keeps
-    return [
-        [sys.executable, "-c", RUN_CFN_LINT, *options, "--regions", *regions, "--", *files]
-        for files, regions in parts
-        if files
-    ]
+    return [partial(lint, files, regions) for files, regions in parts if files]
 
 
-def checkov(templates: Templates) -> list[list[str]]:
-    return [[sys.executable, "-m", "buildspecs.lint.analysers", "checkov", *templates.all]]
+def lint(files: Sequence[str], regions: Sequence[str]) -> int:
+    """Run cfn-lint's command, whatever .cfnlintrc the user keeps."""
+    options = ["--include-checks", "I", "--config-file", os.devnull]
+    try:
+        Runner(ConfigMixIn([*options, "--regions", *regions, "--", *files])).cli()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
-def cfripper(templates: Templates) -> list[list[str]]:
-    return [[sys.executable, "-m", "buildspecs.lint.analysers", "cfripper", *templates.all]]
+def checkov(templates: Templates) -> list[Job]:
+    return [partial(analyzers.run, "checkov", templates.all)]
 
 
-def template_tests(_: Templates) -> list[list[str]]:
-    """What the public analysers miss; they look at every template of the repository together."""
-    return [[sys.executable, "-m", "buildspecs.lint.rules"]]
+def cfripper(templates: Templates) -> list[Job]:
+    return [partial(analyzers.run, "cfripper", templates.all)]
 
 
-def repository(_: Templates) -> list[list[str]]:
-    """Whether CodeCommit takes the folder: it refuses an archive with an empty file."""
-    return [[sys.executable, "-m", "buildspecs.lint.repository"]]
+def own_rules(_: Templates) -> list[Job]:
+    """What the public analyzers miss; they look at every template of the repository together."""
+    return [partial(rules.main, [])]
+
+
+def no_empty_file(_: Templates) -> list[Job]:
+    """CodeCommit refuses an archive that holds an empty file."""
+    return [empty_files.main]
 
 
 GATES: Mapping[str, Gate] = {
     "cfn-lint": cfn_lint,
     "checkov": checkov,
     "cfripper": cfripper,
-    "template-tests": template_tests,
-    "repository": repository,
+    "rules": own_rules,
+    "empty-files": no_empty_file,
 }
 OWN_ENVIRONMENT = frozenset({"checkov"})
 
 
 def left_out(gates: Sequence[str]) -> list[str]:
-    """The gates that cannot run here; the environments of the others are made if need be."""
+    """The gates that cannot run here; environments of the others are made if needed."""
     return [name for name in gates if name in OWN_ENVIRONMENT and environments.python_of(name) is None]
 
 
-def run(gates: Sequence[str], root: Path, home_region: str | None) -> int:
-    """Run every command of every gate at the same time, print what each said in order; 1 if any failed."""
-    templates = Templates.below(root, home_region)
+def run(gates: Sequence[str], home_region: str | None, *, listed: bool) -> int:
+    """Run the jobs of every gate at the same time, print their findings in order; 1 if any gate failed."""
+    os.chdir(ROOT)
+    templates = Templates.below(ROOT, home_region)
+    if listed:
+        print(suppressions.listing(one for file in sorted(templates.all) for one in suppressions.read(file)))
+    print(templates, flush=True)
     missing = left_out(gates)
-    running = [(name, GATES[name](templates)) for name in gates if name not in missing]
     failed = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        answers = [
-            (name, [pool.submit(_started, words, root) for words in commands]) for name, commands in running
-        ]
-        for name, commands in answers:
-            at_home, everywhere = len(templates.at_home), len(templates.in_every_region)
-            print(f"{name}: {at_home} templates for {templates.home_region}", end=", ")
-            print(f"{everywhere} for {' '.join(templates.every_region)}")
-            results = [command.result() for command in commands]
-            print("".join(result.stdout for result in results), end="", flush=True)
-            failed += [name] if any(result.returncode for result in results) else []
+    with tempfile.TemporaryDirectory() as folder:
+        started = {
+            name: [
+                _started(job, Path(folder) / f"{name}-{number}")
+                for number, job in enumerate(GATES[name](templates))
+            ]
+            for name in gates
+            if name not in missing
+        }
+        for name, jobs in started.items():
+            for process, _ in jobs:
+                process.join()
+            failed += [name] if any(process.exitcode for process, _ in jobs) else []
+            print(f"{name}: {'failed' if name in failed else 'passed'}")
+            print("".join(output.read_text(encoding="utf-8") for _, output in jobs), end="", flush=True)
     for name in missing:
-        print(
-            f"{name}: not run here, it has no environment below {environments.VARIABLE}: `make lint` runs it"
-        )
-    passed = [name for name, _ in running if name not in failed]
+        print(f"{name}: not run here, no environment below {environments.VARIABLE}: `make lint` runs it")
+    passed = [name for name in started if name not in failed]
     print(f"failed: {', '.join(failed)}" if failed else f"passed: {', '.join(passed)}")
     return 1 if failed else 0
 
 
-def _started(command: list[str], root: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - the words of a gate
-        command, cwd=root, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+def _started(job: Job, output: Path) -> tuple[Process, Path]:
+    output.touch()
+    process = Process(target=_run, args=(job, output))
+    process.start()
+    return process, output
 
 
-def list_suppressions(root: Path, home_region: str | None) -> int:
-    """Print every suppression of every analyser with its reason."""
-    files = Templates.below(root, home_region).all
-    print(suppressions.listing(one for file in sorted(files) for one in suppressions.read(file, root)))
-    return 0
+def _run(job: Job, output: Path) -> None:
+    """In the job's process: what it prints, a traceback included, goes to its own file."""
+    sys.stdout = sys.stderr = output.open("w", encoding="utf-8")
+    sys.exit(exit_code(job))
 
 
-def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run gates; see the module's text for the command line."""
     parser = argparse.ArgumentParser(prog="buildspecs.lint", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("gates", nargs="*", metavar="GATE", help=f"any of {', '.join(GATES)}; default: all")
     parser.add_argument("--home-region", help="default: the first target Region")
-    parser.add_argument("--suppressions", action="store_true", help="print what is suppressed, and why")
+    parser.add_argument("--suppressions", action="store_true", help="first print what is suppressed, and why")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.gates if name not in GATES]
     if unknown:
-        parser.error(f"unknown gate {', '.join(unknown)}; there is {', '.join(GATES)}")
-    if options.suppressions:
-        return exit_code(lambda: list_suppressions(root, options.home_region))
-    return exit_code(lambda: run(options.gates or list(GATES), root, options.home_region))
+        parser.error(f"unknown gate {', '.join(unknown)}; the gates are {', '.join(GATES)}")
+    wanted = options.gates or list(GATES)
+    return exit_code(lambda: run(wanted, options.home_region, listed=options.suppressions))

@@ -601,7 +601,7 @@ def suppressions(template: Template) -> Iterator[Finding]:
     for one in suppressed(template.path, template.body):
         if not one.rule or len(one.reason.split()) < 4:
             yield Finding(
-                template.path, one.resource, f"suppresses {one.analyser} {one.rule} without a reason"
+                template.path, one.resource, f"suppresses {one.analyzer} {one.rule} without a reason"
             )
         if one.resource == "template":
             yield Finding(template.path, one.resource, f"suppress {one.rule} inside the resource it is about")

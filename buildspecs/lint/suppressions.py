@@ -1,6 +1,6 @@
-"""What templates suppress of the analysers' findings, and whether a suppression still suppresses something.
+"""What templates suppress of the analyzers' findings, and whether a suppression still suppresses something.
 
-A suppression stands in the Metadata of its resource, in the spelling of its analyser, with a reason:
+A suppression is in the Metadata of its resource, spelled as its analyzer wants it, with a reason:
 
     cfn_nag:  {rules_to_suppress: [{id: W28, reason: …}]}
     checkov:  {skip: [{id: CKV_AWS_33, comment: …}]}
@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cfnlint.decode import decode
 
@@ -23,38 +22,43 @@ from buildspecs.errors import LintError
 
 @dataclass(frozen=True)
 class Finding:
-    """What an analyser says of a resource, by its logical id."""
+    """What an analyzer says about a resource, which is given by its logical ID."""
 
     file: str
     resource: str
-    analyser: str
+    analyzer: str
     rule: str
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.resource}: {self.analyser} {self.rule}: {self.text}"
+        return f"{self.file}: {self.resource}: {self.analyzer} {self.rule}: {self.text}"
 
 
 @dataclass(frozen=True)
 class Suppression:
-    """What a template accepts of an analyser, and why."""
+    """What a template accepts of an analyzer, and why."""
 
     file: str
     resource: str
-    analyser: str
+    analyzer: str
     rule: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.resource}: {self.analyser} {self.rule}: {self.reason}"
+        return f"{self.file}: {self.resource}: {self.analyzer} {self.rule}: {self.reason}"
 
 
-def read(file: str, root: Path) -> Iterator[Suppression]:
+def read(file: str) -> Iterator[Suppression]:
     """Every suppression in a template, in its order."""
-    body, faults = decode(str(root / file))
+    return of(file, template(file))
+
+
+def template(file: str) -> Mapping[str, Any]:
+    """A template, parsed; `file` is its path from the repository's root, which is the current folder."""
+    body, faults = decode(file)
     if body is None or faults:
         raise LintError(f"{file}: {faults[0].message if faults else 'is not a template'}")
-    return of(file, body)
+    return cast(Mapping[str, Any], body)
 
 
 def of(file: str, body: Mapping[str, Any]) -> Iterator[Suppression]:
@@ -62,27 +66,27 @@ def of(file: str, body: Mapping[str, Any]) -> Iterator[Suppression]:
     parts = [("template", body), *(body.get("Resources") or {}).items()]
     for resource, part in parts:
         metadata = part.get("Metadata") or {}
-        for analyser, key, rows, reason in (
+        for analyzer, key, rows, reason in (
             ("cfn-nag", "cfn_nag", "rules_to_suppress", "reason"),
             ("checkov", "checkov", "skip", "comment"),
             ("cfripper", "cfripper", "rules_to_suppress", "reason"),
         ):
             for row in (metadata.get(key) or {}).get(rows) or []:
                 yield Suppression(
-                    file, resource, analyser, str(row.get("id", "")), str(row.get(reason, "")).strip()
+                    file, resource, analyzer, str(row.get("id", "")), str(row.get(reason, "")).strip()
                 )
         for rule in ((metadata.get("cfn-lint") or {}).get("config") or {}).get("ignore_checks") or []:
             yield Suppression(file, resource, "cfn-lint", str(rule), "")
 
 
-def faults(analyser: str, findings: Iterable[Finding], suppressions: Iterable[Suppression]) -> list[str]:
+def faults(analyzer: str, findings: Iterable[Finding], suppressions: Iterable[Suppression]) -> list[str]:
     """What fails a gate: findings that nothing suppresses, and suppressions that suppress nothing."""
     found = {(finding.file, finding.resource, finding.rule): finding for finding in findings}
-    given = {(one.file, one.resource, one.rule): one for one in suppressions if one.analyser == analyser}
+    given = {(one.file, one.resource, one.rule): one for one in suppressions if one.analyzer == analyzer}
     return [
         *(str(finding) for place, finding in found.items() if place not in given),
         *(
-            f"{one.file}: {one.resource}: {analyser} {one.rule} is suppressed and not found: "
+            f"{one.file}: {one.resource}: {analyzer} {one.rule} is suppressed but not found: "
             "remove the suppression"
             for place, one in given.items()
             if place not in found
@@ -91,8 +95,8 @@ def faults(analyser: str, findings: Iterable[Finding], suppressions: Iterable[Su
 
 
 def listing(suppressions: Iterable[Suppression]) -> str:
-    """All suppressions, one per line, and how many there are of each analyser."""
+    """All suppressions, one per line, then their number for each analyzer."""
     rows = list(suppressions)
-    counts = Counter(row.analyser for row in rows)
-    summary = ", ".join(f"{analyser} {count}" for analyser, count in sorted(counts.items()))
+    counts = Counter(row.analyzer for row in rows)
+    summary = ", ".join(f"{analyzer} {count}" for analyzer, count in sorted(counts.items()))
     return "\n".join([*map(str, rows), f"{len(rows)} suppressions" + (f": {summary}" if rows else "")])

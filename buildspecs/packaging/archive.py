@@ -15,9 +15,9 @@ from pathlib import Path
 from buildspecs.errors import PackagingError
 from buildspecs.paths import BUILD_FOLDER, ROOT
 
-# What pip writes beside an installed distribution: about pip and this machine, not about the content.
+# What pip writes about itself and this machine, not about the content of a distribution.
 INSTALLER_RECORDS = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
-EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)  # that a zip can hold
+EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 PLAIN_FILE = stat.S_IFREG | 0o644
 
 
@@ -44,7 +44,7 @@ PACKAGES: Mapping[str, Package] = {package.folder: package for package in (POLIC
 
 @dataclass(frozen=True)
 class Archive:
-    """A package's zip, and what names it."""
+    """A package's zip and its names."""
 
     package: Package
     content: bytes
@@ -86,7 +86,7 @@ def source_files(folder: Path) -> dict[str, bytes]:
 
 
 def dependency_files(requirements: Path) -> dict[str, bytes]:
-    """What the requirements install, by path in the zip; nothing when they hold only comments."""
+    """What the requirements install, by path in the zip; nothing if they hold only comments."""
     if not any(line.strip() and not line.strip().startswith("#") for line in _lines(requirements)):
         return {}
     with tempfile.TemporaryDirectory() as target:
@@ -99,7 +99,7 @@ def dependency_files(requirements: Path) -> dict[str, bytes]:
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """A zip whose bytes follow from names and contents alone.
+    """A zip whose bytes depend on names and contents alone.
 
     Entries are sorted, with one time and one mode. They are stored, not compressed: what deflate writes
     depends on the zlib that Python was built with, and the packages are small.
@@ -115,7 +115,7 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 
 def write(archive: Archive, root: Path = ROOT) -> Path:
-    """Write the zip below its key, and say where."""
+    """Write the zip to a file named by its key, and return the path."""
     folder = root / BUILD_FOLDER / "packages"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / archive.key
@@ -131,7 +131,7 @@ def _lines(requirements: Path) -> list[str]:
 
 
 def _pip_install(requirements: Path, target: Path) -> None:
-    """Take only wheels for any platform: nothing is built, and every machine installs the same files."""
+    """Install only wheels for any platform: nothing is built, and every machine installs the same files."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--require-hashes", "--no-deps", "--no-compile", "--only-binary", ":all:"]
     command += ["--platform", "any", "--implementation", "py", "--abi", "none"]

@@ -4,11 +4,11 @@
 into the bucket of every target Region and of the home Region, and records it. The key carries the hash of the
 content: a stack sees a change exactly when the content changes.
 
-Each bucket is asked, whatever SSM says: a Region that was added later gets the package, and a run that failed
-half-way is completed by the next one. SSM is written only after every bucket has the package.
+Every bucket is checked, whatever SSM says: a Region that was added later gets the package, and the next run
+completes one that failed half-way. SSM is written only after every bucket has the package.
 
 `publish` ends with `.build/pipeline-variables.sh`, which exports the key as PACKAGE: the function's stack
-takes it from there, so that it deploys what this very build has tested, whatever SSM says meanwhile.
+deploys what this very build has tested, whatever SSM says by then.
 """
 
 import argparse
@@ -21,26 +21,21 @@ from typing import Any, Protocol, Self
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from buildspecs import pipeline_variables
 from buildspecs.aws import RETRIES, home_region
 from buildspecs.errors import PublishError, exit_code
-from buildspecs.packaging.archive import PACKAGES, Archive, Package, build, write
+from buildspecs.names import PACKAGES_SET, TARGETS_STACK, wrapper
+from buildspecs.packaging.archive import PACKAGES, Archive, build, write
+from buildspecs.packaging.parameters import Ssm, recorded
 from buildspecs.paths import ROOT
 from buildspecs.targets import package_regions, split
-from buildspecs.variables import forget, hand_over
 
 
 class S3(Protocol):
-    """The calls of an S3 client that publishing makes."""
+    """The calls that publishing makes with an S3 client."""
 
     def head_object(self, **request: str) -> Mapping[str, Any]: ...
     def put_object(self, **request: str | bytes) -> Mapping[str, Any]: ...
-
-
-class Parameters(Protocol):
-    """The calls of an SSM client that publishing makes."""
-
-    def get_parameters(self, *, Names: Sequence[str]) -> Mapping[str, Any]: ...  # noqa: N803 - boto3's name
-    def put_parameter(self, **request: str | bool) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -53,13 +48,13 @@ class Bucket:
     s3: S3
 
     def checksum_of(self, key: str) -> str | None:
-        """The SHA-256 that S3 keeps of an object, empty if it keeps none; None: there is no such object."""
+        """The SHA-256 that S3 keeps of an object, empty if it keeps none; None if there is no such object."""
         try:
             found = self.s3.head_object(
                 Bucket=self.name, Key=key, ExpectedBucketOwner=self.owner, ChecksumMode="ENABLED"
             )
         except ClientError as error:
-            if _status(error) == 404:  # no such key or no such bucket: the upload tells which
+            if _status(error) == 404:  # no such key or no such bucket: the upload shows which
                 return None
             raise
         return str(found.get("ChecksumSHA256", ""))
@@ -77,38 +72,25 @@ class Bucket:
         )
 
 
-def publish(archive: Archive, buckets: Iterable[Bucket], ssm: Parameters) -> None:
+def publish(archive: Archive, buckets: Iterable[Bucket], ssm: Ssm) -> None:
     """Put the archive where it is missing, then record it. Prints one line for each bucket and parameter.
 
-    Raises PublishError after every bucket was tried; SSM is not touched then.
+    Raises PublishError after it has tried every bucket; SSM is unchanged then.
     """
     current = recorded((archive.package,), ssm)
     missing = [name for name, value in current.items() if value is None]
     if missing:
         raise PublishError(
-            f"SSM parameter {' and '.join(missing)} does not exist: deploy stack aws-backup-ssm-targets first"
+            f"SSM parameter {' and '.join(missing)} does not exist: deploy stack {TARGETS_STACK} first"
         )
     faults = [fault for bucket in buckets if (fault := _deliver(archive, bucket))]
     if faults:
-        raise PublishError(
-            "\n".join([*faults, "SSM is unchanged; run the build again when this is repaired"])
-        )
+        raise PublishError("\n".join([*faults, "SSM is unchanged; repair this, then run the build again"]))
     _record(archive.package.name_parameter, archive.key, current, ssm)
     _record(archive.package.hash_parameter, archive.sha256, current, ssm)
 
 
-def recorded(packages: Sequence[Package], ssm: Parameters) -> dict[str, str | None]:
-    """What SSM holds of each package, by parameter name; None where the parameter does not exist.
-
-    At most five packages: GetParameters takes ten names.
-    """
-    names = [name for package in packages for name in (package.name_parameter, package.hash_parameter)]
-    answer = ssm.get_parameters(Names=names)
-    found = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
-    return {name: found.get(name) for name in names}
-
-
-def _record(name: str, value: str, current: Mapping[str, str | None], ssm: Parameters) -> None:
+def _record(name: str, value: str, current: Mapping[str, str | None], ssm: Ssm) -> None:
     if current[name] == value:
         print(f"SSM {name}: unchanged")
         return
@@ -120,7 +102,7 @@ def _record(name: str, value: str, current: Mapping[str, str | None], ssm: Param
 
 
 def _deliver(archive: Archive, bucket: Bucket) -> str | None:
-    """Make sure that the bucket has the archive; a fault is returned, so that the other buckets are tried."""
+    """Make sure that the bucket has the archive. Returns a fault, so that the other buckets are tried."""
     try:
         found = bucket.checksum_of(archive.key)
         if found != archive.s3_checksum:
@@ -138,8 +120,8 @@ def _explained(error: Exception, bucket: Bucket) -> str:
     if isinstance(error, ClientError):
         if error.response.get("Error", {}).get("Code") == "NoSuchBucket":
             return (
-                f"{where} does not exist: stack stackset-aws-backup-lambda-s3-bucket creates it; see why"
-                f" its StackSet account-aws-backup-lambda-s3-bucket has no instance in {bucket.region}"
+                f"{where} does not exist: stack {wrapper(PACKAGES_SET)} creates it; find out why its"
+                f" StackSet {PACKAGES_SET} has no stack instance in {bucket.region}"
             )
         if _status(error) == 403:
             return (
@@ -164,12 +146,12 @@ class Destination:
 
     @classmethod
     def of_build(cls, environment: Mapping[str, str], session: boto3.session.Session) -> Self:
-        """From the variables that the buildspec takes from SSM, and from the build's own credentials."""
+        """From the variables that the buildspec reads from SSM, and from the build's own credentials."""
         wanted = ("TARGET_REGIONS", "PACKAGE_BUCKET_PREFIX")
         missing = [name for name in wanted if not environment.get(name, "").strip()]
         if missing:
             raise PublishError(
-                f"environment variable {', '.join(missing)} is not set; the buildspec takes it from SSM"
+                f"environment variable {', '.join(missing)} is not set; the buildspec reads it from SSM"
             )
         return cls(
             home_region=home_region(session),
@@ -196,14 +178,14 @@ def main(
 ) -> int:
     """Build or publish one package; see the module's text for the command line."""
     parser = argparse.ArgumentParser(
-        prog="buildspecs.packaging", description="Make and publish Lambda packages."
+        prog="buildspecs.packaging", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("action", choices=["build", "publish"])
     parser.add_argument("package", choices=sorted(PACKAGES))
     options = parser.parse_args(arguments)
 
     def command() -> int:
-        forget(root)
+        pipeline_variables.discard(root)
         archive = build(PACKAGES[options.package], root)
         print(f"{write(archive, root)}: sha256 {archive.sha256}")
         if options.action == "publish":
@@ -211,7 +193,7 @@ def main(
             destination = Destination.of_build(os.environ, aws)
             ssm = aws.client("ssm", region_name=destination.home_region, config=RETRIES)
             publish(archive, destination.buckets(aws), ssm)
-            hand_over({"PACKAGE": archive.key}, root)
+            pipeline_variables.export({"PACKAGE": archive.key}, root)
         return 0
 
     return exit_code(command)

@@ -42,12 +42,8 @@ class BuildCommand:
 
 @dataclass(frozen=True)
 class Differences:
-    """How a build differs from AWS: additional variables, and commands that are left out.
+    """How a build differs from AWS: a part of each command that is left out, and the reason."""
 
-    `left_out` holds a part of each such command and the reason.
-    """
-
-    environment: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def reason(self, command: str) -> str | None:

@@ -97,7 +97,6 @@ def run(
     log = scratch / "build.log"
     variables = {
         **_environment(project, role, identifier, source, scratch),
-        **differences.environment,
         **_resolve(project, role, wanted),
     }
     result = build_shell.run(

@@ -19,7 +19,7 @@ from rehearsal.errors import OutcomeError, UnsupportedError
 from rehearsal.organization.plan import Organization
 from rehearsal.report.journal import Journal, Status, describe
 from rehearsal.scenarios import commits, faults, suspension, targets
-from rehearsal.scenarios.deployed_organization import FEWER_TESTS, DeployedOrganization
+from rehearsal.scenarios.deployed_organization import DeployedOrganization
 from rehearsal.scenarios.two_commits import two_commits
 from rehearsal.scenarios.working_copy import WorkingCopy
 
@@ -127,11 +127,9 @@ def run(chosen: Sequence[Scenario], deployed: DeployedOrganization) -> None:
     """Run scenarios, one after the other. Raises RehearsalError at the first fault."""
     journal = deployed.journal
     journal.section("Scenarios")
-    settings = " ".join(f"{name}={value!r}" for name, value in FEWER_TESTS.environment.items())
     journal.note(
-        "after the first deployment, builds run fewer tests than on AWS, and most do not lint",
+        "after the first deployment, builds run gates and tests only where the scenario is about them",
         Status.NOT_RUN,
-        settings,
     )
     for scenario in chosen:
         journal.section(f"Scenario {scenario.name}: {scenario.sentence}")

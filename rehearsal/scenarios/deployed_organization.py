@@ -16,7 +16,7 @@ from rehearsal.errors import OutcomeError
 from rehearsal.machine import waiting
 from rehearsal.organization import rules
 from rehearsal.organization.plan import Organization
-from rehearsal.pipeline.build_shell import Differences
+from rehearsal.pipeline.build_shell import AS_ON_AWS, Differences
 from rehearsal.pipeline.execution import Execution, ExpectedFailure
 from rehearsal.place import Place
 from rehearsal.report.journal import Journal, Status
@@ -24,15 +24,9 @@ from rehearsal.scenarios import snapshot
 from rehearsal.scenarios.snapshot import Change, Facts, Scope
 from rehearsal.scenarios.working_copy import WorkingCopy
 
-# Not as on AWS, which the output says: the builds of a scenario run a few small test files only
-# (test_arn, test_request and the like); the static analysis, and the tests that belong to it, run only where
-# the scenario is about them.
-FEWER_TESTS: Final = Differences({"PYTEST_ADDOPTS": "--ignore-glob=*/test_[!ar]*"})
-NO_ANALYSIS: Final = replace(
-    FEWER_TESTS,
-    left_out=dict.fromkeys(
-        ("buildspecs.lint", "pytest --quiet --numprocesses"), "the scenario is not about it"
-    ),
+# Not as on AWS, which the output says: builds lint and test only in the scenarios that are about it.
+NO_ANALYSIS: Final = Differences(
+    left_out=dict.fromkeys(("buildspecs.lint", "python -m pytest"), "the scenario is not about it")
 )
 _WAIT_SECONDS: Final = 30.0
 
@@ -172,7 +166,7 @@ class DeployedOrganization:
             step.summary = started["pipelineExecutionId"]
 
     def run(self, expected: ExpectedFailure | None = None, *, analysed: bool = False) -> Execution:
-        """Run the next execution; `analysed`: with the complete static analysis.
+        """Run the next execution; `analysed`: with all gates and tests.
 
         Raises StepError unless it ends as expected.
         """
@@ -203,7 +197,7 @@ class DeployedOrganization:
             self.journal,
             after_builds=lambda: None,  # packages are compared at the end of each scenario
             identifier=waiting[0],
-            differences=FEWER_TESTS if analysed else NO_ANALYSIS,
+            differences=AS_ON_AWS if analysed else NO_ANALYSIS,
         )
 
     def executions(self) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from buildspecs import names
-from buildspecs.rollout import SUSPENDED
+from buildspecs.rollout_report import SUSPENDED
 from rehearsal.errors import OutcomeError
 from rehearsal.pipeline.execution import ExpectedFailure
 from rehearsal.place import Place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildspecs import names
-from buildspecs.rollout import SUSPENDED
+from buildspecs.rollout_report import SUSPENDED
 from rehearsal.errors import OutcomeError
 from rehearsal.scenarios import edits
 from rehearsal.scenarios.deployed_organization import DeployedOrganization

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from buildspecs import stack_sets
+from buildspecs import names, role_stack_set
 from buildspecs.packaging.archive import PACKAGES
-from buildspecs.packaging.recorded import RECORDED
+from buildspecs.packaging.parameters import RECORDED
 from buildspecs.paths import ROOT
 from buildspecs.stackset_templates import BODIES
 
@@ -76,48 +76,48 @@ def test_the_artifact_is_the_folder_of_the_bodies() -> None:
 
 
 @pytest.mark.parametrize("name", PACKAGING)
-def test_packaging_builds_read_regions_and_prefix_from_ssm_and_hand_on_the_package(name: str) -> None:
+def test_packaging_builds_read_regions_and_prefix_from_ssm_and_export_the_package(name: str) -> None:
     assert loaded(name)["env"] == {
         "parameter-store": {
             "TARGET_REGIONS": "/backup/target/regions",
             "PACKAGE_BUCKET_PREFIX": "/backup/lambda/bucket-prefix",
         },
-        "exported-variables": ["PACKAGE", *([stack_sets.VARIABLE] if name == TAG_ON_RESTORE else [])],
+        "exported-variables": ["PACKAGE", *([role_stack_set.VARIABLE] if name == TAG_ON_RESTORE else [])],
     }
 
 
 @pytest.mark.parametrize(
     ("name", "stack_set"),
     [
-        (TAG_ON_RESTORE, "organizations-aws-backup-tagonrestore-role"),
-        (FIND, "organizations-aws-backup-member-accounts-role"),
+        (TAG_ON_RESTORE, names.TAG_ROLE_SET),
+        (FIND, names.MEMBER_ROLE_SET),
     ],
 )
-def test_the_arn_of_a_role_s_stack_set_is_handed_on(name: str, stack_set: str) -> None:
+def test_the_arn_of_the_stack_set_of_a_role_is_exported(name: str, stack_set: str) -> None:
     last = commands(name, "build")[-1]
-    assert last == f"python -m buildspecs.stack_sets {stack_set} && . .build/pipeline-variables.sh"
-    assert stack_set in stack_sets.ROLE_STACK_SETS
-    assert stack_sets.VARIABLE in loaded(name)["env"]["exported-variables"]
+    assert last == f"python -m buildspecs.role_stack_set {stack_set} && . .build/pipeline-variables.sh"
+    assert stack_set in role_stack_set.ROLE_STACK_SETS
+    assert role_stack_set.VARIABLE in loaded(name)["env"]["exported-variables"]
 
 
 @pytest.mark.parametrize(("name", "package"), PACKAGING.items())
 def test_a_package_is_tested_before_it_is_published(name: str, package: str) -> None:
     assert commands(name, "build")[:2] == [
-        f"python -m pytest --quiet tests/lambdas/{package}",
+        f"python -m pytest --quiet --numprocesses 2 --dist worksteal tests/lambdas/{package}",
         f"python -m buildspecs.packaging publish {package} && . .build/pipeline-variables.sh",
     ]
 
 
 @pytest.mark.parametrize("name", [REPORT, SCAN])
-def test_what_only_passes_or_fails_hands_nothing_on(name: str) -> None:
+def test_what_only_passes_or_fails_exports_nothing(name: str) -> None:
     assert set(loaded(name)) == {"version", "phases"}
 
 
 def test_the_report_is_one_command() -> None:
-    assert commands(REPORT, "build") == ["python -m buildspecs.rollout"]
+    assert commands(REPORT, "build") == ["python -m buildspecs.rollout_report"]
 
 
-def test_the_first_build_looks_for_the_others_before_anything_else() -> None:
+def test_the_first_build_first_checks_that_the_projects_exist() -> None:
     assert commands(VALIDATE, "build")[0] == "python -m buildspecs.projects"
 
 
@@ -153,8 +153,8 @@ def test_nothing_is_downloaded_after_the_install_phase(name: str) -> None:
 
 
 def test_every_gate_runs_before_anything_is_deployed() -> None:
-    (line,) = [line for line in commands(VALIDATE, "build") if "buildspecs.lint --home-region" in line]
-    assert line.endswith('python -m buildspecs.lint --home-region "$AWS_DEFAULT_REGION"')
+    checks = commands(VALIDATE, "build")[:-1]
+    assert 'python -m buildspecs.lint --suppressions --home-region "$AWS_DEFAULT_REGION"' in checks
 
 
 def test_the_functions_are_tested_before_anything_is_deployed() -> None:
@@ -200,6 +200,23 @@ def test_a_failing_program_fails_its_command(line: str, tmp_path: Path) -> None:
             check=False,
         )
         assert run.returncode != 0, f"{failing} fails, `{line}` does not"
+
+
+def test_the_targets_are_checked_against_the_account_of_the_build(tmp_path: Path) -> None:
+    stub(tmp_path, "python", 'echo "$@"')
+    variables = {
+        "PATH": f"{tmp_path}:/bin:/usr/bin",
+        "CODEBUILD_BUILD_ARN": "arn:aws:codebuild:eu-west-1:111122223333:build/Validate:0a1b",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }
+    run = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", commands(VALIDATE, "build")[1]],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split()[2:] == ["--account", "111122223333", "--home-region", "eu-west-1"]
 
 
 def test_the_variables_are_in_the_shell_after_the_last_command(tmp_path: Path) -> None:
@@ -265,7 +282,7 @@ def zip_up(root: Path) -> set[str]:
 
 @pytest.mark.parametrize("line", dict.fromkeys(all_commands()))
 def test_what_a_command_names_is_in_the_published_zip(line: str) -> None:
-    names = packed(ROOT)
+    files = packed(ROOT)
     words = shlex.split(line)
     modules = [
         words[at + 1]
@@ -274,12 +291,12 @@ def test_what_a_command_names_is_in_the_published_zip(line: str) -> None:
     ]
     for module in modules:
         path = module.replace(".", "/")
-        assert {f"{path}.py", f"{path}/__main__.py"} & names
+        assert {f"{path}.py", f"{path}/__main__.py"} & files
     paths = [
         word for word in words if re.fullmatch(r"(requirements|tests|templates|codebuild)(/[\w./-]+)?", word)
     ]
     for path in paths:
-        assert any(name == path or name.startswith(f"{path}/") for name in names), path
+        assert any(name == path or name.startswith(f"{path}/") for name in files), path
     assert modules or paths or "gem" in words
 
 

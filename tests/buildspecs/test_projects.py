@@ -1,4 +1,4 @@
-"""The first build says which stack of a person's is older than the commit, and how to update it."""
+"""The first build says which stack is older than the commit, and how a person updates it."""
 
 import re
 import shutil
@@ -10,14 +10,14 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from buildspecs import names, projects
+from buildspecs import hand_made, names, projects
 from buildspecs.errors import BuildError, OutdatedError
 from buildspecs.paths import ROOT
 from rehearsal.machine import environment
 from rehearsal.readme import runbook
 
-SCAN, FIND = "AWSBackup-ScanTemplates", "AWSBackup-FindRoleStackSet"
-PACKAGE_TAG = "AWSBackup-TestAndPackageTagOnRestore"
+SCAN, FIND = "AWSBackup-ScanTemplates", names.FIND_ROLE_PROJECT
+PACKAGE_TAG = names.PACKAGE_TAG_PROJECT
 STACK_8 = "aws-backup-codebuild-validate-templates"
 STACK_9 = "aws-backup-codebuild-test-package-tagonrestore"
 
@@ -48,17 +48,15 @@ def test_nothing_is_missing() -> None:
     assert {SCAN, FIND, PACKAGE_TAG} < set(found)
 
 
-def test_the_stacks_and_their_numbers_are_those_of_the_readme() -> None:
-    for stack in projects.HAND_MADE:
-        published = names.HAND_MADE[stack.number - 1]
-        assert (stack.name, stack.template) == (published.name, published.template)
+def test_every_project_is_in_a_stack_that_a_person_creates() -> None:
     assert set(projects.owners(ROOT)) >= set(projects.needed(ROOT))
 
 
 def test_the_changelog_has_them_updated_before_the_push() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     before = text.partition("**Before you push**")[2].partition("**Then push.**")[0]
-    assert {str(stack.number) for stack in projects.HAND_MADE} <= set(re.findall(r"\d+", before))
+    numbers = {str(names.HAND_MADE.index(stack) + 1) for stack in hand_made.BUILDS}
+    assert numbers <= set(re.findall(r"\d+", before))
 
 
 @pytest.mark.parametrize(
@@ -77,6 +75,7 @@ def test_a_missing_project_says_which_stack_to_update_and_how(
     assert (ROOT / call.options["--template-body"].removeprefix("file://")).is_file()
     assert call.options["--capabilities"] == "CAPABILITY_NAMED_IAM"
     assert call.options["--region"] == "eu-west-1"
+    assert "add --parameters ParameterKey=NAME,UsePreviousValue=true" in text
 
 
 def test_every_stack_that_lacks_a_project_is_named() -> None:
@@ -86,20 +85,20 @@ def test_every_stack_that_lacks_a_project_is_named() -> None:
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied"])
-def test_a_role_that_is_older_than_the_look_up_gives_the_same_advice(code: str) -> None:
+def test_a_role_that_is_older_than_the_check_gets_the_same_advice(code: str) -> None:
     text = fault(FakeCodeBuild(error=code))
     assert "not authorized" in text
     missing = fault(FakeCodeBuild(SCAN))
     assert text.partition("update stack ")[2] == missing.partition("update stack ")[2]
 
 
-def test_another_answer_of_aws_is_told_as_it_is() -> None:
+def test_another_error_is_reported_as_it_is() -> None:
     with pytest.raises(ClientError, match="ThrottlingException"):
         projects.check(FakeCodeBuild(error="ThrottlingException"), ROOT, "eu-west-1")
 
 
 def test_a_project_that_no_template_has_is_named(tmp_path: Path) -> None:
-    for name in (projects.PIPELINE, *(stack.template for stack in projects.HAND_MADE)):
+    for name in (projects.PIPELINE, *(stack.template for stack in hand_made.BUILDS)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     pipeline = tmp_path / projects.PIPELINE
@@ -123,5 +122,5 @@ def test_the_command_fails_if_a_project_is_missing(
         )
         assert projects.main([], session=session) == len(missing)
     out, err = capsys.readouterr()
-    assert out.startswith("6 CodeBuild projects are there: AWSBackup-ValidateTemplates, ") == (not missing)
+    assert out.startswith("all 6 CodeBuild projects exist: AWSBackup-ValidateTemplates, ") == (not missing)
     assert err.startswith(f"error: CodeBuild project {SCAN} does not exist: ") == bool(missing)

@@ -1,4 +1,4 @@
-"""StackSet bodies: the key follows from the content; the variables reach the shell that sources them."""
+"""Each template gets a key from its content; the variables reach the shell that sources them."""
 
 import hashlib
 import json
@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from buildspecs import stackset_templates
-from buildspecs.packaging.recorded import RECORDED, TEMPLATE
+from buildspecs.names import SSM_TEMPLATE
+from buildspecs.packaging.parameters import RECORDED
 from buildspecs.stackset_templates import BODIES
 from buildspecs.targets import FILE
 from tests.buildspecs.conftest import HOME_REGION, Aws, client
@@ -20,8 +21,8 @@ MEMBER = "MEMBER_ACCOUNT_TEMPLATE_KEY"
 
 @pytest.fixture
 def templates(repository: Path) -> Path:
-    """The repository with every template that is read, and targets that do not hold the home Region."""
-    for number, name in enumerate([*BODIES.values(), TEMPLATE]):
+    """The repository with every template that is read, and targets without the home Region."""
+    for number, name in enumerate([*BODIES.values(), SSM_TEMPLATE]):
         path = repository / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"Description: body {number}\n")
@@ -100,7 +101,7 @@ def test_the_order_of_the_targets_does_not_count(run: Callable[[], int], templat
     assert exported(templates) == before
 
 
-def test_what_the_targets_stack_is_given_is_handed_on(run: Callable[[], int], templates: Path) -> None:
+def test_what_the_targets_stack_is_given_is_exported(run: Callable[[], int], templates: Path) -> None:
     ssm = client("ssm", HOME_REGION)
     for variable, each in RECORDED.items():
         ssm.put_parameter(Name=each.ssm_name, Value=f"value of {variable}", Overwrite=True)
@@ -111,7 +112,7 @@ def test_what_the_targets_stack_is_given_is_handed_on(run: Callable[[], int], te
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "InternalServerError"])
 @pytest.mark.parametrize("call", ["GetParameters", "DescribeStacks"])
-def test_an_answer_of_aws_that_says_nothing_of_the_values_fails(
+def test_an_error_that_says_nothing_about_the_values_fails_the_command(
     aws: Aws,
     run: Callable[[], int],
     templates: Path,
@@ -119,7 +120,7 @@ def test_an_answer_of_aws_that_says_nothing_of_the_values_fails(
     code: str,
     call: str,
 ) -> None:
-    """Taken for "none", it would reset what the targets stack holds."""
+    """To take it for "none" would reset what the targets stack holds."""
     error = ClientError({"Error": {"Code": code, "Message": "injected"}}, call)
     aws.fail(lambda number, made: error if made.endswith(call) else None)
     assert run() == 1

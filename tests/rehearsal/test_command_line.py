@@ -253,7 +253,7 @@ def test_make_says_what_it_cannot_write(tmp_path: Path) -> None:
 SOME = (
     "tests/rehearsal/emulator/test_process.py::test_functions_see_nothing_of_the_developer_and_end_with_the_server",
     "tests/rehearsal/emulator/test_process.py::test_the_aws_command_works_with_that_environment",
-    "tests/buildspecs/packaging/test_recorded.py::test_before_the_first_run_nothing_is_recorded",
+    "tests/buildspecs/packaging/test_parameters.py::test_before_the_first_run_nothing_is_recorded",
     "tests/lambdas/tag_on_restore/test_calls.py",
 )
 

@@ -225,7 +225,7 @@ def test_a_stack_set_waits_for_the_arn_that_its_own_execution_has_asked_for(
     overrides = json.loads(action["Configuration"]["ParameterOverrides"])
     assert overrides["RoleStackSetArn"] == f"#{{{build['Namespace']}.ROLE_STACK_SET_ARN}}"
     commands = buildspec(project)["phases"]["build"]["commands"]
-    assert commands[-1] == f"python -m buildspecs.stack_sets {role} && . .build/pipeline-variables.sh"
+    assert commands[-1] == f"python -m buildspecs.role_stack_set {role} && . .build/pipeline-variables.sh"
 
 
 def test_the_stack_set_bodies_are_extracted_below_deployment() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import re
-import subprocess
-import sys
+from contextlib import redirect_stdout
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from botocore.loaders import Loader
 from botocore.regions import EndpointResolver
 
-from buildspecs.lint.gates import RUN_CFN_LINT
+from buildspecs.lint.gates import lint
 from buildspecs.lint.templates import repository_templates
 from buildspecs.paths import ROOT
 from tests.templates.planted import below
@@ -41,16 +40,9 @@ def types_in(region: str) -> frozenset[str]:
 
 def findings(*templates: Path) -> str:
     """Of one cfn-lint for all Regions: what is the same in two of them, it looks at once."""
-    command = [sys.executable, "-c", RUN_CFN_LINT, "--include-checks", "I", "--config-file", os.devnull]
-    regions = (*MAIN_REGIONS.values(), OTHER_TARGET)
-    run = subprocess.run(  # noqa: S603 - cfn-lint, with the repository's own templates
-        [*command, "--regions", *regions, "--", *map(str, templates)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return run.stdout + run.stderr
+    with redirect_stdout(io.StringIO()) as output:
+        lint([str(template) for template in templates], (*MAIN_REGIONS.values(), OTHER_TARGET))
+    return output.getvalue()
 
 
 def test_cfn_lint_has_nothing_to_say_of_any_template_in_any_partition() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from buildspecs import variables
+from buildspecs import pipeline_variables
 from buildspecs.packaging import publish
 from buildspecs.packaging.archive import TAG_ON_RESTORE, build
 from rehearsal.machine import environment
@@ -78,23 +78,23 @@ def test_a_first_run_fills_every_region_and_then_records(
     assert f"SSM {NAME}: {key}\n" in out
 
 
-def test_the_pipeline_is_told_the_package_of_this_very_build(
+def test_the_pipeline_gets_the_package_of_this_very_build(
     aws: Aws, repository: Path, run_publish: Callable[[], int]
 ) -> None:
-    """Also when SSM was changed behind its back: another execution's targets stage may do so at any time."""
+    """Even if SSM was changed meanwhile: the targets stage of another execution may do so at any time."""
     assert run_publish() == 0
     client("ssm", HOME_REGION).put_parameter(Name=NAME, Value="older", Overwrite=True)
     key = build(TAG_ON_RESTORE, repository).key
-    assert (repository / variables.FILE).read_text() == f"export PACKAGE={key}\n"
+    assert (repository / pipeline_variables.FILE).read_text() == f"export PACKAGE={key}\n"
 
 
-def test_a_failed_build_tells_the_pipeline_no_package_not_even_an_earlier_one(
+def test_a_failed_build_exports_no_package_not_even_an_earlier_one(
     aws: Aws, repository: Path, run_publish: Callable[[], int]
 ) -> None:
     assert run_publish() == 0
     aws.fail(lambda number, call: refused("HeadObject") if call == "us-east-2 HeadObject" else None)
     assert run_publish() == 1
-    assert not (repository / variables.FILE).exists()
+    assert not (repository / pipeline_variables.FILE).exists()
 
 
 def test_the_other_package_is_not_touched(aws: Aws, run_publish: Callable[[], int]) -> None:
@@ -197,7 +197,7 @@ def test_other_content_under_the_key_is_replaced(
     assert "us-east-2: replaced other content" in capsys.readouterr().out
 
 
-def test_the_home_region_gets_the_package_also_when_it_is_no_target(
+def test_the_home_region_gets_the_package_even_if_it_is_not_a_target(
     aws: Aws, repository: Path, run_publish: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TARGET_REGIONS", OTHER_REGION)
@@ -223,7 +223,7 @@ def test_an_upload_that_fails_in_the_second_region_leaves_ssm_alone_until_the_ne
 
 
 @with_each_error
-def test_the_regions_after_a_failed_one_are_tried_and_every_fault_is_told(
+def test_the_regions_after_a_failed_one_are_tried_and_every_fault_is_reported(
     aws: Aws,
     run_publish: Callable[[], int],
     monkeypatch: pytest.MonkeyPatch,
@@ -276,7 +276,7 @@ def test_a_missing_bucket_is_named_with_the_stack_that_makes_it(
 def test_a_bucket_of_another_owner_fails_with_what_is_needed(
     aws: Aws, run_publish: Callable[[], int], capsys: pytest.CaptureFixture[str], operation: str
 ) -> None:
-    """S3 answers 403 both for a bucket of another owner and for a role that may not."""
+    """S3 returns 403 both for a bucket of another owner and for a role without permission."""
     aws.fail(
         lambda number, call: refused(operation, "403", 403) if call == f"us-east-2 {operation}" else None
     )
@@ -290,7 +290,7 @@ def test_a_bucket_of_another_owner_fails_with_what_is_needed(
 def test_parameters_that_no_stack_made_stop_the_build_before_any_upload(
     aws: Aws, run_publish: Callable[[], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Made here, they would stand in the way of the stack that owns them."""
+    """If the build created them, the stack that owns them could not."""
     client("ssm", HOME_REGION).delete_parameters(Names=[NAME, HASH])
     assert run_publish() == 1
     err = capsys.readouterr().err
@@ -312,7 +312,7 @@ def test_a_variable_that_is_not_set_is_named(
     assert f"environment variable {name} is not set" in capsys.readouterr().err
 
 
-def test_no_region_is_told(
+def test_a_missing_region_is_reported(
     repository: Path, aws: Aws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")

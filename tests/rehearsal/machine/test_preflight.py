@@ -127,5 +127,5 @@ def test_make_uses_the_environment_that_runs_the_rehearsal(tmp_path: Path) -> No
     )
     python = f"{sys.prefix}/bin/python -m"
     assert (
-        shown.stdout.split() == f"{python} buildspecs.lint.repository && {python} buildspecs.targets".split()
+        shown.stdout.split() == f"{python} buildspecs.lint.empty_files && {python} buildspecs.targets".split()
     )

@@ -1,9 +1,9 @@
 """The ARN of a role's StackSet, for the StackSet that has to wait for it in accounts that join.
 
-`python -m buildspecs.stack_sets NAME` writes `.build/pipeline-variables.sh`, which exports it as
-ROLE_STACK_SET_ARN. AutoDeployment.DependsOn takes ARNs of StackSets, and AWS documents for no StackSet of a
-delegated administrator which account its ARN names. So the ARN is the one that AWS gives the delegated
-administrator (DescribeStackSet, CallAs DELEGATED_ADMIN), in the execution itself and handed on as it is.
+`python -m buildspecs.role_stack_set NAME` writes `.build/pipeline-variables.sh`, which exports the ARN as
+ROLE_STACK_SET_ARN. AutoDeployment.DependsOn takes ARNs of StackSets, and AWS does not document which account
+the ARN names if a delegated administrator owns the StackSet. So the ARN is the one that AWS returns to the
+delegated administrator (DescribeStackSet, CallAs DELEGATED_ADMIN) in the same execution, unchanged.
 """
 
 import argparse
@@ -15,46 +15,45 @@ from typing import Any, Protocol
 import boto3
 from botocore.exceptions import ClientError
 
-from buildspecs import names
+from buildspecs import names, pipeline_variables
 from buildspecs.aws import RETRIES, home_region
 from buildspecs.errors import BuildError, OutdatedError, StackSetError, exit_code
+from buildspecs.hand_made import BUILDS, DENIED, advice
 from buildspecs.paths import ROOT
-from buildspecs.projects import DENIED, PACKAGE_TAG_ON_RESTORE, VALIDATE_TEMPLATES, HandMade
-from buildspecs.variables import forget, hand_over
 
 VARIABLE = "ROLE_STACK_SET_ARN"
-# Each StackSet with the stack that holds the build which asks for it.
-ROLE_STACK_SETS: Mapping[str, HandMade] = {
-    names.MEMBER_ROLE_SET: VALIDATE_TEMPLATES,
-    names.TAG_ROLE_SET: PACKAGE_TAG_ON_RESTORE,
+# Each role's StackSet with the template of the build that looks it up.
+ROLE_STACK_SETS: Mapping[str, str] = {
+    names.MEMBER_ROLE_SET: names.VALIDATE,
+    names.TAG_ROLE_SET: names.PACKAGE_TAGONRESTORE,
 }
 
 
 class CloudFormation(Protocol):
-    """The calls of a CloudFormation client that are made here."""
+    """The calls that this module makes with a CloudFormation client."""
 
     def describe_stack_set(self, **request: str) -> Mapping[str, Any]: ...
 
 
 def arn(cloudformation: CloudFormation, name: str, region: str) -> str:
-    """The ARN as AWS returns it. Raises StackSetError, or OutdatedError where the build may not ask."""
+    """The ARN as AWS returns it. Raises StackSetError, or OutdatedError if the build may not look it up."""
     try:
-        answer = cloudformation.describe_stack_set(StackSetName=name, CallAs="DELEGATED_ADMIN")
+        response = cloudformation.describe_stack_set(StackSetName=name, CallAs="DELEGATED_ADMIN")
     except ClientError as error:
         raise _explained(error, name, region) from error
-    return str(answer["StackSet"]["StackSetARN"])
+    return str(response["StackSet"]["StackSetARN"])
 
 
 def _explained(error: ClientError, name: str, region: str) -> BuildError:
     code = error.response["Error"]["Code"]
     if code in DENIED:
+        stack = next(stack for stack in BUILDS if stack.template == ROLE_STACK_SETS[name])
         return OutdatedError(
-            f"this build may not describe StackSet {name} ({error}): {ROLE_STACK_SETS[name].advice(region)}"
+            f"this build may not describe StackSet {name} ({error}): {advice(stack, region)}"
         )
     if code == "StackSetNotFoundException":
-        wrapper = name.replace("organizations-", "stackset-", 1)
-        return StackSetError(f"StackSet {name} does not exist: deploy stack {wrapper} first")
-    if "delegated admin" in str(error):  # AWS's answer, too, where the role may not list them
+        return StackSetError(f"StackSet {name} does not exist: deploy stack {names.wrapper(name)} first")
+    if "delegated admin" in str(error):  # also if the role may not list delegated administrators
         return StackSetError(
             f"StackSet {name}: {error}. The home account must be a delegated administrator of StackSets"
             " (README, Organization settings), and the build's role needs"
@@ -66,19 +65,19 @@ def _explained(error: ClientError, name: str, region: str) -> BuildError:
 def main(
     arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None, root: Path = ROOT
 ) -> int:
-    """Ask for one ARN and hand it on; see the module's text for the command line."""
+    """Look up one ARN and export it; see the module's text for the command line."""
     parser = argparse.ArgumentParser(
-        prog="buildspecs.stack_sets", description=(__doc__ or "").partition("\n")[0]
+        prog="buildspecs.role_stack_set", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("name", choices=sorted(ROLE_STACK_SETS))
     options = parser.parse_args(arguments)
 
     def command() -> int:
-        forget(root)
+        pipeline_variables.discard(root)
         aws = session or boto3.session.Session()
         region = home_region(aws)
         cloudformation = aws.client("cloudformation", region_name=region, config=RETRIES)
-        hand_over({VARIABLE: arn(cloudformation, options.name, region)}, root)
+        pipeline_variables.export({VARIABLE: arn(cloudformation, options.name, region)}, root)
         return 0
 
     return exit_code(command)

@@ -1,16 +1,16 @@
 """Report of the accounts in which a StackSet is not what the pipeline has just rolled out.
 
 A failure in one account does not stop the others, so the StackSets' own stacks are green. `python -m
-buildspecs.rollout` is the pipeline's last action: it names every account and Region that is not up to date,
-with CloudFormation's reason, and exits with 1, so that the execution fails and whoever is notified of
-failures hears of it. Everything else is deployed by then.
+buildspecs.rollout_report` is the pipeline's last action: it names every account and Region that is not up to
+date, with CloudFormation's reason, and exits with 1: the execution fails, and whoever subscribes to failures
+is notified. Everything else is deployed by then.
 
-CloudFormation leaves out suspended accounts (a closed account is one); they are named, but are no failure:
-nobody can do anything in them. Only the detailed status tells: AWS does not document which status goes with
-it. A StackSet that had nothing to do since an account was suspended does not know of it yet. An account that
-is merely denied everything, by a service control policy, is not suspended for CloudFormation: it fails.
+CloudFormation leaves suspended accounts out (a closed account is one). They are named but are not a failure:
+nobody can do anything in them. Only the detailed status shows it: AWS does not document which status goes
+with it. A StackSet without an operation since the suspension does not know about it yet. An account in which
+a service control policy denies everything is not suspended for CloudFormation: it fails.
 
-Accounts where an operation is under way (one that has just joined) are named and are no failure either.
+Accounts with an operation under way (those that have just joined) are named and are not a failure either.
 Statuses: StackInstanceSummary and StackInstanceComprehensiveStatus, CloudFormation API Reference.
 """
 
@@ -25,7 +25,7 @@ import boto3
 from buildspecs.aws import RETRIES, home_region
 from buildspecs.errors import RolloutError, exit_code
 
-# This solution's StackSets: the beginning of their names, by the permission with which they are seen.
+# This solution's StackSets: the beginning of their names, by the CallAs that lists them.
 PREFIXES: Mapping[str, str] = {
     "SELF": "account-aws-backup-",
     "DELEGATED_ADMIN": "organizations-aws-backup-",
@@ -35,7 +35,7 @@ UNDER_WAY = frozenset({"PENDING", "RUNNING"})
 
 
 class CloudFormation(Protocol):
-    """The calls of a CloudFormation client that the report makes."""
+    """The calls that this module makes with a CloudFormation client."""
 
     def list_stack_sets(self, **request: str) -> Mapping[str, Any]: ...
     def list_stack_instances(self, **request: str) -> Mapping[str, Any]: ...
@@ -43,7 +43,7 @@ class CloudFormation(Protocol):
 
 @dataclass(frozen=True, order=True)
 class Instance:
-    """A stack of a StackSet that is not up to date, or may not be: its account is suspended."""
+    """A stack instance that is not up to date, or may not be because its account is suspended."""
 
     stack_set: str
     account: str
@@ -70,7 +70,7 @@ class Instance:
 
 
 def instances(cloudformation: CloudFormation) -> list[Instance]:
-    """Every instance of this solution's StackSets that is not current, or whose account is suspended.
+    """Every stack instance of this solution that is not current, or whose account is suspended.
 
     Raises RolloutError if there is no StackSet.
     """
@@ -88,8 +88,8 @@ def instances(cloudformation: CloudFormation) -> list[Instance]:
                     if (instance := _instance(name, each)).is_suspended or each.get("Status") != "CURRENT"
                 )
     if not stack_sets:
-        raise RolloutError(f"there is no StackSet {' or '.join(f'{each}*' for each in PREFIXES.values())}")
-    print(f"{stack_sets} StackSets looked at")
+        raise RolloutError(f"no StackSet exists whose name begins with {' or '.join(PREFIXES.values())}")
+    print(f"{stack_sets} StackSets checked")
     return sorted(found)
 
 
@@ -107,11 +107,11 @@ def _pages(call: Any, **request: str) -> Iterator[Mapping[str, Any]]:
     """The summaries of every page."""
     token: dict[str, str] = {}
     while True:
-        answer = call(**request, **token)
-        yield from answer["Summaries"]
-        if not answer.get("NextToken"):
+        response = call(**request, **token)
+        yield from response["Summaries"]
+        if not response.get("NextToken"):
             return
-        token = {"NextToken": answer["NextToken"]}
+        token = {"NextToken": response["NextToken"]}
 
 
 def report(cloudformation: CloudFormation) -> int:
@@ -123,12 +123,12 @@ def report(cloudformation: CloudFormation) -> int:
         print(f"{each.verdict}  {each}")
     if suspended:
         print(
-            f"account {_accounts(suspended)} is suspended: CloudFormation leaves it out, which is no failure."
-            " docs/operations.md says what to do (An account is suspended)"
+            f"account {_accounts(suspended)} is suspended: CloudFormation leaves it out, so it is not a"
+            " failure. docs/operations.md says what to do (An account is suspended)"
         )
     if failures:
         print(
-            f"error: {len(failures)} stacks in account {_accounts(failures)} are not up to date; everything"
+            f"error: {len(failures)} stack instances in account {_accounts(failures)} are not up to date; all"
             " else is deployed. docs/operations.md says what to do (An account failed in a StackSet)",
             file=sys.stderr,
         )
@@ -142,7 +142,7 @@ def _accounts(found: Sequence[Instance]) -> str:
 def main(arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None) -> int:
     """Report; see the module's text."""
     argparse.ArgumentParser(
-        prog="buildspecs.rollout", description=(__doc__ or "").partition("\n")[0]
+        prog="buildspecs.rollout_report", description=(__doc__ or "").partition("\n")[0]
     ).parse_args(arguments)
     aws = session or boto3.session.Session()
     return exit_code(

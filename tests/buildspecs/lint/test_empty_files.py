@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from buildspecs.lint.repository import faults, main, packed
+from buildspecs.lint.empty_files import faults, main, packed
 from buildspecs.paths import ROOT
 
 

@@ -10,12 +10,11 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildspecs import rollout
-from buildspecs.names import STACKSETS
+from buildspecs import rollout_report
+from buildspecs.names import MEMBER_SET, PACKAGES_SET, STACKSETS
+from buildspecs.rollout_report import report
 from rehearsal.machine import environment
 
-VAULTS = "organizations-aws-backup-member-accounts"
-BUCKETS = "account-aws-backup-lambda-s3-bucket"
 MODEL = ServiceModel(create_loader().load_service_model("cloudformation", "service-2"))
 
 
@@ -26,7 +25,7 @@ def summary(account: str, region: str, status: str, detail: str, reason: str = "
 
 
 class FakeCloudFormation:
-    """StackSets by the permission with which they are seen; one summary a page."""
+    """StackSets by the CallAs that lists them; one summary a page."""
 
     def __init__(self, stack_sets: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> None:
         self._stack_sets = stack_sets
@@ -48,12 +47,14 @@ class FakeCloudFormation:
 
 def of_members(*summaries: dict[str, Any]) -> FakeCloudFormation:
     good = summary("222222222222", "us-east-1", "CURRENT", "SUCCEEDED")
-    return FakeCloudFormation({"SELF": {BUCKETS: [good]}, "DELEGATED_ADMIN": {VAULTS: [good, *summaries]}})
+    return FakeCloudFormation(
+        {"SELF": {PACKAGES_SET: [good]}, "DELEGATED_ADMIN": {MEMBER_SET: [good, *summaries]}}
+    )
 
 
-def test_nothing_to_tell_is_success(capsys: pytest.CaptureFixture[str]) -> None:
-    assert rollout.report(of_members()) == 0
-    assert capsys.readouterr() == ("2 StackSets looked at\n", "")
+def test_nothing_to_report_is_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(of_members()) == 0
+    assert capsys.readouterr() == ("2 StackSets checked\n", "")
 
 
 def test_every_failed_account_and_region_is_named_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,41 +62,39 @@ def test_every_failed_account_and_region_is_named_with_the_reason(capsys: pytest
         summary("444444444444", "us-east-1", "OUTDATED", "FAILED", "Vault: exists already"),
         summary("555555555555", "us-east-2", "INOPERABLE", "INOPERABLE", "delete it by hand"),
     ]
-    assert rollout.report(of_members(*broken)) == 1
+    assert report(of_members(*broken)) == 1
     out, err = capsys.readouterr()
-    assert f"FAILED  account 444444444444, us-east-1: {VAULTS}: FAILED: Vault: exists already\n" in out
-    assert f"FAILED  account 555555555555, us-east-2: {VAULTS}: INOPERABLE: delete it by hand\n" in out
-    assert "2 stacks in account 444444444444, 555555555555" in err
+    assert f"FAILED  account 444444444444, us-east-1: {MEMBER_SET}: FAILED: Vault: exists already\n" in out
+    assert f"FAILED  account 555555555555, us-east-2: {MEMBER_SET}: INOPERABLE: delete it by hand\n" in out
+    assert "2 stack instances in account 444444444444, 555555555555" in err
     assert "docs/operations.md" in err
 
 
 @pytest.mark.parametrize("detail", ["PENDING", "RUNNING"])
-def test_an_account_that_just_joins_is_told_but_fails_nothing(
+def test_an_account_that_has_just_joined_is_named_but_is_not_a_failure(
     capsys: pytest.CaptureFixture[str], detail: str
 ) -> None:
-    assert rollout.report(of_members(summary("444444444444", "us-east-1", "OUTDATED", detail))) == 0
-    assert f"not yet  account 444444444444, us-east-1: {VAULTS}: {detail}\n" in capsys.readouterr().out
+    assert report(of_members(summary("444444444444", "us-east-1", "OUTDATED", detail))) == 0
+    assert f"not yet  account 444444444444, us-east-1: {MEMBER_SET}: {detail}\n" in capsys.readouterr().out
 
 
 SUSPENDED = "444444444444"
 
 
-# AWS documents the detailed status and no status with it; OUTDATED is what was seen of it.
+# AWS documents the detailed status, but not the status that goes with it; OUTDATED has been seen.
 @pytest.mark.parametrize("status", ["OUTDATED", "CURRENT", "INOPERABLE"])
-def test_a_suspended_account_is_named_as_such_whatever_its_status_and_fails_nothing(
+def test_a_suspended_account_is_named_whatever_its_status_and_is_not_a_failure(
     capsys: pytest.CaptureFixture[str], status: str
 ) -> None:
     skipped = [
         summary(SUSPENDED, region, status, "SKIPPED_SUSPENDED_ACCOUNT", "This account is suspended.")
         for region in ("us-east-1", "us-east-2")
     ]
-    assert rollout.report(of_members(*skipped)) == 0
+    assert report(of_members(*skipped)) == 0
     out, err = capsys.readouterr()
     for region in ("us-east-1", "us-east-2"):
-        line = (
-            f"account {SUSPENDED}, {region}: {VAULTS}: SKIPPED_SUSPENDED_ACCOUNT: This account is suspended."
-        )
-        assert f"suspended  {line}\n" in out
+        where = f"account {SUSPENDED}, {region}: {MEMBER_SET}"
+        assert f"suspended  {where}: SKIPPED_SUSPENDED_ACCOUNT: This account is suspended.\n" in out
     assert f"account {SUSPENDED} is suspended: CloudFormation leaves it out" in out
     assert "docs/operations.md" in out
     assert err == ""
@@ -104,9 +103,9 @@ def test_a_suspended_account_is_named_as_such_whatever_its_status_and_fails_noth
 def test_a_suspended_account_of_a_self_managed_stack_set_is_named_too(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """As AWS answered in github.com/ansible-collections/community.aws/issues/2358: without a StackId."""
-    answer = {
-        "StackSetId": f"{BUCKETS}:00000000-0000-4000-8000-000000000000",
+    """The response in github.com/ansible-collections/community.aws/issues/2358, which has no StackId."""
+    instance = {
+        "StackSetId": f"{PACKAGES_SET}:00000000-0000-4000-8000-000000000000",
         "Region": "us-east-2",
         "Account": SUSPENDED,
         "Status": "OUTDATED",
@@ -116,49 +115,49 @@ def test_a_suspended_account_of_a_self_managed_stack_set_is_named_too(
         "OrganizationalUnitId": "",
         "DriftStatus": "NOT_CHECKED",
     }
-    assert rollout.report(FakeCloudFormation({"SELF": {BUCKETS: [answer]}})) == 0
+    assert report(FakeCloudFormation({"SELF": {PACKAGES_SET: [instance]}})) == 0
     out = capsys.readouterr().out
-    assert f"suspended  account {SUSPENDED}, us-east-2: {BUCKETS}: SKIPPED_SUSPENDED_ACCOUNT: This" in out
+    assert f"suspended  account {SUSPENDED}, us-east-2: {PACKAGES_SET}: SKIPPED_SUSPENDED_ACCOUNT: " in out
 
 
-def test_a_suspended_account_hides_no_failure_and_a_failure_no_suspended_account(
+def test_a_suspended_account_and_a_failure_are_both_reported(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     skipped = summary(SUSPENDED, "us-east-1", "OUTDATED", "SKIPPED_SUSPENDED_ACCOUNT")
     failed = summary("555555555555", "us-east-1", "OUTDATED", "FAILED", "Vault: exists already")
-    assert rollout.report(of_members(skipped, failed)) == 1
+    assert report(of_members(skipped, failed)) == 1
     out, err = capsys.readouterr()
     assert f"account {SUSPENDED} is suspended" in out
-    assert "error: 1 stacks in account 555555555555 are not up to date" in err
+    assert "error: 1 stack instances in account 555555555555 are not up to date" in err
 
 
-def test_an_account_that_the_organization_has_only_denied_everything_has_failed(
+def test_an_account_in_which_everything_is_denied_has_failed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """CloudFormation does not know that this was meant as a suspension."""
+    """CloudFormation cannot know that the service control policy was meant as a suspension."""
     reason = "explicit deny in a service control policy"
-    assert rollout.report(of_members(summary(SUSPENDED, "us-east-1", "OUTDATED", "FAILED", reason))) == 1
+    assert report(of_members(summary(SUSPENDED, "us-east-1", "OUTDATED", "FAILED", reason))) == 1
     out = capsys.readouterr().out
-    assert f"FAILED  account {SUSPENDED}, us-east-1: {VAULTS}: FAILED: {reason}\n" in out
+    assert f"FAILED  account {SUSPENDED}, us-east-1: {MEMBER_SET}: FAILED: {reason}\n" in out
     assert "is suspended" not in out
 
 
 @pytest.mark.parametrize("detail", ["CANCELLED", "FAILED", "FAILED_IMPORT", "INOPERABLE"])
 def test_every_other_status_is_a_failure(detail: str) -> None:
-    assert rollout.report(of_members(summary("444444444444", "us-east-1", "OUTDATED", detail))) == 1
+    assert report(of_members(summary("444444444444", "us-east-1", "OUTDATED", detail))) == 1
 
 
 def test_the_statuses_are_those_of_the_service() -> None:
     known = set(MODEL.shape_for("StackInstanceDetailedStatus").enum)
-    assert known >= {rollout.SUSPENDED, *rollout.UNDER_WAY}
+    assert known >= {rollout_report.SUSPENDED, *rollout_report.UNDER_WAY}
     assert "CURRENT" in MODEL.shape_for("StackInstanceStatus").enum
 
 
 def test_other_stack_sets_of_the_organization_are_left_alone() -> None:
     bad = summary("444444444444", "us-east-1", "OUTDATED", "FAILED")
     good = summary("444444444444", "us-east-1", "CURRENT", "SUCCEEDED")
-    aws = FakeCloudFormation({"DELEGATED_ADMIN": {VAULTS: [good], "guardrails": [bad]}})
-    assert rollout.report(aws) == 0
+    aws = FakeCloudFormation({"DELEGATED_ADMIN": {MEMBER_SET: [good], "guardrails": [bad]}})
+    assert report(aws) == 0
 
 
 def test_no_stack_set_at_all_is_an_error_and_not_success(
@@ -170,9 +169,10 @@ def test_no_stack_set_at_all_is_an_error_and_not_success(
     with Stubber(client) as stub:
         for call_as in ("SELF", "DELEGATED_ADMIN"):
             stub.add_response("list_stack_sets", {"Summaries": []}, {"Status": "ACTIVE", "CallAs": call_as})
-        assert rollout.main([], session=session) == 1
+        assert rollout_report.main([], session=session) == 1
     assert (
-        "there is no StackSet account-aws-backup-* or organizations-aws-backup-*" in capsys.readouterr().err
+        "no StackSet exists whose name begins with account-aws-backup- or organizations-aws-backup-"
+        in capsys.readouterr().err
     )
 
 
@@ -184,14 +184,14 @@ def test_a_refused_call_fails_the_report(
     monkeypatch.setattr(session, "client", lambda *_, **__: client)
     with Stubber(client) as stub:
         stub.add_client_error("list_stack_sets", "AccessDenied")
-        assert rollout.main([], session=session) == 1
+        assert rollout_report.main([], session=session) == 1
     assert "AccessDenied" in capsys.readouterr().err
 
 
-def test_every_stack_set_of_the_templates_is_looked_at() -> None:
+def test_every_stack_set_of_the_templates_is_checked() -> None:
     for stack_set in STACKSETS:
         call_as = "SELF" if stack_set.name.startswith("account-") else "DELEGATED_ADMIN"
-        assert stack_set.name.startswith(rollout.PREFIXES[call_as])
+        assert stack_set.name.startswith(rollout_report.PREFIXES[call_as])
 
 
 DETAILS = st.sampled_from(["SUCCEEDED", "FAILED", "RUNNING", "SKIPPED_SUSPENDED_ACCOUNT", "CANCELLED"])
@@ -204,4 +204,4 @@ def test_it_fails_exactly_if_one_has_failed(members: list[tuple[int, str]]) -> N
         for number, detail in members
     ]
     failed = any(detail in ("FAILED", "CANCELLED") for _, detail in members)
-    assert rollout.report(of_members(*summaries)) == int(failed)
+    assert report(of_members(*summaries)) == int(failed)

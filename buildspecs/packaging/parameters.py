@@ -1,33 +1,32 @@
-"""What the stack aws-backup-ssm-targets is given for the four parameters that the packaging builds write.
+"""The SSM parameters that record the packages: what they hold, and what the stack that owns them is given.
 
-The stack owns these SSM parameters, the builds overwrite them. CloudFormation writes its own value again
-whenever it updates one of the resources, which a stack tag is enough for. So:
+The stack aws-backup-ssm-targets creates these parameters, and the packaging builds overwrite their values.
+CloudFormation writes its own value again whenever it updates one of the resources, for which a stack tag is
+enough. So:
 
 - an update that touches them gets what SSM holds, and the values stay;
 - every other execution gives the stack the values that it has already. CloudFormation then sees no change
   in them, and an execution without any change updates nothing.
 
-An update touches them if the stack's template or its tags change; where that cannot be told (a stack from
+An update touches them if the stack's template or its tags change. If that cannot be found out (a stack from
 another version of the template), it counts as one that does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from buildspecs.packaging.archive import POLICY_MANAGER, TAG_ON_RESTORE
-from buildspecs.packaging.publish import Parameters, recorded
+from buildspecs.names import TARGETS_STACK
+from buildspecs.packaging.archive import POLICY_MANAGER, TAG_ON_RESTORE, Package
 
-STACK = "aws-backup-ssm-targets"
-TEMPLATE = "templates/home-account/aws-backup-ssm-targets.yaml"
 NOT_RECORDED = "none"  # the default of the stack's parameters
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """One value: its parameter in SSM, and the stack's parameter that the value is given to."""
+    """One value: the SSM parameter that holds it, and the stack parameter that takes it."""
 
     ssm_name: str
     stack_parameter: str
@@ -44,21 +43,38 @@ RECORDED: Mapping[str, Recorded] = {
 }
 
 
+class Ssm(Protocol):
+    """The calls that packaging makes with an SSM client."""
+
+    def get_parameters(self, *, Names: Sequence[str]) -> Mapping[str, Any]: ...  # noqa: N803 - boto3's name
+    def put_parameter(self, **request: str | bool) -> Mapping[str, Any]: ...
+
+
 class CloudFormation(Protocol):
-    """The calls of a CloudFormation client that are made here."""
+    """The calls that this module makes with a CloudFormation client."""
 
     def describe_stacks(self, *, StackName: str) -> Mapping[str, Any]: ...  # noqa: N803 - boto3's name
     def get_template(self, *, StackName: str) -> Mapping[str, Any]: ...  # noqa: N803 - boto3's name
 
 
+def recorded(packages: Sequence[Package], ssm: Ssm) -> dict[str, str | None]:
+    """What SSM holds for each package, by parameter name; None if the parameter does not exist.
+
+    At most five packages: GetParameters takes ten names.
+    """
+    names = [name for package in packages for name in (package.name_parameter, package.hash_parameter)]
+    response = ssm.get_parameters(Names=names)
+    found = {parameter["Name"]: parameter["Value"] for parameter in response["Parameters"]}
+    return {name: found.get(name) for name in names}
+
+
 def values(
-    template: str, tags: Mapping[str, str] | None, ssm: Parameters, cloudformation: CloudFormation
+    template: str, tags: Mapping[str, str] | None, ssm: Ssm, cloudformation: CloudFormation
 ) -> dict[str, str]:
     """The value of each exported variable, for a stack that is about to get this template and these tags.
 
-    `tags` None: the targets file has none, and the stack keeps those that it has. Before the first run the
-    values are `none`. Raises ClientError: any other answer of AWS taken for "nothing is recorded" would
-    reset what SSM holds.
+    `tags` None: the targets file has none, and the stack keeps its own. Before the first run the values are
+    `none`. Raises ClientError: to take another error for "nothing is recorded" would reset what SSM holds.
     """
     own = _kept_by_the_stack(template, tags, cloudformation)
     if own is not None:
@@ -72,15 +88,15 @@ def _kept_by_the_stack(
 ) -> dict[str, str] | None:
     """The stack's own values if the coming update does not touch their resources, else None."""
     try:
-        stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        stack = cloudformation.describe_stacks(StackName=TARGETS_STACK)["Stacks"][0]
     except ClientError as error:
-        if "does not exist" in str(error):  # AWS has no error code of its own for it
+        if "does not exist" in str(error):  # it has no error code of its own
             return None
         raise
     present = {each["Key"]: each["Value"] for each in stack.get("Tags", [])}
     if tags is not None and dict(tags) != present:
         return None
-    body = cloudformation.get_template(StackName=STACK)["TemplateBody"]
+    body = cloudformation.get_template(StackName=TARGETS_STACK)["TemplateBody"]
     if not isinstance(body, str) or body.strip() != template.strip():
         return None
     given = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}

@@ -1,4 +1,4 @@
-"""Hands values from a build's Python to the shell of its buildspec, which exports them to the pipeline.
+"""Passes values from a build's Python to the shell of its buildspec, which exports them to the pipeline.
 
 Sourcing a file, unlike `eval "$(…)"`, does not hide that the command before it failed:
 
@@ -14,12 +14,12 @@ from buildspecs.paths import BUILD_FOLDER
 FILE = BUILD_FOLDER / "pipeline-variables.sh"
 
 
-def forget(root: Path) -> None:
-    """Those of an earlier command must not be sourced after this one has failed."""
+def discard(root: Path) -> None:
+    """Delete what an earlier command has exported, so that nobody sources it after this command failed."""
     (root / FILE).unlink(missing_ok=True)
 
 
-def hand_over(variables: Mapping[str, str], root: Path) -> None:
+def export(variables: Mapping[str, str], root: Path) -> None:
     """Write the script that exports the variables, and print them."""
     path = root / FILE
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
 """Whether the folder can become the repository: none of its files is empty.
 
-`python -m buildspecs.lint.repository` names every empty file of what the README's `zip -r … *` packs,
-and exits with 1 if there is one. CodeCommit creates no repository from an archive that holds an empty file
-(https://github.com/aws/aws-cdk/issues/19012), so stack 11 would fail. git is not asked: the source that a
-build gets has no history, and the zip takes files that git does not know as well.
+`python -m buildspecs.lint.empty_files` names every empty file that the README's `zip -r … *` packs, and
+exits with 1 if there is one. CodeCommit creates no repository from an archive that holds an empty file
+(https://github.com/aws/aws-cdk/issues/19012), so stack 11 would fail. It does not ask git: a build's source
+has no history, and the zip packs untracked files, too.
 """
 
 import sys
@@ -14,7 +14,7 @@ from buildspecs.paths import ROOT
 
 
 def packed(root: Path) -> Iterator[Path]:
-    """The files that the README's command packs: all but dotted names at the top, and Python's caches."""
+    """The files that the README's command packs: all but dotfiles at the top and Python's caches."""
     for top in sorted(root.glob("[!.]*")):
         for path in [top, *sorted(top.rglob("*"))]:
             if path.is_file() and "__pycache__" not in path.relative_to(root).as_posix():
@@ -22,7 +22,7 @@ def packed(root: Path) -> Iterator[Path]:
 
 
 def faults(root: Path) -> list[str]:
-    """One line for each empty file; none: the archive is taken."""
+    """One line for each empty file; none if CodeCommit accepts the archive."""
     return [
         f"{path.relative_to(root).as_posix()}: is empty, and CodeCommit refuses an archive with"
         " an empty file: write a line into it or delete it"

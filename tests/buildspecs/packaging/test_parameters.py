@@ -1,16 +1,17 @@
-"""What the stack of the targets is given: its own values, or what SSM holds when an update touches them."""
+"""The targets stack is given its own values, or what SSM holds if an update touches the parameters."""
 
 from collections.abc import Mapping
 
 import pytest
 from botocore.exceptions import ClientError
 
-from buildspecs.packaging import recorded
-from buildspecs.packaging.recorded import NOT_RECORDED, RECORDED, STACK, TEMPLATE
+from buildspecs.names import SSM_TEMPLATE, TARGETS_STACK
+from buildspecs.packaging import parameters
+from buildspecs.packaging.parameters import NOT_RECORDED, RECORDED
 from buildspecs.paths import ROOT
 from tests.buildspecs.conftest import HOME_REGION, Aws, Stack, client
 
-BODY = (ROOT / TEMPLATE).read_text()
+BODY = (ROOT / SSM_TEMPLATE).read_text()
 TAGS = {"Application": "Backup", "Owner": "Platform"}
 HASH = "0123456789abcdef" * 4
 WRITTEN = {
@@ -26,7 +27,7 @@ AT_FIRST = dict.fromkeys(RECORDED, NOT_RECORDED)
 def home(aws: Aws) -> Aws:
     """The home account after a first rollout: the stack was given `none`, the builds have written SSM."""
     given = {each.stack_parameter: AT_FIRST[name] for name, each in RECORDED.items()}
-    aws.stacks[STACK] = Stack(BODY, {"TargetRegions": "us-east-1", **given}, TAGS)
+    aws.stacks[TARGETS_STACK] = Stack(BODY, {"TargetRegions": "us-east-1", **given}, TAGS)
     ssm = client("ssm", HOME_REGION)
     for name, each in RECORDED.items():
         ssm.put_parameter(Name=each.ssm_name, Value=WRITTEN[name], Overwrite=True)
@@ -35,7 +36,7 @@ def home(aws: Aws) -> Aws:
 
 def values(aws: Aws, body: str = BODY, tags: Mapping[str, str] | None = TAGS) -> dict[str, str]:
     ssm, cloudformation = (aws.session.client(name) for name in ("ssm", "cloudformation"))
-    return recorded.values(body, tags, ssm, cloudformation)
+    return parameters.values(body, tags, ssm, cloudformation)
 
 
 def test_before_the_first_run_nothing_is_recorded(aws: Aws) -> None:
@@ -53,11 +54,13 @@ def test_the_same_commit_gives_the_stack_what_it_has(home: Aws) -> None:
     [{**TAGS, "Stage": "production"}, {"Application": "Backup"}, {**TAGS, "Owner": "Storage"}, {}],
     ids=["added", "removed", "changed", "none"],
 )
-def test_other_tags_touch_every_resource_so_ssm_s_values_are_given(home: Aws, tags: dict[str, str]) -> None:
+def test_other_tags_touch_every_resource_so_the_values_of_ssm_are_given(
+    home: Aws, tags: dict[str, str]
+) -> None:
     assert values(home, tags=tags) == WRITTEN
 
 
-def test_a_file_without_tags_leaves_the_stack_s_tags(home: Aws) -> None:
+def test_a_file_without_tags_leaves_the_tags_of_the_stack(home: Aws) -> None:
     assert values(home, tags=None) == AT_FIRST
 
 
@@ -65,7 +68,7 @@ def test_the_order_of_tags_does_not_count(home: Aws) -> None:
     assert values(home, tags=dict(reversed(TAGS.items()))) == AT_FIRST
 
 
-def test_another_template_may_touch_them_so_ssm_s_values_are_given(home: Aws) -> None:
+def test_another_template_may_touch_them_so_the_values_of_ssm_are_given(home: Aws) -> None:
     assert values(home, BODY.replace("Content hash of", "SHA-256 of")) == WRITTEN
 
 
@@ -73,8 +76,8 @@ def test_the_end_of_the_file_does_not_count(home: Aws) -> None:
     assert values(home, BODY + "\n\n") == AT_FIRST
 
 
-def test_a_stack_without_the_parameters_gets_ssm_s_values(home: Aws) -> None:
-    home.stacks[STACK] = Stack(BODY, {"TargetRegions": "us-east-1"}, TAGS)
+def test_a_stack_without_the_parameters_gets_the_values_of_ssm(home: Aws) -> None:
+    home.stacks[TARGETS_STACK] = Stack(BODY, {"TargetRegions": "us-east-1"}, TAGS)
     assert values(home) == WRITTEN
 
 
@@ -85,7 +88,7 @@ def test_a_parameter_that_is_missing_in_ssm_is_none_and_the_others_keep_theirs(h
     assert values(home, tags={}) == {**WRITTEN, name: NOT_RECORDED}
 
 
-def test_the_template_declares_each_parameter_with_the_value_of_nothing_recorded() -> None:
+def test_the_template_declares_each_parameter_with_the_default_that_means_nothing_recorded() -> None:
     for each in RECORDED.values():
         assert f"\n  {each.stack_parameter}:\n    Type: String\n    Default: {NOT_RECORDED}\n" in BODY
         assert f"      Name: {each.ssm_name}\n" in BODY
