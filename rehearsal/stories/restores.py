@@ -6,15 +6,13 @@ And if it may not: the failure is kept and triggers an alarm, and the next sweep
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from buildspecs.names import TAG_ROLE, TAG_SET, wrapper
+from buildspecs.names import TAG_ROLE
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.machine import parallel
-from rehearsal.organization import stacks
 from rehearsal.organization.plan import Organization
 from rehearsal.report.journal import Holding, Journal, describe
 from rehearsal.stories import failures, sweeps
@@ -23,8 +21,8 @@ from rehearsal.stories.resources import EXCLUDED, ITSELF
 from rehearsal.stories.restore_cases import RESTORE_CASES, TABLE, VOLUME, RestoreCase
 from rehearsal.stories.restore_jobs import Backup, back_up, restore, run_restore_test, wait_for_tags
 
-EXCLUSION_STACK: Final = wrapper(TAG_SET)
-EXCLUSION_PARAMETER: Final = "pTagsToExcludeInCopy"
+# Goes from the operator's file through SSM and a StackSet to the function in each account.
+OPTIONS: Final = {"TagsToExcludeInCopy": f"aws:backup:source-resource, {EXCLUDED}"}
 DENIED_ACTION: Final = "dynamodb:TagResource"
 _NAME: Final = "payroll-restored"
 
@@ -36,20 +34,16 @@ def rehearse(emulator: Emulator, organization: Organization, journal: Journal) -
     home = Member(account, plan.home_region, emulator)
     other = next((Member(account, each, emulator) for each in plan.regions if each != plan.home_region), home)
     cases: dict[Member, Sequence[RestoreCase]] = {home: (TABLE, VOLUME), other: RESTORE_CASES}
-    with _excluded(emulator, organization, journal):
-        # Everything in one Region happens while the other Region's function starts, and the next resource is
-        # created while the tags of the one before are copied.
-        restored = {
-            member: parallel.ahead(_restored_with_tags(member, each)) for member, each in cases.items()
-        }
-        backups = {
-            member: [_report(member, case, restored[member], journal) for case in each]
-            for member, each in cases.items()
-        }[other]
-        table = next(backup for backup in backups if backup.case is TABLE)
-        with journal.step(f"restore test in {other}: {TABLE.resource_type}") as step:
-            step.summary = f"{_short(run_restore_test(other, table, 'payroll-tested'))} gets no tags"
-        _failure_and_sweep(other, table, backups, journal)
+    # Both Regions at the same time; and each resource is created while the tags of the one before are copied.
+    restored = {member: parallel.ahead(_restored_with_tags(member, each)) for member, each in cases.items()}
+    backups = {
+        member: [_report(member, case, restored[member], journal) for case in each]
+        for member, each in cases.items()
+    }[other]
+    table = next(backup for backup in backups if backup.case is TABLE)
+    with journal.step(f"restore test in {other}: {TABLE.resource_type}") as step:
+        step.summary = f"{_short(run_restore_test(other, table, 'payroll-tested'))} gets no tags"
+    _failure_and_sweep(other, table, backups, journal)
 
 
 Restored = tuple[Backup, str]  # with the ARN of the restored resource
@@ -111,32 +105,6 @@ def _tag_sources(backups: Sequence[Backup]) -> Counter[str]:
         counts["FromRecoveryPointSourceGone" if case.delete else "FromSource"] += len(case.expected)
         counts["TagsWithheld"] += len(case.withheld)
     return counts
-
-
-@contextmanager
-def _excluded(emulator: Emulator, organization: Organization, journal: Journal) -> Iterator[None]:
-    """During the block, tags that match EXCLUDED are not copied; then the stack is as it was."""
-    before = ""
-    with journal.step(f"{EXCLUSION_STACK}: tags {EXCLUDED} are not to be copied") as step:
-        before = exclude(emulator, organization, lambda value: f"{value}, {EXCLUDED}")
-        step.summary = f"{EXCLUSION_PARAMETER} has reached every member account"
-    yield
-    with journal.step(f"{EXCLUSION_STACK}: as it was"):
-        exclude(emulator, organization, lambda _: before)
-
-
-def exclude(emulator: Emulator, organization: Organization, changed: Callable[[str], str]) -> str:
-    """Change the tags that are not copied in any member account; returns what the parameter was before."""
-    plan = organization.plan
-    cloudformation = emulator.session(plan.accounts.home, plan.home_region).client("cloudformation")
-    before = stacks.parameters(cloudformation, EXCLUSION_STACK).get(EXCLUSION_PARAMETER, "")
-    stacks.change(
-        cloudformation,
-        EXCLUSION_STACK,
-        {EXCLUSION_PARAMETER: changed(before)},
-        f"the home account, {plan.home_region}",
-    )
-    return before
 
 
 def _short(arn: str) -> str:
