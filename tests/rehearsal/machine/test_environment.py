@@ -137,7 +137,7 @@ def test_a_command_that_gives_credentials_is_a_trap(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "https_proxy"])
 def test_an_address_is_a_trap(tmp_path: Path, name: str) -> None:
     machine = traps.machine(tmp_path / "user", traps.marking)
-    with pytest.raises(AssertionError, match="GET /"), machine as person, suppress(OSError):
+    with pytest.raises(AssertionError, match="GET /"), machine as user, suppress(OSError):
         urllib.request.urlopen(user[name])  # noqa: S310 - the trap's own address
 
 
