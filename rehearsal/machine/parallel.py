@@ -1,4 +1,4 @@
-"""Several things at the same time, in threads that never keep the rehearsal from ending."""
+"""Runs several tasks at the same time, in threads that never keep the rehearsal from ending."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 def run(tasks: Sequence[Callable[[], T]]) -> list[T]:
-    """Results in the order of `tasks`. All are finished before the first failure, in that order, is raised.
+    """Results in the order of `tasks`. All of them finish before the first failure, in that order, is raised.
 
-    An interruption (Ctrl-C) is raised at once; the threads are daemons, so nothing waits for them.
+    An interruption (Ctrl-C) is raised at once: the threads are daemons, so nothing waits for them.
     """
     if len(tasks) == 1:
         return [tasks[0]()]

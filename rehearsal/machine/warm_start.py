@@ -1,9 +1,9 @@
-"""Starts a Python program quickly and often: one process imports it, then forks for each command.
+"""Starts a Python program quickly and often: one process imports its modules, then forks for each command.
 
-`started` runs this module in a process of its own and returns a program that stands in for the real one.
-The stand-in (warm_command.py) passes its arguments, folder, environment and open files through a socket; the
-fork takes them over and runs the real program's own file, so that it prints and returns the same. A fork ends
-when its stand-in does, and all of them end with the process that called `started`.
+`started` runs this module in its own process, and writes a program that stands in for the real one. The
+stand-in (warm_command.py) passes its arguments, folder, environment and open files through a socket; a fork
+takes them over and runs the file of the real program, so it prints and returns the same. A fork ends when its
+stand-in does, and all of them end with the process that called `started`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ from buildspecs.paths import ROOT
 from rehearsal.machine import environment
 
 _STAND_IN: Final = Path(__file__).with_name("warm_command.py")
-_PARENT: Final = (
-    0  # standard input: a pipe from the parent, which writes nothing; it closes when the parent ends
-)
+# Standard input: a pipe to which the parent never writes. It closes when the parent ends.
+_PARENT: Final = 0
 
 
 def aws(folder: Path) -> contextlib.AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""Stacks through CloudFormation's public API: create, update, wait, and say why one failed."""
+"""Stacks through CloudFormation's API: create, update, wait, and say why one failed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 class Failure:
     """The first resource that failed in a stack's last operation."""
 
-    resource: str  # logical id
+    resource: str  # logical ID
     kind: str  # resource type
     status: str
     reason: str
@@ -41,9 +41,9 @@ class Deployment:
 
 
 def first_failure(events: Iterable[Mapping[str, Any]]) -> Failure | None:
-    """The earliest real failure of the last operation. `events` are newest first, as AWS returns them.
+    """The earliest failure of the last operation. `events` are newest first, as AWS returns them.
 
-    Resources that were cancelled because another one failed are not the cause.
+    A resource that was cancelled because another one failed is not the cause.
     """
     failures: list[Failure] = []
     for event in events:
@@ -51,14 +51,14 @@ def first_failure(events: Iterable[Mapping[str, Any]]) -> Failure | None:
         own = event.get("PhysicalResourceId") == event.get("StackId")
         if status.endswith("_FAILED") and not own and "cancelled" not in reason.lower():
             failures.append(Failure(event["LogicalResourceId"], event["ResourceType"], status, reason))
-        # The stack's own start event ends the operation; a roll-back belongs to the operation before it.
+        # The stack's own start event is the operation's first; a rollback belongs to the operation before it.
         if own and status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
             break
     return failures[-1] if failures else None
 
 
 def status(cloudformation: Any, name: str) -> str | None:
-    """The stack's status; None when there is none of that name."""
+    """The stack's status; None if no stack has that name."""
     try:
         stacks = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -70,10 +70,10 @@ def status(cloudformation: Any, name: str) -> str | None:
 
 
 def wait(cloudformation: Any, name: str, where: str) -> str:
-    """Wait until the stack's operation has ended. `where` names the account and region for messages.
+    """Wait until the stack's operation ends. `where` names the account and Region for messages.
 
-    Returns the last status ("DELETE_COMPLETE" for a stack that is gone). Raises StackError with the reason of
-    the first failed resource when it is not a complete one.
+    Returns the last status ("DELETE_COMPLETE" for a stack that no longer exists). Raises StackError with the
+    reason of the first failed resource if the operation failed.
     """
 
     def last_status() -> str | None:
@@ -89,7 +89,7 @@ def wait(cloudformation: Any, name: str, where: str) -> str:
 
 
 def reasons(cloudformation: Any, name: str) -> list[str]:
-    """Why a stack failed: its first failed resource, or else the stack's own reason."""
+    """Why a stack failed: its first failed resource, or otherwise the stack's own reason."""
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=name)
     failure = first_failure(event for page in pages for event in page["StackEvents"])
     if failure:
@@ -119,16 +119,16 @@ def deploy(cloudformation: Any, deployment: Deployment, where: str) -> str:
 
 
 def parameters(cloudformation: Any, name: str) -> dict[str, str]:
-    """The parameters of a stack as they were given: the path, not the value, of an SSM-typed one."""
+    """The parameters of a stack as they were passed: for an SSM-typed one the path, not the value."""
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     return {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack.get("Parameters", [])}
 
 
 def change(cloudformation: Any, name: str, changed: Mapping[str, str], where: str) -> None:
-    """Update some parameters of a stack; everything else of it stays. Raises StackError."""
+    """Update some parameters of a stack and nothing else. Raises StackError."""
     known = parameters(cloudformation, name)
     if missing := changed.keys() - known.keys():
-        has = f"it has {', '.join(known) or 'none'}"
+        has = f"its parameters: {', '.join(known) or 'none'}"
         raise StackError(f"stack {name} in {where} has no parameter {', '.join(sorted(missing))}; {has}.")
     cloudformation.update_stack(
         StackName=name,

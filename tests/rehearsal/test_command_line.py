@@ -1,4 +1,4 @@
-"""`python -m rehearsal` as a person starts it: what is wrong is said at once, and without a traceback."""
+"""`python -m rehearsal` as a user starts it: faults are named at once, and without a traceback."""
 
 import io
 import os
@@ -91,12 +91,12 @@ def test_a_refusal_is_a_message_and_an_exit_code(clone: Path) -> None:
         (
             "<deployment-bucket>/",
             "<deploy-bucket>/",
-            "nothing fills the placeholder <deploy-bucket>",
+            "the placeholder <deploy-bucket> is unknown",
         ),
         (
             "### Stacks 3 to 10, in the home account",
             "### Stacks 3 to 10, in the hone account",
-            'the heading "Stacks 3 to 10, in the hone account" names no known account',
+            'the heading "Stacks 3 to 10, in the hone account" does not name a known account',
         ),
     ],
 )
@@ -146,10 +146,10 @@ def test_a_wrong_argument_is_refused(
 
 
 @contextmanager
-def carrying_out(
+def rehearsing(
     clone: Path, environment: Mapping[str, str], moment: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """A rehearsal that has come to `moment`, and the file with what it prints."""
+    """A rehearsal that has printed `moment`, and the file with its output."""
     temporary, output = clone.parent / "tmp", clone.parent / "output"
     temporary.mkdir(exist_ok=True)
     with (
@@ -182,12 +182,12 @@ def carrying_out(
     ],
     ids=["between commands", "while a build runs"],
 )
-def test_no_setting_of_a_persons_is_read_and_an_interruption_leaves_nothing_behind(
+def test_no_personal_setting_is_read_and_an_interruption_leaves_nothing_behind(
     clone: Path, tmp_path: Path, number: signal.Signals, moment: str, trap: traps.Trap
 ) -> None:
     with (
-        traps.machine(tmp_path / "person", trap) as environment,
-        carrying_out(clone, environment, moment) as (process, output),
+        traps.machine(tmp_path / "user", trap) as environment,
+        rehearsing(clone, environment, moment) as (process, output),
     ):
         process.send_signal(number)
         assert process.wait(timeout=20) == 130
@@ -198,16 +198,16 @@ def test_no_setting_of_a_persons_is_read_and_an_interruption_leaves_nothing_behi
     assert [line for line in running.stdout.splitlines() if str(tmp_path / "tmp") in line] == []
 
 
-def test_what_a_killed_rehearsal_has_left_is_removed_by_the_next_one(clone: Path, tmp_path: Path) -> None:
-    with carrying_out(clone, {"PATH": os.environ["PATH"]}, "Emulated organization") as (process, _):
+def test_the_next_rehearsal_removes_the_folder_of_a_killed_one(clone: Path, tmp_path: Path) -> None:
+    with rehearsing(clone, {"PATH": os.environ["PATH"]}, "Emulated organization") as (process, _):
         process.kill()
     (left,) = (tmp_path / "tmp").iterdir()
     assert (left / "clone" / "README.md").exists()
     done = run(clone, "--targets", "aws-backup-ssm-targets.json")
-    assert f"Removed what a rehearsal that was killed had left: {left}" in done.stdout
+    assert f"Removed the folder of a rehearsal that was killed: {left}" in done.stdout
 
 
-def test_a_kept_organization_says_how_to_look_at_it_from_a_persons_terminal(
+def test_a_kept_organization_can_be_reached_from_the_users_terminal(
     tmp_path: Path,
 ) -> None:
     shown = io.StringIO()
@@ -219,24 +219,24 @@ def test_a_kept_organization_says_how_to_look_at_it_from_a_persons_terminal(
         threading.Timer(0.5, signal.pthread_kill, interrupt).start()
         with journal.waiting():
             keep(Display(Console(file=shown, width=200)), journal, emulator, created)
-        assert journal.result().seconds < 0.5, "the waiting does not count"
+        assert journal.result().seconds < 0.5, "the time spent waiting does not count"
         lines = [line.strip() for line in shown.getvalue().splitlines()]
         commands = [line for line in lines if line.startswith(("unset ", "export "))]
         aws = f"{sys.executable} {Path(sys.executable).with_name('aws')}"
-        with traps.machine(tmp_path / "person", traps.marking) as environment:
-            answer = subprocess.run(  # noqa: S603 - what we have said ourselves
+        with traps.machine(tmp_path / "user", traps.marking) as environment:
+            done = subprocess.run(  # noqa: S603 - what the rehearsal printed
                 ["bash", "-c", "\n".join([*commands, f"{aws} sts get-caller-identity --query Account"])],  # noqa: S607
                 env=environment,
                 capture_output=True,
                 text=True,
                 check=False,
             )
-    assert (answer.stdout.strip(), answer.stderr) == (f'"{default.accounts.home}"', "")
-    assert "That took 0 s. The organization stays up until Ctrl-C." in lines
+    assert (done.stdout.strip(), done.stderr) == (f'"{default.accounts.home}"', "")
+    assert "That took 0 s. The organization runs until Ctrl-C." in lines
     assert lines[-1].startswith("Cleaning up")
 
 
-def test_make_says_what_it_cannot_write(tmp_path: Path) -> None:
+def test_make_names_the_folder_that_it_cannot_write(tmp_path: Path) -> None:
     done = subprocess.run(
         ["make", "rehearse", "VENV=/dev/null/environment"],  # noqa: S607
         cwd=ROOT,
@@ -259,8 +259,8 @@ SOME = (
 
 
 @pytest.mark.parametrize("trap", [traps.unparsable, traps.marking])
-def test_the_tests_read_no_setting_of_a_persons(tmp_path: Path, trap: traps.Trap) -> None:
-    with traps.machine(tmp_path / "person", trap) as environment:
+def test_the_tests_read_no_personal_setting(tmp_path: Path, trap: traps.Trap) -> None:
+    with traps.machine(tmp_path / "user", trap) as environment:
         done = subprocess.run(  # noqa: S603 - ourselves
             [
                 sys.executable,

@@ -1,4 +1,4 @@
-"""A program that starts as a fork behaves as if it were started anew, and ends with whoever uses it."""
+"""A program that starts as a fork behaves as if it were started anew, and ends with its user."""
 
 import os
 import signal
@@ -97,7 +97,7 @@ def test_where_no_socket_can_be_made_there_is_no_stand_in(folder: Path) -> None:
 
 
 def runs(process: int) -> bool:
-    """Whether a process runs; one that has ended and that nobody has waited for does not."""
+    """Whether a process runs; one that has ended but was not waited for does not."""
     shown = subprocess.run(  # noqa: S603 - ps
         ["ps", "-o", "stat=", "-p", str(process)],  # noqa: S607
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Stacks: what is done to them, and why one failed."""
+"""Stacks: create, update, wait, and why one failed."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ def test_a_stack_is_created_or_updated_as_codepipeline_does(
     assert cloudformation.calls == calls
 
 
-def test_parameters_tags_capabilities_and_role_are_handed_over() -> None:
+def test_parameters_tags_capabilities_and_role_are_passed() -> None:
     cloudformation = CloudFormation(None)
     deployment = Deployment("s", "{}", {"A": "1"}, {"T": "2"}, ["CAPABILITY_NAMED_IAM"], "role-arn")
     stacks.deploy(cloudformation, deployment, "here")
@@ -120,7 +120,7 @@ def test_a_stack_that_failed_without_a_resource_gives_its_own_reason() -> None:
     assert caught.value.details == ("reason: the stack's own reason",)
 
 
-def test_a_stack_that_is_gone_is_deleted() -> None:
+def test_a_stack_that_no_longer_exists_is_deleted() -> None:
     assert stacks.wait(CloudFormation(None), "s", "here") == "DELETE_COMPLETE"
 
 
@@ -178,7 +178,7 @@ def test_one_parameter_is_changed_and_everything_else_stays() -> None:
 def test_a_parameter_that_the_stack_does_not_have_is_named() -> None:
     client = CloudFormation("CREATE_COMPLETE", ends_in="UPDATE_COMPLETE")
     with pytest.raises(
-        StackError, match=r"stack s in here has no parameter Shedule; it has Schedule, Targets"
+        StackError, match=r"stack s in here has no parameter Shedule; its parameters: Schedule, Targets"
     ):
         stacks.change(client, "s", {"Shedule": "new"}, "here")
     assert client.requests == []
