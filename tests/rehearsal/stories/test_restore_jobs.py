@@ -45,7 +45,7 @@ def test_missing_tags_are_reported_with_the_resource_and_why_the_function_was_no
     with pytest.raises(OutcomeError, match="table/bare was restored but has the tags none") as caught:
         wait_for_tags(member, TABLE, table(member, "bare"))
     assert caught.value.details[-1] == (
-        f"the function TagOnRestore was not started: no rule has it as target (in {WHERE})"
+        f"the function TagOnRestore was not started: no rule has it as a target (in {WHERE})"
     )
 
 
