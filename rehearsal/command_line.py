@@ -1,4 +1,4 @@
-"""What `make rehearse` takes, says and answers."""
+"""The command line of `make rehearse`: its arguments, its output and its exit code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INTERRUPTED = 130
 
 def _port(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 1 to 65535")
     return int(text)
 
 
@@ -46,7 +46,7 @@ def _scenarios(text: str) -> Sequence[Scenario]:
 
 
 def _interrupt(*_: object) -> None:
-    """The first signal ends the rehearsal; a second one must not end the cleaning up."""
+    """The first signal ends the rehearsal; a second one must not interrupt the cleanup."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -55,41 +55,41 @@ def _interrupt(*_: object) -> None:
 def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make rehearse ARGS=…",
-        description="Carries out the README on an emulated AWS Organization that listens on 127.0.0.1 only.",
+        description="Runs the README's commands on an emulated AWS Organization, on 127.0.0.1 only.",
     )
-    parser.add_argument("--keep", action="store_true", help="leave the organization up until Ctrl-C")
-    parser.add_argument("--port", type=_port, help="listen on this port (a free one by default)")
+    parser.add_argument("--keep", action="store_true", help="keep the organization running until Ctrl-C")
+    parser.add_argument("--port", type=_port, help="listen on this port (default: a free one)")
     parser.add_argument(
         "--targets",
         type=_file,
         metavar="FILE",
-        help="use this aws-backup-ssm-targets.json as it is, to see what the checks say of it",
+        help="use this aws-backup-ssm-targets.json unchanged, to see whether it passes the checks",
     )
     parser.add_argument(
         "--scenario",
         type=_scenarios,
         default=(),
         metavar="NAME",
-        help=f"after the first rollout, carry out this scenario, or {ALL}",
+        help=f"after the first rollout, run this scenario, or {ALL}",
     )
-    parser.add_argument("--list", action="store_true", help="the scenarios, one sentence each")
-    parser.add_argument("--plain", action="store_true", help="plain lines, also on a terminal")
+    parser.add_argument("--list", action="store_true", help="list the scenarios, one sentence each")
+    parser.add_argument("--plain", action="store_true", help="print plain lines, even on a terminal")
     return parser.parse_args(given)
 
 
 def keep(display: Display, journal: Journal, emulator: Emulator, created: Organization) -> None:
-    """Leave the organization up, with what another terminal needs to look at it, until Ctrl-C."""
+    """Keep the organization running until Ctrl-C, and print what another terminal needs to reach it."""
     plan = created.plan
     display.tree(journal.holdings)
-    display.remark(f"That took {journal.seconds:.0f} s. The organization stays up until Ctrl-C.")
+    display.remark(f"That took {journal.seconds:.0f} s. The organization runs until Ctrl-C.")
     display.remark("For your own aws commands, in another terminal:")
     display.remark("unset $(env | cut -d= -f1 | grep -iE '^(AWS_|SSL)|_proxy$')")
     for name, value in emulator.session(plan.accounts.home, plan.home_region).environment.items():
         display.remark(f"export {name}={shlex.quote(value)}")
-    display.remark("An account number is that account's AWS_ACCESS_KEY_ID: put in another to look at it.")
+    display.remark("AWS_ACCESS_KEY_ID is an account ID: set another one to look at that account.")
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
-    display.remark("Cleaning up: the organization ends and its folder is removed.")
+    display.remark("Cleaning up: stopping the organization and removing its folder.")
 
 
 def main(given: Sequence[str]) -> int:
@@ -98,9 +98,9 @@ def main(given: Sequence[str]) -> int:
     if chosen.list:
         width = max(len(scenario.name) for scenario in SCENARIOS)
         for scenario in SCENARIOS:
-            print(f"{scenario.name:{width}}  {scenario.sentence}")  # noqa: T201 - the answer
+            print(f"{scenario.name:{width}}  {scenario.sentence}")  # noqa: T201 - the output
         return 0
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal that knows no ✓
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a terminal may have no ✓
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with Display(console_for(force_plain=chosen.plain)) as display:
@@ -126,7 +126,7 @@ def main(given: Sequence[str]) -> int:
             display.failure(StepError(f"{type(error).__name__}: {error}"))
             return StepError.exit_code
         except KeyboardInterrupt:
-            display.remark("Interrupted: everything that was started has been ended.")
+            display.remark("Interrupted: everything that was started has been stopped.")
             return INTERRUPTED
         if not chosen.keep:
             display.tree(journal.holdings)

@@ -1,23 +1,23 @@
-"""Everything the rehearsal can refuse or find wrong. None of these reaches a person as a traceback.
+"""Everything the rehearsal can refuse or find wrong. None of these reaches the user as a traceback.
 
-RehearsalError                 anything foreseen
+RehearsalError                 any expected error
 ├── SetupError                 nothing was rehearsed (exit code 2)
-│   ├── PrerequisiteError      the machine lacks something, or a port is taken
-│   ├── RunbookError           the README cannot be carried out as it is written
+│   ├── PrerequisiteError      the machine lacks something, or a port is in use
+│   ├── RunbookError           the README cannot be run as it is written
 │   ├── TargetsError           aws-backup-ssm-targets.json is malformed
-│   └── UnsupportedError       a template or buildspec asks for what the rehearsal does not know
-└── StepError                  a step was carried out and failed (exit code 1)
+│   └── UnsupportedError       a template or buildspec uses what the rehearsal does not support
+└── StepError                  a step ran and failed (exit code 1)
     ├── CommandError           a command of the README
     ├── StackError             a stack did not become complete
     ├── ActionError            an action of the pipeline
-    └── OutcomeError           an account does not hold what it must
+    └── OutcomeError           an account does not have what it must
 """
 
 from __future__ import annotations
 
 
 class RehearsalError(Exception):
-    """Anything foreseen: the message names the cause and what to do; `details` are further lines to show."""
+    """Any expected error: the message names the cause and what to do; `details` are further lines."""
 
     exit_code = 1
 
@@ -27,17 +27,17 @@ class RehearsalError(Exception):
 
 
 class SetupError(RehearsalError):
-    """Nothing was rehearsed: the machine, the README or a file has to be put right first."""
+    """Nothing was rehearsed: the machine, the README or a file has to be corrected first."""
 
     exit_code = 2
 
 
 class PrerequisiteError(SetupError):
-    """The machine lacks something, or a port is taken."""
+    """The machine lacks something, or a port is in use."""
 
 
 class RunbookError(SetupError):
-    """The README cannot be carried out as it is written."""
+    """The README cannot be run as it is written."""
 
 
 class TargetsError(SetupError):
@@ -45,11 +45,11 @@ class TargetsError(SetupError):
 
 
 class UnsupportedError(SetupError):
-    """A template or buildspec asks for something that the rehearsal does not know how to carry out."""
+    """A template or buildspec uses something that the rehearsal does not support."""
 
 
 class StepError(RehearsalError):
-    """A step was carried out and failed."""
+    """A step ran and failed."""
 
 
 class CommandError(StepError):
@@ -65,4 +65,4 @@ class ActionError(StepError):
 
 
 class OutcomeError(StepError):
-    """An account does not hold what it must hold."""
+    """An account does not have what it must have."""

@@ -14,42 +14,44 @@ from rehearsal.checks import secrets_in_logs
 from rehearsal.checks.outcomes import Outcomes
 from rehearsal.emulator import Emulator, port_fault
 from rehearsal.errors import OutcomeError, PrerequisiteError
-from rehearsal.machine import environment, preflight, processes, scratch
+from rehearsal.machine import environment, preflight, processes, scratch, warm_start
 from rehearsal.organization import plan
 from rehearsal.organization.plan import Organization, Plan
 from rehearsal.readme import runbook, workspace
 from rehearsal.readme.operator import PRINTED, Operator
 from rehearsal.readme.runbook import Command
 from rehearsal.report.journal import Journal, Status, describe
-from rehearsal.scenarios import Scenario, changes
-from rehearsal.stories import policy_lifecycle, restores
-from rehearsal.stories.policy_lifecycle import Laboratory
+from rehearsal.scenarios import Scenario, commits
+from rehearsal.stories import policy_lifecycle, restores, sandbox
+from rehearsal.stories.sandbox import Sandbox
 
 SECTIONS = ("Prerequisites", "Deploy", "Verify")
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to rehearse. `keep` is called with the running emulator once everything has passed."""
+    """How to rehearse. `keep` is called with the running emulator after everything has passed."""
 
     repository: Path
     plan: Plan = plan.DEFAULT
     port: int | None = None
     targets: Path | None = None
     keep: Callable[[Emulator, Organization], None] | None = None
-    scenarios: Sequence[Scenario] = ()  # instead of the outcomes of the first rollout
+    scenarios: Sequence[Scenario] = ()  # instead of checks and stories
 
 
 def rehearse(options: Options, journal: Journal) -> None:
-    """Carry everything out, writing the journal. Raises RehearsalError at the first thing that is wrong."""
+    """Run everything and write the journal. Raises RehearsalError at the first fault."""
     plan = options.plan
     with scratch.folder() as folder:
         journal.section("Before anything starts")
         for left in scratch.remove_left_behind():
-            journal.remark(f"Removed what a rehearsal that was killed had left: {left}")
-        tools = _check_machine(options, journal, folder)
+            journal.remark(f"Removed the folder of a rehearsal that was killed: {left}")
+        standins = folder / "programs"
+        tools = _check_machine(options, journal, standins)
         clone, commands = _copy(options, journal, folder)
         with (
+            warm_start.aws(standins),
             Emulator(folder / "emulator", plan.accounts, plan.home_region, options.port) as emulator,
             journal.watching(emulator.denied),
             _interruptible(journal),
@@ -59,16 +61,16 @@ def rehearse(options: Options, journal: Journal) -> None:
             desk.mkdir()
             operator = Operator(emulator, created, tools, journal, clone, desk)
             try:
-                laboratory = _carry_out(operator, commands, emulator, created, journal)
-                rollout = scenarios.rolled_out(emulator, created, journal, clone, desk, operator.executions)
+                outside = _run_commands(operator, commands, emulator, created, journal)
+                deployed = scenarios.deployed(emulator, created, journal, clone, desk)
                 if options.scenarios:
-                    scenarios.carry_out(options.scenarios, rollout)
+                    scenarios.run(options.scenarios, deployed)
                 else:
                     _check_outcomes(emulator, created, journal)
                     journal.section("Change: a commit")
-                    changes.begin_with_a_commit(rollout)
-                    _tell_stories(operator, emulator, created, laboratory, journal)
-                _check_what_was_said(emulator, created, folder, journal)
+                    commits.start_by_a_commit(deployed)
+                    _tell_stories(operator, emulator, created, outside, journal)
+                _check_logs_and_denied(emulator, created, folder, journal)
             finally:
                 interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
                 if options.keep and not interrupted:
@@ -78,7 +80,7 @@ def rehearse(options: Options, journal: Journal) -> None:
 
 @contextlib.contextmanager
 def _interruptible(journal: Journal) -> Iterator[None]:
-    """On Ctrl-C everything that was started ends before the organization and the folder go away."""
+    """On Ctrl-C, end everything that was started before the organization and the folder are removed."""
     try:
         yield
     except KeyboardInterrupt:
@@ -87,24 +89,24 @@ def _interruptible(journal: Journal) -> Iterator[None]:
         raise
 
 
-def _carry_out(
+def _run_commands(
     operator: Operator, commands: list[Command], emulator: Emulator, created: Organization, journal: Journal
-) -> Laboratory:
-    """The README's commands; between prerequisites and deployment, something that must stay untouched."""
+) -> Sandbox:
+    """The README's commands; between prerequisites and deployment, a policy that must stay unchanged."""
     prerequisites, *others = SECTIONS
-    _carry_out_section(operator, commands, prerequisites, journal)
-    with journal.step("a backup policy made by hand") as step:
-        laboratory = policy_lifecycle.plant(emulator, created)
-        step.summary = f"{policy_lifecycle.FOREIGN}, for the organizational unit laboratory"
+    _run_section(operator, commands, prerequisites, journal)
+    with journal.step("a backup policy created by hand") as step:
+        outside = sandbox.create(emulator, created)
+        step.summary = f"{sandbox.POLICY}, for the OU sandbox"
     for section in others:
-        _carry_out_section(operator, commands, section, journal)
+        _run_section(operator, commands, section, journal)
     operator.finish()
-    return laboratory
+    return outside
 
 
-def _carry_out_section(operator: Operator, commands: list[Command], section: str, journal: Journal) -> None:
+def _run_section(operator: Operator, commands: list[Command], section: str, journal: Journal) -> None:
     journal.section(f"{section}: the README's commands")
-    operator.carry_out([command for command in commands if command.section == section])
+    operator.run([command for command in commands if command.section == section])
 
 
 def _check_outcomes(emulator: Emulator, created: Organization, journal: Journal) -> None:
@@ -117,37 +119,39 @@ def _check_outcomes(emulator: Emulator, created: Organization, journal: Journal)
 
 
 def _tell_stories(
-    operator: Operator, emulator: Emulator, created: Organization, laboratory: Laboratory, journal: Journal
+    operator: Operator, emulator: Emulator, created: Organization, outside: Sandbox, journal: Journal
 ) -> None:
-    """What happens to the deployed organization afterwards."""
+    """What happens in the deployed organization afterwards."""
     journal.section("Restores in a member account")
     restores.rehearse(emulator, created, journal)
-    journal.section("The life of the backup policies")
+    journal.section("The lifecycle of the backup policies")
     (pipeline,) = operator.executions.values()
-    policy_lifecycle.rehearse(emulator, created, laboratory, pipeline, journal)
+    policy_lifecycle.rehearse(emulator, created, outside, pipeline, journal)
 
 
-def _check_what_was_said(emulator: Emulator, created: Organization, folder: Path, journal: Journal) -> None:
-    """What no step may leave behind: secrets in logs, calls that were refused without being announced."""
+def _check_logs_and_denied(emulator: Emulator, created: Organization, folder: Path, journal: Journal) -> None:
+    """What no step may leave behind: secrets in logs, and denied calls that were not announced."""
     journal.section("At the end")
     with journal.step("no log holds a ResponseURL, a credential or a whole event") as step:
         step.summary = f"{secrets_in_logs.check(emulator, created, folder)} lines"
-    with journal.step("no call was refused but those announced"):
-        if refused := journal.unexpected():
+    with journal.step("no call was denied except those announced"):
+        if denied := journal.unexpected():
             raise OutcomeError(
-                f"{len(refused)} calls were refused, the first: {describe(refused[0])}",
-                *map(describe, refused[1:]),
+                f"{len(denied)} calls were denied, the first: {describe(denied[0])}",
+                *map(describe, denied[1:]),
             )
 
 
-def _check_machine(options: Options, journal: Journal, folder: Path) -> preflight.Tools:
+def _check_machine(options: Options, journal: Journal, standins: Path) -> preflight.Tools:
     with journal.step("Python, programs and port"):
+        standins.mkdir()
         tools = preflight.check(
             environment.given("PATH", os.defpath),
             None if options.port is None else port_fault(options.port),
             Path(sys.executable).parent,
-            folder / "programs",
+            standins,
         )
+    journal.remark("The commands' aws is a fork of a process that has already imported the AWS CLI.")
     for note in tools.notes:
         journal.note(note, Status.NOT_RUN)
     return tools
@@ -159,9 +163,9 @@ def _copy(options: Options, journal: Journal, folder: Path) -> tuple[Path, list[
         count = workspace.copy_repository(options.repository, clone)
         step.summary = f"{count} files"
         if not (clone / "README.md").is_file():
-            raise PrerequisiteError(f"{options.repository} holds no README.md that git knows: is it a clone?")
+            raise PrerequisiteError(f"{options.repository} has no README.md that git lists: is it a clone?")
     if not options.targets:
-        with journal.step(f"{workspace.TARGETS} as it is in the repository"):
+        with journal.step(f"{workspace.TARGETS} of the repository"):
             workspace.check_targets(clone / workspace.TARGETS)
     with journal.step("README.md as a runbook") as step:
         commands = runbook.select(runbook.parse((clone / "README.md").read_text()), SECTIONS)
@@ -177,8 +181,8 @@ def _create_organization(emulator: Emulator, options: Options, journal: Journal,
     with journal.step(workspace.TARGETS) as step:
         if options.targets:
             workspace.use_targets(options.targets, clone / workspace.TARGETS)
-            step.summary = f"as it is in {options.targets}"
+            step.summary = f"unchanged from {options.targets}"
         else:
             filled = workspace.fill_targets(clone / workspace.TARGETS, created.targets | restores.OPTIONS)
-            step.summary = f"{len(filled)} values put into the copy"
+            step.summary = f"{len(filled)} values written to the copy"
     return created

@@ -1,7 +1,7 @@
-"""Whether any log of the rehearsal holds what none may: a way to answer for AWS, a credential, a whole event.
+"""Whether any log of the rehearsal holds what none may: a ResponseURL, a credential, a whole event.
 
-Looked at are the CloudWatch logs of every account and region, and the log files of the README's commands, of
-the builds and of the emulator, where a function that prints would end up.
+It searches the CloudWatch logs of every account and Region, and the log files of the README's commands, the
+builds and the emulator, where a function's output would end up.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.organization.plan import Organization
 
-# What a line gives away → how it is recognized.
+# Secret → how it is recognized.
 FORBIDDEN: Final[Mapping[str, re.Pattern[str]]] = {
-    "a ResponseURL, with which anybody answers for the custom resource": re.compile(
+    "a ResponseURL, with which anybody can respond for the custom resource": re.compile(
         r"ResponseURL|cloudformation-custom-resource-response"
     ),
     "a signed address": re.compile(r"X-Amz-(Signature|Security-Token|Credential)=", re.I),
@@ -32,27 +32,27 @@ FORBIDDEN: Final[Mapping[str, re.Pattern[str]]] = {
 
 
 def check(emulator: Emulator, created: Organization, folder: Path) -> int:
-    """The number of lines looked at. Raises OutcomeError with each log and what it gives away.
+    """The number of lines searched. Raises OutcomeError with each log and the secret that it holds.
 
     `folder` holds every file of the rehearsal. The message never repeats the line.
     """
     written = [(log, line) for log, lines in cloudwatch(emulator, created) for line in lines]
     if not written:
-        raise OutcomeError("no function has written a log: nothing could be searched.")
+        raise OutcomeError("no function has written a log, so there was nothing to search.")
     written += [(log, line) for log, lines in files(folder) for line in lines]
-    faults = dict.fromkeys(f"{log} holds {what}." for log, line in written for what in given_away(line))
+    faults = dict.fromkeys(f"{log} holds {what}." for log, line in written for what in secrets_in(line))
     if faults:
         raise OutcomeError(*faults)
     return len(written)
 
 
-def given_away(line: str) -> list[str]:
-    """What a line of a log holds that it may not; pure."""
+def secrets_in(line: str) -> list[str]:
+    """The secrets in a line of a log. Pure."""
     return [what for what, pattern in FORBIDDEN.items() if pattern.search(line)]
 
 
 def cloudwatch(emulator: Emulator, created: Organization) -> Iterator[tuple[str, Iterable[str]]]:
-    """Each log group of every account and region, with its lines."""
+    """Each log group of every account and Region, with its lines."""
     plan = created.plan
     for name, account in plan.accounts.ids_by_name().items():
         for region in dict.fromkeys([plan.home_region, *plan.regions]):

@@ -1,1 +1,1 @@
-"""This machine: what it must have, and the processes, folders and environments of the rehearsal."""
+"""This machine: what it must have, and the processes, folders and environments of a rehearsal."""

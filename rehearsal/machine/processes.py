@@ -1,4 +1,4 @@
-"""Programs that the rehearsal starts: each in an own process group, none of which outlives the rehearsal."""
+"""Programs that the rehearsal starts: each in its own process group, and none outlives the rehearsal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO
 
 @dataclass(frozen=True)
 class Finished:
-    """How a program ended; output holds standard output and standard error as they came."""
+    """How a program ended; `output` holds standard output, then standard error."""
 
     code: int
     stdout: str
@@ -37,7 +37,7 @@ def started(
     errors: IO[bytes] | int = subprocess.STDOUT,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program; when the block ends, whatever is left of its process group is ended."""
+    """Start a program; when the block ends, end what is left of its process group."""
     process = subprocess.Popen(
         arguments,
         cwd=folder,
@@ -75,7 +75,7 @@ def run(arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str
 
 
 def end_all() -> None:
-    """End everything that runs or is still to be started, for an interruption."""
+    """For an interruption: end everything that runs, and what starts later as soon as it starts."""
     _ended.set()
     with _lock:
         groups = list(_running)
@@ -84,6 +84,6 @@ def end_all() -> None:
 
 
 def _end(group: int) -> None:
-    # PermissionError: macOS says so for a group that only has zombies left.
+    # PermissionError: macOS raises it for a group in which only zombies are left.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)

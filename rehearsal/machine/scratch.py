@@ -1,7 +1,7 @@
-"""The one folder outside of the clone that a rehearsal writes to, and what a killed one has left of its own.
+"""The one folder outside the clone that a rehearsal writes to, and the folders that killed rehearsals left.
 
-A rehearsal holds a lock in its folder, which the operating system lets go of when the process ends in
-whatever way. A folder of this user's whose lock can be had belongs to nobody any more.
+A rehearsal holds a lock in its folder, which the operating system releases however the process ends. A folder
+of this user whose lock is free is therefore not in use.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ LOCK: Final = "lock"
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
-    """A new private folder, removed at the end. Raises PrerequisiteError if no folder can be written."""
+    """A new private folder, removed at the end. Raises PrerequisiteError if none can be made."""
     try:
         new = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
     except OSError as error:
         raise PrerequisiteError(
-            f"no temporary folder can be made ({error.strerror}): set TMPDIR to a folder that can be written"
+            f"cannot make a temporary folder ({error.strerror}): set TMPDIR to a writable folder"
         ) from None
     with new as name:
         path = Path(name).resolve()
-        unborn = path / f"{LOCK}.new"
-        with unborn.open("wb") as lock:
+        unlocked = path / f"{LOCK}.new"
+        with unlocked.open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            unborn.rename(path / LOCK)  # only now another rehearsal can try the lock
+            unlocked.rename(path / LOCK)  # only now can another rehearsal try the lock
             yield path
 
 
 def remove_left_behind() -> list[Path]:
-    """Remove and return what killed rehearsals of this user have left in the temporary folder."""
+    """Remove and return the folders that killed rehearsals of this user left."""
     return [path for path in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")) if _removed(path)]
 
 

@@ -1,4 +1,4 @@
-"""Enough of bash's grammar to know where a command ends and which programs it starts. Pure."""
+"""As much of bash's grammar as shows where a command ends and which programs it starts. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 _TOKEN: Final = re.compile(
     r"""
-    (?P<blank>     [ \t]+ | \\\n )
+    (?P<space>     [ \t]+ | \\\n )
   | (?P<comment>   (?<![^\s;&|()]) \# [^\n]* )
   | (?P<heredoc>   <<(?!<) )
   | (?P<operator>  \n | && | \|\| | [;&|()] )
@@ -25,11 +25,11 @@ _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*\+?=")
 
 
 class HereDocumentError(ValueError):
-    """The text holds a here-document, whose end cannot be known from one line."""
+    """The text has a here-document, whose end one line does not show."""
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    """Kind and text of every operator and word; ("open", rest) where a quote or backslash is left open."""
+    """Type and text of every operator and word; ("open", rest) where a quote or backslash stays open."""
     index = 0
     while index < len(text):
         match = _TOKEN.match(text, index)
@@ -44,7 +44,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
 
 
 def is_complete(text: str) -> bool:
-    """Whether bash would run this text, or first read a further line. Raises HereDocumentError."""
+    """Whether bash would run this text rather than read another line. Raises HereDocumentError."""
     depth, starts, last = 0, True, ""
     for kind, word in _tokens(text):
         if kind == "open":
@@ -75,5 +75,5 @@ def simple_commands(text: str) -> list[list[str]]:
 
 
 def _unquoted(word: str) -> str:
-    """One word as the program gets it (its $variables stay as written)."""
+    """One word as the program receives it (its $variables stay as written)."""
     return "".join(shlex.split(word)) if word else word

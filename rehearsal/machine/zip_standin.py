@@ -1,9 +1,9 @@
-"""A stand-in for the program `zip`, for machines without it. It knows what the README's command uses:
+"""A stand-in for the program `zip`, for machines without it. It supports what the README's command uses:
 
     zip -r ARCHIVE FILES… -FS -x PATTERNS…
 
--r takes folders with all that is in them; -FS makes an existing archive hold exactly these files; -x leaves
-out names that match (`*` and `?` also match `/`, as in Info-ZIP). Anything else is refused.
+-r includes what is in folders; -FS makes an existing archive hold exactly these files; -x excludes names that
+match (`*` and `?` also match `/`, as in Info-ZIP). Anything else is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-USAGE: Final = "the rehearsal's stand-in for zip knows only: zip -r ARCHIVE FILES… [-FS] [-x PATTERNS…]"
+USAGE: Final = "the rehearsal's stand-in for zip supports only: zip -r ARCHIVE FILES… [-FS] [-x PATTERNS…]"
 _NOTHING_TO_DO: Final = 12  # Info-ZIP's exit code
 _NOT_FOUND: Final = 18
 
@@ -29,7 +29,7 @@ class Request:
 
 
 def parse(arguments: Sequence[str]) -> Request:
-    """Raises ValueError for an option that the stand-in does not know."""
+    """Raises ValueError for an option that the stand-in does not support."""
     names: list[str] = []
     patterns: list[str] = []
     recursive, target = False, names
@@ -71,7 +71,7 @@ def entries(request: Request) -> Iterator[tuple[str, Path]]:
 
 
 def pack(request: Request) -> int:
-    """Write the archive anew; returns the number of entries."""
+    """Write a new archive; returns the number of entries."""
     found = dict(entries(request))
     temporary = request.archive.with_name(f".{request.archive.name}.new")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     if missing:
         print(f"zip error: name not matched: {', '.join(missing)}", file=sys.stderr)  # noqa: T201
         return _NOT_FOUND
-    print("zip is not installed: packed by the rehearsal's stand-in")  # noqa: T201
+    print("zip is not installed: the rehearsal's stand-in packs the archive")  # noqa: T201
     return 0 if pack(request) else _NOTHING_TO_DO
 
 

@@ -1,1 +1,1 @@
-"""The organization that is rehearsed on, and what is asked of it through public AWS APIs."""
+"""The organization that a rehearsal creates, and its stacks, roles, rules and logs through AWS APIs."""

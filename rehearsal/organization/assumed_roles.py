@@ -1,4 +1,4 @@
-"""Callers with a role that an AWS service assumed: the pipeline's, a build's, a backup's."""
+"""Roles that an AWS service assumes: the pipeline's, a build's, a backup's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rehearsal.machine.environment import Caller
 
 
 class Roles:
-    """Assumes roles as AWS services do; the trust policy of each role is checked by the emulator."""
+    """Assumes roles as AWS services do; the emulator evaluates the trust policy of each role."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
@@ -19,9 +19,9 @@ class Roles:
         self._lock = threading.Lock()
 
     def assume(self, role_arn: str, service: str, region: str, source: str) -> Caller:
-        """`service` as in a trust policy (codebuild.amazonaws.com), on behalf of its resource `source` (ARN).
+        """Assume a role as `service` (codebuild.amazonaws.com), for its resource `source` (an ARN).
 
-        Raises ActionError when the trust policy refuses it.
+        Raises ActionError if the trust policy denies it.
         """
         key = (role_arn, service, region, source)
         with self._lock:
@@ -29,5 +29,5 @@ class Roles:
                 try:
                     self._roles[key] = self._emulator.service_credentials(role_arn, service, region, source)
                 except ControlError as refused:
-                    raise ActionError(f"{service} cannot act for {source}: {refused}") from None
+                    raise ActionError(f"{service} cannot assume the role for {source}: {refused}") from None
             return self._roles[key]

@@ -1,4 +1,4 @@
-"""A Lambda function's log, through the public APIs: whatever log group the function is told to write to."""
+"""A Lambda function's log, from the log group that the function's configuration names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rehearsal.emulator import Emulator
 
 
 def of_function(emulator: Emulator, account: str, region: str, function: str) -> list[str]:
-    """The lines that a function has written, oldest first; empty when it has not run or does not exist."""
+    """The lines that a function wrote, oldest first; none if it has not run or does not exist."""
     session = emulator.session(account, region)
     logs = session.client("logs")
     try:

@@ -1,4 +1,4 @@
-"""The organization that is rehearsed on: its accounts, its regions, and the operator's values for it."""
+"""The organization of a rehearsal: its accounts, its Regions, and the operator's values for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from buildspecs.names import CENTRAL_VAULT
 from rehearsal.emulator import Accounts, Emulator
 
-# The README's placeholders that an operator knows beforehand.
+# The README's placeholders whose values an operator knows beforehand.
 PLACEHOLDERS: Final = (
     "management-account-id", "home-account-id", "central-account-id", "organization-id", "root-id",
     "home-region", "target-regions",
@@ -17,11 +17,11 @@ PLACEHOLDERS: Final = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What to rehearse on. The members are in one organizational unit; the other accounts are in the root."""
+    """What to create. The members are in one organizational unit (OU), the other accounts in the root."""
 
     accounts: Accounts
     home_region: str
-    regions: tuple[str, ...]  # the target regions
+    regions: tuple[str, ...]  # the target Regions
 
 
 DEFAULT: Final = Plan(
@@ -43,16 +43,16 @@ class Organization:
     plan: Plan
     identifier: str
     root: str
-    unit: str  # the organizational unit that is protected
-    further_units: tuple[str, ...] = ()  # those that were added later
+    unit: str  # the protected OU
+    further_units: tuple[str, ...] = ()  # OUs that became targets later
 
     @property
     def units(self) -> tuple[str, ...]:
-        """Every protected unit."""
+        """Every protected OU."""
         return (self.unit, *self.further_units)
 
     def account(self, name: str) -> str:
-        """The id of the account that a README heading names; "member" is the first of them."""
+        """The ID of the account that a README heading names; "member" is the first member account."""
         accounts = self.plan.accounts
         return {
             "management": accounts.management,
@@ -89,7 +89,7 @@ class Organization:
 
 
 def create(emulator: Emulator, plan: Plan) -> Organization:
-    """Create the organization with all its accounts, through the public API of AWS Organizations."""
+    """Create the organization and all its accounts through the API of AWS Organizations."""
     client = emulator.session(plan.accounts.management, plan.home_region).client("organizations")
     identifier = client.create_organization(FeatureSet="ALL")["Organization"]["Id"]
     root = client.list_roots()["Roots"][0]["Id"]

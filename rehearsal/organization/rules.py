@@ -1,4 +1,4 @@
-"""EventBridge's rules of an account, through the public APIs: what starts what, and what has been sent on."""
+"""The EventBridge rules of an account: what they start, and how many events they sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rehearsal.errors import OutcomeError
 
 @dataclass(frozen=True)
 class Started:
-    """A rule with one of its targets, and how many events it has sent on so far."""
+    """A rule with one of its targets, and how many events it has sent so far."""
 
     rule: Mapping[str, Any]
     target: Mapping[str, Any]
@@ -40,7 +40,7 @@ class Started:
 def starting(
     emulator: Emulator, account: str, region: str, target: str, before: Mapping[str, int] | None = None
 ) -> list[Started]:
-    """The rules with a target whose ARN ends with `target`; `before` is what `sent_on` said at first."""
+    """The rules with a target whose ARN ends in `target`; `before` is an earlier result of `sent_on`."""
     return list(_starting(emulator, account, region, target, before or {}))
 
 
@@ -58,12 +58,12 @@ def _starting(
 
 
 def sent_on(emulator: Emulator, account: str, region: str) -> dict[str, int]:
-    """How many events each rule has sent on; a rule that has matched none is missing."""
+    """How many events each rule sent; a rule that matched none is not listed."""
     return dict(emulator.control("rule-events", account=account, region=region))
 
 
 def run(emulator: Emulator, account: str, region: str, rule: str) -> timedelta:
-    """A rule's next time has come. Returns the longest pause that its schedule makes; raises OutcomeError."""
+    """Let a rule's schedule fire. Returns its longest interval. Raises OutcomeError."""
     try:
         seconds = emulator.control("run-schedule", account=account, region=region, rule=rule)
     except ControlError as refused:
@@ -74,10 +74,10 @@ def run(emulator: Emulator, account: str, region: str, rule: str) -> timedelta:
 def why_not_started(
     emulator: Emulator, account: str, region: str, target: str, before: Mapping[str, int] | None = None
 ) -> list[str]:
-    """Why EventBridge has not started something, as far as its rules tell: a sentence, a line for each."""
+    """Why EventBridge has not started a target: a sentence, then a line for each of its rules."""
     found = starting(emulator, account, region, target, before)
     if not found:
-        return [f"no rule has it as target (in account {account}, {region})"]
+        return [f"no rule has it as a target (in account {account}, {region})"]
     matched = any(each.sent for each in found)
-    sentence = "a rule has sent it an event" if matched else "no rule matched an event for it"
+    sentence = "a rule sent it an event" if matched else "no rule matched an event for it"
     return [f"{sentence} (in account {account}, {region}):", *map(str, found)]

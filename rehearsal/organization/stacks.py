@@ -1,8 +1,7 @@
-"""Stacks through CloudFormation's public API: create, update, wait, and say why one failed."""
+"""Stacks through CloudFormation's API: create, update, wait, and say why one failed."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,22 +9,17 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from rehearsal.errors import StackError
+from rehearsal.machine import waiting
 
-_POLL_SECONDS: Final = 0.1
 _WAIT_SECONDS: Final = 180.0
 _COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
-# CodePipeline's REPLACE_ON_FAILURE deletes a stack in one of these and creates it; CREATE_UPDATE gives up.
-# https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
-FAILED: Final = (
-    "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Failure:
     """The first resource that failed in a stack's last operation."""
 
-    resource: str  # logical id
+    resource: str  # logical ID
     kind: str  # resource type
     status: str
     reason: str
@@ -47,9 +41,9 @@ class Deployment:
 
 
 def first_failure(events: Iterable[Mapping[str, Any]]) -> Failure | None:
-    """The earliest real failure of the last operation. `events` are newest first, as AWS returns them.
+    """The earliest failure of the last operation. `events` are newest first, as AWS returns them.
 
-    Resources that were cancelled because another one failed are not the cause.
+    A resource that was cancelled because another one failed is not the cause.
     """
     failures: list[Failure] = []
     for event in events:
@@ -57,14 +51,14 @@ def first_failure(events: Iterable[Mapping[str, Any]]) -> Failure | None:
         own = event.get("PhysicalResourceId") == event.get("StackId")
         if status.endswith("_FAILED") and not own and "cancelled" not in reason.lower():
             failures.append(Failure(event["LogicalResourceId"], event["ResourceType"], status, reason))
-        # The stack's own start event ends the operation; a roll-back belongs to the operation before it.
+        # The stack's own start event is the operation's first; a rollback belongs to the operation before it.
         if own and status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
             break
     return failures[-1] if failures else None
 
 
 def status(cloudformation: Any, name: str) -> str | None:
-    """The stack's status; None when there is none of that name."""
+    """The stack's status; None if no stack has that name."""
     try:
         stacks = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -76,25 +70,26 @@ def status(cloudformation: Any, name: str) -> str | None:
 
 
 def wait(cloudformation: Any, name: str, where: str) -> str:
-    """Wait until the stack's operation has ended. `where` names the account and region for messages.
+    """Wait until the stack's operation ends. `where` names the account and Region for messages.
 
-    Returns the last status ("DELETE_COMPLETE" for a stack that is gone). Raises StackError with the reason of
-    the first failed resource when it is not a complete one.
+    Returns the last status ("DELETE_COMPLETE" for a stack that no longer exists). Raises StackError with the
+    reason of the first failed resource if the operation failed.
     """
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while (found := status(cloudformation, name)) is not None and found.endswith("_IN_PROGRESS"):
-        if time.monotonic() > deadline:
-            raise StackError(f"stack {name} in {where} is still {found} after {_WAIT_SECONDS:.0f} seconds.")
-        time.sleep(_POLL_SECONDS)
+
+    def last_status() -> str | None:
+        found = status(cloudformation, name) or "DELETE_COMPLETE"
+        return None if found.endswith("_IN_PROGRESS") else found
+
+    found = waiting.until(last_status, _WAIT_SECONDS)
     if found is None:
-        return "DELETE_COMPLETE"
-    if found not in _COMPLETE:
+        raise StackError(f"stack {name} in {where} is still in progress after {_WAIT_SECONDS:.0f} seconds.")
+    if found not in (*_COMPLETE, "DELETE_COMPLETE"):
         raise StackError(f"stack {name} in {where} ended in {found}.", *reasons(cloudformation, name))
     return found
 
 
 def reasons(cloudformation: Any, name: str) -> list[str]:
-    """Why a stack failed: its first failed resource, or else the stack's own reason."""
+    """Why a stack failed: its first failed resource, or otherwise the stack's own reason."""
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=name)
     failure = first_failure(event for page in pages for event in page["StackEvents"])
     if failure:
@@ -103,18 +98,13 @@ def reasons(cloudformation: Any, name: str) -> list[str]:
     return [f"reason: {stack.get('StackStatusReason', 'none given')}"]
 
 
-def deploy(cloudformation: Any, deployment: Deployment, where: str, *, replace_failed: bool) -> str:
-    """Create or update a stack as CodePipeline's CREATE_UPDATE does, or REPLACE_ON_FAILURE.
+def deploy(cloudformation: Any, deployment: Deployment, where: str) -> str:
+    """Create or update a stack, as CodePipeline's action mode CREATE_UPDATE does.
 
     Returns "created", "updated" or "unchanged". Raises StackError.
     """
     name = deployment.name
-    existing = status(cloudformation, name)
-    if existing in FAILED and replace_failed:
-        cloudformation.delete_stack(StackName=name, **_role(deployment))
-        wait(cloudformation, name, where)
-        existing = None
-    if existing is None:
+    if status(cloudformation, name) is None:
         cloudformation.create_stack(**_request(deployment))
         wait(cloudformation, name, where)
         return "created"
@@ -129,16 +119,16 @@ def deploy(cloudformation: Any, deployment: Deployment, where: str, *, replace_f
 
 
 def parameters(cloudformation: Any, name: str) -> dict[str, str]:
-    """The parameters of a stack as they were given: the path, not the value, of an SSM-typed one."""
+    """The parameters of a stack as they were passed: for an SSM-typed one the path, not the value."""
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     return {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack.get("Parameters", [])}
 
 
 def change(cloudformation: Any, name: str, changed: Mapping[str, str], where: str) -> None:
-    """Update some parameters of a stack; everything else of it stays. Raises StackError."""
+    """Update some parameters of a stack and nothing else. Raises StackError."""
     known = parameters(cloudformation, name)
     if missing := changed.keys() - known.keys():
-        has = f"it has {', '.join(known) or 'none'}"
+        has = f"its parameters: {', '.join(known) or 'none'}"
         raise StackError(f"stack {name} in {where} has no parameter {', '.join(sorted(missing))}; {has}.")
     cloudformation.update_stack(
         StackName=name,
@@ -154,10 +144,6 @@ def change(cloudformation: Any, name: str, changed: Mapping[str, str], where: st
     wait(cloudformation, name, where)
 
 
-def _role(deployment: Deployment) -> dict[str, str]:
-    return {"RoleARN": deployment.role_arn} if deployment.role_arn else {}
-
-
 def _request(deployment: Deployment) -> dict[str, Any]:
     return {
         "StackName": deployment.name,
@@ -167,5 +153,5 @@ def _request(deployment: Deployment) -> dict[str, Any]:
         ],
         "Tags": [{"Key": key, "Value": value} for key, value in deployment.tags.items()],
         "Capabilities": list(deployment.capabilities),
-        **_role(deployment),
+        **({"RoleARN": deployment.role_arn} if deployment.role_arn else {}),
     }

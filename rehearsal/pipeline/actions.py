@@ -1,4 +1,4 @@
-"""What the pipeline's actions do, one function per action type; adding a type is one row in `ACTIONS`."""
+"""What the pipeline's actions do, one function per action type. `ACTIONS` lists them."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from rehearsal.pipeline.artifacts import ArtifactStore
 from rehearsal.pipeline.build_shell import AS_ON_AWS, BuildCommand, Differences
 from rehearsal.pipeline.codebuild import Project
 from rehearsal.pipeline.definition import Action
+from rehearsal.place import Place
 
 CODEBUILD: Final = "codebuild.amazonaws.com"
 
 
 @dataclass(frozen=True)
 class Context:
-    """What an action works with: its configuration with resolved variables, and the pipeline's role."""
+    """What an action needs: its configuration with variables resolved, and the pipeline's role."""
 
     action: Action
     role: Caller
     roles: Roles
     emulator: Emulator
-    account: str
-    region: str
+    place: Place
     store: ArtifactStore
     scratch: Path
     say: Callable[[str], None]
-    leave_out: Callable[[str], None]  # report a command that is not run on this machine
-    differences: Differences = AS_ON_AWS  # of builds
+    skipped: Callable[[str], None]  # reports a command that is not run on this machine
+    differences: Differences = AS_ON_AWS  # in builds
 
     @property
     def configuration(self) -> Mapping[str, str]:
@@ -56,8 +56,8 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What an action did, in a few words, and the variables that it hands on."""
+class ActionResult:
+    """What an action did, in a few words, and the variables that it exports."""
 
     summary: str
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -68,43 +68,43 @@ def _only(context: Context, *known: str) -> None:
         if key not in known:
             raise UnsupportedError(
                 f"action {context.action.name}: the rehearsal does not know the configuration {key!r} "
-                f"of {'/'.join(context.action.kind)}."
+                f"of {'/'.join(context.action.type_id)}."
             )
 
 
-def source(context: Context) -> Done:
-    """CodeCommit: hands on the files of a branch."""
+def source(context: Context) -> ActionResult:
+    """CodeCommit: the files of a branch become an artifact."""
     _only(context, "RepositoryName", "BranchName", "PollForSourceChanges", "OutputArtifactFormat")
     name, branch = context.configuration["RepositoryName"], context.configuration["BranchName"]
     codecommit = context.role.client("codecommit")
     commit = codecommit.get_branch(repositoryName=name, branchName=branch)["branch"]["commitId"]
-    # CodePipeline fetches the files by a call that CodeCommit does not publish (UploadArchive).
+    # CodePipeline gets the files by a call that CodeCommit does not publish (UploadArchive).
     archive = context.emulator.control(
-        "repository-archive", account=context.account, region=context.region, repository=name
+        "repository-archive", account=context.place.account, region=context.place.region, repository=name
     )
     context.store.put(context.role.client("s3"), context.action.outputs[0], base64.b64decode(archive))
-    return Done(
+    return ActionResult(
         f"{name}, branch {branch}", {"CommitId": commit, "BranchName": branch, "RepositoryName": name}
     )
 
 
-def build(context: Context) -> Done:
+def build(context: Context) -> ActionResult:
     """CodeBuild: runs the project's buildspec on the primary source.
 
-    A build that hands nothing on runs for what it prints, so that is shown.
+    A build that exports nothing runs for its output, so that is shown.
     """
     _only(context, "ProjectName", "PrimarySource", "EnvironmentVariables")
     configuration = context.configuration
-    owner = context.emulator.session(context.account, context.region)
+    owner = context.emulator.session(context.place.account, context.place.region)
     project = Project.read(owner.client("codebuild"), configuration["ProjectName"])
-    role = context.roles.assume(project.role_arn, CODEBUILD, context.region, project.arn)
+    role = context.roles.assume(project.role_arn, CODEBUILD, context.place.region, project.arn)
     with _started(context, project.name) as identifier:
-        return _carry_out(context, project, role, identifier)
+        return _run_build(context, project, role, identifier)
 
 
 @contextmanager
 def _started(context: Context, project: str) -> Iterator[str]:
-    """What CodePipeline asks of CodeBuild: the emulator records the build, the block does the work."""
+    """The calls that CodePipeline makes: the emulator records the build, the block runs it."""
     client = context.role.client("codebuild")
     try:
         identifier = client.start_build(projectName=project)["build"]["id"]
@@ -112,7 +112,7 @@ def _started(context: Context, project: str) -> Iterator[str]:
         raise ActionError(
             f"Error calling startBuild: {error}",
             "The account has the quota of a new one (AWS CodeBuild, L-9D07B6EF, Concurrently running builds "
-            "for Linux/Small environment): give each build of the stage a run order of its own.",
+            "for Linux/Small environment): give each build of the stage its own run order.",
         ) from error
     status = "FAILED"
     try:
@@ -122,21 +122,21 @@ def _started(context: Context, project: str) -> Iterator[str]:
     finally:
         context.emulator.control(
             "build-ended",
-            account=context.account,
-            region=context.region,
+            account=context.place.account,
+            region=context.place.region,
             identifier=identifier,
             status=status,
         )
 
 
-def _carry_out(context: Context, project: Project, role: Caller, identifier: str) -> Done:
+def _run_build(context: Context, project: Project, role: Caller, identifier: str) -> ActionResult:
     action, configuration = context.action, context.configuration
     name = configuration.get("PrimarySource", action.inputs[0])
     folder = context.store.get(role.client("s3"), name, context.scratch / "src")
 
     def finished(command: BuildCommand) -> None:
         if command.code is None:
-            context.leave_out(command.title)
+            context.skipped(command.title)
         else:
             context.say(f"{command.phase}: {command.title}  {command.seconds:.1f} s")
 
@@ -153,33 +153,32 @@ def _carry_out(context: Context, project: Project, role: Caller, identifier: str
     )
     if action.outputs:
         if result.artifact is None:
-            raise ActionError(f"project {project.name} makes no artifact, but the action hands one on.")
+            raise ActionError(
+                f"project {project.name} makes no artifact, but the action has an output artifact."
+            )
         context.store.put(role.client("s3"), action.outputs[0], result.artifact)
     elif not result.exported:
         for line in result.printed:
             context.say(line)
-    return Done(f"project {project.name}", result.exported)
+    return ActionResult(f"project {project.name}", result.exported)
 
 
-def s3_deploy(context: Context) -> Done:
+def s3_deploy(context: Context) -> ActionResult:
     """S3: puts the artifact's files into a bucket."""
     _only(context, "BucketName", "Extract", "ObjectKey")
     bucket = context.configuration["BucketName"]
     if context.configuration.get("Extract") != "true":
-        raise UnsupportedError(f"action {context.action.name}: only Extract true is carried out.")
+        raise UnsupportedError(f"action {context.action.name}: the rehearsal supports Extract true only.")
     prefix = context.configuration.get("ObjectKey", "").strip("/")
     folder, s3 = context.input(), context.role.client("s3")
     files = list(artifacts.all_files(folder))
     for file in files:
         key = file.relative_to(folder).as_posix()
         s3.put_object(Bucket=bucket, Key=f"{prefix}/{key}" if prefix else key, Body=file.read_bytes())
-    return Done(f"{len(files)} objects to s3://{bucket}/{prefix}")
+    return ActionResult(f"{len(files)} objects to s3://{bucket}/{prefix}")
 
 
-_REPLACES_FAILED: Final = {"CREATE_UPDATE": False, "REPLACE_ON_FAILURE": True}
-
-
-def cloudformation(context: Context) -> Done:
+def cloudformation(context: Context) -> ActionResult:
     """CloudFormation: creates or updates a stack from a template in an artifact."""
     _only(
         context,
@@ -188,7 +187,7 @@ def cloudformation(context: Context) -> Done:
     )  # fmt: skip
     configuration = context.configuration
     mode = configuration["ActionMode"]
-    if mode not in _REPLACES_FAILED:
+    if mode != "CREATE_UPDATE":
         raise UnsupportedError(
             f"action {context.action.name}: the rehearsal does not know ActionMode {mode}."
         )
@@ -203,14 +202,9 @@ def cloudformation(context: Context) -> Done:
         role_arn=configuration.get("RoleArn"),
     )
     client = context.role.client("cloudformation")
-    done = stacks.deploy(
-        client,
-        deployment,
-        f"account {context.account}, {context.region}",
-        replace_failed=_REPLACES_FAILED[mode],
-    )
+    done = stacks.deploy(client, deployment, str(context.place))
     outputs = client.describe_stacks(StackName=deployment.name)["Stacks"][0].get("Outputs", [])
-    return Done(
+    return ActionResult(
         f"stack {deployment.name} {done}", {output["OutputKey"]: output["OutputValue"] for output in outputs}
     )
 
@@ -235,7 +229,7 @@ def _artifact_text(context: Context, path: str) -> str:
         raise ActionError(f"{path} must have the form artifact::path.")
     file = context.input(artifact) / inside
     if not file.is_file():
-        raise ActionError(f"artifact {artifact} holds no {inside}.")
+        raise ActionError(f"artifact {artifact} has no file {inside}.")
     return file.read_text()
 
 
@@ -249,23 +243,25 @@ def _json_object(context: Context, what: str, text: str) -> dict[str, Any]:
     return value
 
 
-def invoke(context: Context) -> Done:
-    """Lambda: gives a job to a function, which says by CodePipeline's API how it ended."""
+def invoke(context: Context) -> ActionResult:
+    """Lambda: gives a function a job, whose result it reports to CodePipeline's API."""
     _only(context, "FunctionName", "UserParameters")
     function = context.configuration["FunctionName"]
-    place = {"account": context.account, "region": context.region}
-    job = context.emulator.control("pipeline-job", **place)
+    where = {"account": context.place.account, "region": context.place.region}
+    job = context.emulator.control("pipeline-job", **where)
     data = {"actionConfiguration": {"configuration": dict(context.configuration)}}
-    event = {"CodePipeline.job": {"id": job, "accountId": context.account, "data": data}}
-    answer = context.role.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
-    result = context.emulator.control("pipeline-job-result", identifier=job, **place)
+    event = {"CodePipeline.job": {"id": job, "accountId": context.place.account, "data": data}}
+    response = context.role.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+    result = context.emulator.control("pipeline-job-result", identifier=job, **where)
     if result.get("status") != "Succeeded":
-        reason = result.get("message") or f"it put no result: {answer['Payload'].read().decode()[:500]}"
+        reason = (
+            result.get("message") or f"it reported no result: {response['Payload'].read().decode()[:500]}"
+        )
         raise ActionError(f"function {function}: {reason}")
-    return Done(f"function {function}")
+    return ActionResult(f"function {function}")
 
 
-ACTIONS: Final[Mapping[tuple[str, str, str], Callable[[Context], Done]]] = {
+ACTIONS: Final[Mapping[tuple[str, str, str], Callable[[Context], ActionResult]]] = {
     ("Source", "AWS", "CodeCommit"): source,
     ("Build", "AWS", "CodeBuild"): build,
     ("Test", "AWS", "CodeBuild"): build,
@@ -275,19 +271,19 @@ ACTIONS: Final[Mapping[tuple[str, str, str], Callable[[Context], Done]]] = {
 }
 
 
-def carry_out(context: Context) -> Done:
-    """Raises ActionError with AWS's own words when a call is refused."""
+def run(context: Context) -> ActionResult:
+    """Run an action. Raises ActionError with AWS's message when a call is refused."""
     try:
-        return ACTIONS[context.action.kind](context)
+        return ACTIONS[context.action.type_id](context)
     except ClientError as error:
         raise ActionError(f"action {context.action.name}: {error}") from error
 
 
-def check(actions: Iterable[Action]) -> None:
-    """Raises UnsupportedError that names the first action whose type the rehearsal does not know."""
+def check_types(actions: Iterable[Action]) -> None:
+    """Raises UnsupportedError with the first action whose type the rehearsal does not know."""
     for action in actions:
-        if action.kind not in ACTIONS:
-            kind = "/".join(action.kind)
+        if action.type_id not in ACTIONS:
+            type_id = "/".join(action.type_id)
             raise UnsupportedError(
-                f"action {action.name}: the rehearsal does not know the action type {kind}."
+                f"action {action.name}: the rehearsal does not know the action type {type_id}."
             )

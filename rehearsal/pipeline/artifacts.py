@@ -1,7 +1,7 @@
 """Artifacts between the pipeline's actions: zip objects in the artifact bucket, as CodePipeline keeps them.
 
-Each is written and read with the credentials of the role that does so in AWS, so that a role which may not
-reach the artifact bucket fails here too.
+Each is written and read with the credentials of the role that does so in AWS, so a role that may not use the
+artifact bucket fails here too.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from rehearsal.errors import ActionError, UnsupportedError
 
 
 def select(base: Path, patterns: Iterable[str]) -> list[Path]:
-    """The files below `base` that match a buildspec's patterns, sorted. Raises ActionError when none does."""
+    """The files below `base` that match a buildspec's patterns, sorted. Raises ActionError without any."""
     wanted = list(patterns)
     found = {path for pattern in wanted for path in base.glob(pattern) if path.is_file()}
     if not found:
-        raise ActionError(f"no file matches the artifact's files {', '.join(wanted)} in {base.name}.")
+        raise ActionError(f"no file in {base.name} matches the artifact's files {', '.join(wanted)}.")
     return sorted(found)
 
 
@@ -39,7 +39,7 @@ def pack(base: Path, files: Iterable[Path]) -> bytes:
 
 
 def unpack(content: bytes, folder: Path) -> None:
-    """Extract a zip, permissions included (zipfile alone forgets them)."""
+    """Extract a zip with the files' permissions, which zipfile alone does not restore."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
             path = Path(archive.extract(entry, folder))
@@ -52,7 +52,7 @@ def all_files(folder: Path) -> Iterator[Path]:
 
 
 class ArtifactStore:
-    """The artifact bucket of one pipeline. `bucket` and `key` as get-pipeline's artifactStore has them."""
+    """The artifact bucket of a pipeline; bucket and key are those of get-pipeline's artifactStore."""
 
     def __init__(self, pipeline: str, bucket: str, encryption_key: str | None) -> None:
         self._prefix = pipeline[:20]
@@ -64,14 +64,14 @@ class ArtifactStore:
         self._lock = threading.Lock()
 
     def put(self, s3: Any, name: str, content: bytes) -> None:
-        """Store the zip `content` as artifact `name` with the client of the acting role."""
+        """Store the zip `content` as artifact `name`, with the client of the role in use."""
         key = f"{self._prefix}/{name[:10]}/{secrets.token_hex(4)}.zip"
         s3.put_object(Bucket=self._bucket, Key=key, Body=content, **self._encryption)
         with self._lock:
             self._keys[name] = key
 
     def get(self, s3: Any, name: str, folder: Path) -> Path:
-        """Extract artifact `name` into `folder` with the client of the acting role."""
+        """Extract artifact `name` into `folder`, with the client of the role in use."""
         if name not in self._keys:
             raise UnsupportedError(f"no earlier action of the pipeline makes the artifact {name}.")
         unpack(s3.get_object(Bucket=self._bucket, Key=self._keys[name])["Body"].read(), folder)

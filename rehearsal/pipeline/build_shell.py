@@ -1,8 +1,8 @@
 """Runs a buildspec's commands as CodeBuild does: all phases in one bash, stopping where CodeBuild stops.
 
-install or pre_build fails → nothing further; build fails → post_build still runs, the build has failed
-(https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details-phases.html). `finally` commands of
-a phase always run. on-failure CONTINUE lets the next phases run and the build succeed.
+If install or pre_build fails, no further phase runs; if build fails, post_build still runs and the build has
+failed (https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details-phases.html). The `finally`
+commands of a phase always run. With on-failure CONTINUE the next phases run, and the build can succeed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from rehearsal.machine import processes
 from rehearsal.machine.shell_words import HereDocumentError, simple_commands
 from rehearsal.pipeline.buildspec import Buildspec
 
-# `gem` would use the network and write outside of our folder. The others run where they are installed.
+# `gem` would use the network and write outside our folder. The others run if they are installed.
 _NEVER_RUN: Final = ("gem",)
-_ONLY_WHERE_INSTALLED: Final = ("cfn_nag_scan", "cfn_nag", "cfn_nag_rules", "bundle")
+_IF_INSTALLED: Final = ("cfn_nag_scan", "cfn_nag", "cfn_nag_rules", "bundle")
 
 
 @dataclass(frozen=True)
 class BuildCommand:
-    """One command of a build: `code` is None when it was not run here."""
+    """One command of a build; `code` is None if it was not run."""
 
     phase: str
     text: str
@@ -42,16 +42,12 @@ class BuildCommand:
 
 @dataclass(frozen=True)
 class Differences:
-    """What a build does otherwise than on AWS: further variables, and commands that are left out.
+    """How a build differs from AWS: a part of each command that is left out, and the reason."""
 
-    `left_out` holds a part of each such command and the reason.
-    """
-
-    environment: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def reason(self, command: str) -> str | None:
-        """Why a command is left out; None: it is run."""
+        """Why a command is left out; None if it runs."""
         return next((reason for part, reason in self.left_out.items() if part in command), None)
 
 
@@ -66,7 +62,7 @@ class ShellResult:
 
 
 def missing_program(command: str, path: str) -> str | None:
-    """The RubyGems program that this command needs and the rehearsal does not have; None: it can run."""
+    """The RubyGems program that a command needs and this machine lacks; None if the command can run."""
     try:
         programs = [words[0] for words in simple_commands(command)]
     except HereDocumentError:
@@ -74,7 +70,7 @@ def missing_program(command: str, path: str) -> str | None:
     for program in programs:
         if program in _NEVER_RUN:
             return program
-        if program in _ONLY_WHERE_INSTALLED and shutil.which(program, path=path) is None:
+        if program in _IF_INSTALLED and shutil.which(program, path=path) is None:
             return program
     return None
 
@@ -89,7 +85,7 @@ def run(
     finished: Callable[[BuildCommand], None],
     differences: Differences = AS_ON_AWS,
 ) -> ShellResult:
-    """Carry out all phases in `source`. `finished` is told of every command as it ends."""
+    """Run all phases in `source`. `finished` is called with each command when it ends."""
     scratch.mkdir(parents=True, exist_ok=True)
     commands: list[BuildCommand] = []
     numbered: list[tuple[str, str]] = []
@@ -120,9 +116,9 @@ def run(
 
 
 def _follow(read_end: int, numbered: list[tuple[str, str]]) -> Iterator[BuildCommand]:
-    """Each command as the shell reports its end: `<number> <exit code or ->` per line, at last `end`.
+    """Each command when the shell reports its end: `<number> <exit code or ->` per line, finally `end`.
 
-    Not the end of the file: what a command leaves running in the background holds the pipe open.
+    The end of the file would not do: what a command leaves running in the background holds the pipe open.
     """
     before = time.monotonic()
     with os.fdopen(read_end) as reports:
@@ -151,7 +147,7 @@ def _script(
 ) -> str:
     """The bash script of a build. Appends (phase, command) of every number that it reports to `numbered`.
 
-    Commands are evaluated at the top level, not inside a function, so that `declare` and `cd` outlive them.
+    Commands are evaluated at the top level, not in a function, so that `declare` and `cd` last.
     """
     names = " ".join(shlex.quote(name) for name in buildspec.exported)
     exported = shlex.quote(str(scratch / "exported"))
@@ -190,7 +186,7 @@ def _script(
             lines += ['[ "$__code" = 0 ] || __phase_failed=1', "fi"]
         for text in phase.finally_commands:
             lines += ["__code=0", *add(phase.name, text), '[ "$__code" = 0 ] || __phase_failed=1']
-        if not phase.goes_on_after_failure:
+        if not phase.continues_on_failure:
             stop = "" if phase.name == "build" else " __stop=1"
             failed = f"__failed=1{stop}; export CODEBUILD_BUILD_SUCCEEDING=0"
             lines += [f'if [ -n "$__phase_failed" ]; then {failed}; fi']

@@ -1,7 +1,7 @@
 """A CodeBuild buildspec, version 0.2, as data. Pure.
 
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
-What the rehearsal does not carry out is refused by name rather than ignored.
+What the rehearsal does not support is refused by name, not ignored.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Phase:
     name: str
     commands: tuple[str, ...]
     finally_commands: tuple[str, ...]
-    goes_on_after_failure: bool
+    continues_on_failure: bool
     runtime_versions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Which files the build hands on: glob patterns below `base`."""
+    """The files of the build's output artifact: glob patterns below `base`."""
 
     files: tuple[str, ...]
     base: str
@@ -60,8 +60,8 @@ def parse(text: str, name: str) -> Buildspec:
     phases = _mapping(document.get("phases"), f"{name}: phases")
     _only(phases, PHASES, f"{name}: phases")
     return Buildspec(
-        variables=_texts(environment, "variables", name),
-        parameter_store=_texts(environment, "parameter-store", name),
+        variables=_strings(environment, "variables", name),
+        parameter_store=_strings(environment, "parameter-store", name),
         exported=_list(environment.get("exported-variables", []), f"{name}: exported-variables"),
         phases=tuple(_phase(key, phases[key], name) for key in PHASES if key in phases),
         artifacts=_artifacts(document["artifacts"], name) if "artifacts" in document else None,
@@ -79,15 +79,15 @@ def _phase(key: str, value: object, name: str) -> Phase:
         name=key,
         commands=_list(phase.get("commands", []), f"{where}.commands"),
         finally_commands=_list(phase.get("finally", []), f"{where}.finally"),
-        goes_on_after_failure=on_failure == "CONTINUE",
-        runtime_versions=_texts(phase, "runtime-versions", where),
+        continues_on_failure=on_failure == "CONTINUE",
+        runtime_versions=_strings(phase, "runtime-versions", where),
     )
 
 
 def _artifacts(value: object, name: str) -> Artifacts:
     where = f"{name}: artifacts"
     artifacts = _mapping(value, where)
-    # CodePipeline names and packs the artifact itself: name has no effect there.
+    # CodePipeline names and packs the artifact itself, so name has no effect.
     _only(artifacts, ("files", "base-directory", "name"), where)
     files = artifacts.get("files")
     return Artifacts(
@@ -108,11 +108,11 @@ def _mapping(value: object, where: str) -> dict[str, Any]:
     return {str(key): item for key, item in value.items()}
 
 
-def _texts(parent: Mapping[str, Any], key: str, where: str) -> dict[str, str]:
+def _strings(parent: Mapping[str, Any], key: str, where: str) -> dict[str, str]:
     return {name: str(value) for name, value in _mapping(parent.get(key, {}), f"{where}: {key}").items()}
 
 
 def _list(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise UnsupportedError(f"{where} must be a list of texts (quote a command that holds ': ').")
+        raise UnsupportedError(f"{where} must be a list of strings (quote a command that contains ': ').")
     return tuple(value)

@@ -1,4 +1,4 @@
-"""A CodeBuild build on this machine: the deployed project, its buildspec in the source, its service role."""
+"""A CodeBuild build on this machine, with the deployed project, its buildspec and its service role."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Project:
 
     @classmethod
     def read(cls, codebuild: Any, name: str) -> Project:
-        """Raises ActionError if there is no such project, UnsupportedError if it is a special one."""
+        """Raises ActionError if the project does not exist, UnsupportedError for another type of source."""
         projects = codebuild.batch_get_projects(names=[name])["projects"]
         if not projects:
             raise ActionError(f"the CodeBuild project {name} does not exist.")
@@ -52,9 +52,9 @@ class Project:
 
 @dataclass(frozen=True)
 class Build:
-    """How a build ended. `artifact` is the zip for the pipeline, None when the buildspec names none.
+    """The result of a build. `artifact` is the zip for the pipeline, None if the buildspec has no artifacts.
 
-    `printed` is the end of its log.
+    `printed` is the end of the log.
     """
 
     commands: tuple[BuildCommand, ...]
@@ -78,15 +78,14 @@ def run(
     differences: Differences = AS_ON_AWS,
     finished: Callable[[BuildCommand], None],
 ) -> Build:
-    """Build `source` (changed in place) with the project's role; `identifier` is that of the build.
+    """Build `source` (changed in place) with the project's role; `identifier` is the build's.
 
-    `overrides` are the environment variables of the pipeline's action; they win over the project's, which win
-    over the buildspec's, as in AWS. `differences` are this machine's. Raises ActionError
-    with the log's end.
+    `overrides` are the environment variables of the pipeline's action. They override the project's, which
+    override the buildspec's, as in AWS. Raises ActionError with the end of the log.
     """
     path = source / project.buildspec
     if not path.is_file():
-        raise ActionError(f"project {project.name}: the source holds no {project.buildspec}.")
+        raise ActionError(f"project {project.name}: the source has no file {project.buildspec}.")
     spec = buildspec.parse(path.read_text(), project.buildspec)
     wanted = [
         *((name, "PLAINTEXT", value) for name, value in spec.variables.items()),
@@ -98,7 +97,6 @@ def run(
     log = scratch / "build.log"
     variables = {
         **_environment(project, role, identifier, source, scratch),
-        **differences.environment,
         **_resolve(project, role, wanted),
     }
     result = build_shell.run(
@@ -120,7 +118,9 @@ def _resolve(project: Project, role: Caller, wanted: Sequence[tuple[str, str, st
     latest = {name: (kind, value) for name, kind, value in wanted}
     for name, (kind, _) in latest.items():
         if kind not in ("PLAINTEXT", "PARAMETER_STORE"):
-            raise UnsupportedError(f"project {project.name}: variable {name} is of the type {kind}.")
+            raise UnsupportedError(
+                f"project {project.name}: variable {name} has the unsupported type {kind}."
+            )
     parameters = sorted({value for kind, value in latest.values() if kind == "PARAMETER_STORE"})
     stored = _parameters(project, role, parameters) if parameters else {}
     return {
@@ -130,18 +130,18 @@ def _resolve(project: Project, role: Caller, wanted: Sequence[tuple[str, str, st
 
 def _parameters(project: Project, role: Caller, names: list[str]) -> dict[str, str]:
     try:
-        answer = role.client("ssm").get_parameters(Names=names, WithDecryption=True)
+        response = role.client("ssm").get_parameters(Names=names, WithDecryption=True)
     except ClientError as error:
         raise ActionError(f"project {project.name} cannot read {', '.join(names)}: {error}") from None
-    if missing := answer["InvalidParameters"]:
+    if missing := response["InvalidParameters"]:
         raise ActionError(f"project {project.name}: SSM has no parameter {', '.join(missing)}.")
-    return {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
+    return {parameter["Name"]: parameter["Value"] for parameter in response["Parameters"]}
 
 
 def _environment(
     project: Project, role: Caller, identifier: str, source: Path, scratch: Path
 ) -> dict[str, str]:
-    """What every build sees: nothing of the developer's own environment but the search path."""
+    """What every build sees: nothing of the developer's environment but the search path."""
     home = scratch / "home"
     home.mkdir(exist_ok=True)
     tools = Path(sys.executable).parent
@@ -156,11 +156,11 @@ def _environment(
         "CODEBUILD_BUILD_ARN": project.arn.replace(f":project/{project.name}", f":build/{identifier}"),
         "CODEBUILD_INITIATOR": "codepipeline",
         "CODEBUILD_SRC_DIR": str(source),
-        # pip finds what the Makefile has downloaded, and never the network.
+        # pip finds what the Makefile has downloaded, and never uses the network.
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(Path(sys.prefix) / "wheels"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        # Nothing is installed for a gate with an environment of its own; it runs where that is there already.
+        # A gate with an environment of its own runs only if that is installed already.
         environments.VARIABLE: environment.given(environments.VARIABLE, str(home / environments.FOLDER)),
         **role.environment,
     }
@@ -179,7 +179,7 @@ def _fault(commands: Sequence[BuildCommand]) -> str:
     for command in commands:
         if command.code:
             return f"{command.phase} failed with exit code {command.code}: {command.title}"
-    return "a command ended the build's shell."
+    return "a command ended the shell of the build."
 
 
 def _tail(log: Path) -> list[str]:

@@ -1,7 +1,7 @@
-"""A pipeline's definition, from what codepipeline get-pipeline returns. Pure.
+"""A pipeline's definition, as codepipeline get-pipeline returns it. Pure.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-structure.html
-What the rehearsal does not carry out is refused by name rather than ignored.
+What the rehearsal does not support is refused by name, not ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Action:
     role_arn: str | None
 
     @property
-    def kind(self) -> tuple[str, str, str]:
+    def type_id(self) -> tuple[str, str, str]:
         return (self.category, self.owner, self.provider)
 
 
@@ -39,7 +39,7 @@ class Stage:
 
     @property
     def run_orders(self) -> list[list[Action]]:
-        """The actions in groups that run at the same time, in order."""
+        """The actions by run order; those of one run order run at the same time."""
         ordered = sorted(self.actions, key=lambda action: action.run_order)
         return [list(group) for _, group in groupby(ordered, key=lambda action: action.run_order)]
 
@@ -62,9 +62,9 @@ class Definition:
         raise UnsupportedError(f"pipeline {self.name} has no stage {name}. Stages: {names}.")
 
 
-def parse(answer: Mapping[str, Any]) -> Definition:
-    """`answer` is get-pipeline's: pipeline and metadata. Raises UnsupportedError."""
-    pipeline = answer["pipeline"]
+def parse(response: Mapping[str, Any]) -> Definition:
+    """`response` is get-pipeline's: pipeline and metadata. Raises UnsupportedError."""
+    pipeline = response["pipeline"]
     where = f"pipeline {pipeline.get('name')}"
     _only(
         pipeline,
@@ -76,7 +76,7 @@ def parse(answer: Mapping[str, Any]) -> Definition:
         raise UnsupportedError(f"{where}: artifactStore must be one S3 bucket.")
     return Definition(
         name=pipeline["name"],
-        arn=answer["metadata"]["pipelineArn"],
+        arn=response["metadata"]["pipelineArn"],
         version=int(pipeline["version"]),
         role_arn=pipeline["roleArn"],
         bucket=store["location"],
@@ -98,12 +98,12 @@ def _action(action: Mapping[str, Any], where: str) -> Action:
         "roleArn", "region", "timeoutInMinutes",
     )  # fmt: skip
     _only(action, known, where)
-    kind = action["actionTypeId"]
+    type_id = action["actionTypeId"]
     return Action(
         name=action["name"],
-        category=kind["category"],
-        owner=kind["owner"],
-        provider=kind["provider"],
+        category=type_id["category"],
+        owner=type_id["owner"],
+        provider=type_id["provider"],
         run_order=int(action.get("runOrder", 1)),
         configuration={key: str(value) for key, value in (action.get("configuration") or {}).items()},
         inputs=tuple(artifact["name"] for artifact in action.get("inputArtifacts") or []),

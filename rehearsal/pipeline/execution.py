@@ -1,6 +1,6 @@
-"""Carries out a deployed pipeline: stage by stage, run order by run order, as its definition says.
+"""Runs a deployed pipeline as its definition says, stage by stage and run order by run order.
 
-Like CodePipeline it stops at the first stage that fails, repeats only failed actions when a stage is retried,
+Like CodePipeline it stops at the first stage that fails, runs only failed actions when a stage is retried,
 and starts again from the source when the pipeline has updated itself (RestartExecutionOnUpdate).
 """
 
@@ -21,6 +21,7 @@ from rehearsal.pipeline.actions import Context
 from rehearsal.pipeline.artifacts import ArtifactStore
 from rehearsal.pipeline.build_shell import AS_ON_AWS, Differences
 from rehearsal.pipeline.definition import Action, Definition, Stage
+from rehearsal.place import Place
 from rehearsal.report.journal import Journal, Status
 
 CODEPIPELINE: Final = "codepipeline.amazonaws.com"
@@ -28,42 +29,30 @@ CODEPIPELINE: Final = "codepipeline.amazonaws.com"
 
 @dataclass(frozen=True)
 class ExpectedFailure:
-    """A stage that has to fail, and the word that its reason must hold to be the failure that is meant.
+    """A stage that is expected to fail with a reason that mentions something.
 
     `because` ends the sentence "stage … succeeded, but …" for a stage that does not fail.
     """
 
     stage: str
-    names: str
-    because: str = "it has to fail"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a pipeline runs."""
-
-    account: str
-    region: str
-
-    def __str__(self) -> str:
-        return f"account {self.account}, {self.region}"
+    mentions: str
+    because: str = "it was expected to fail"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The actions of a stage's run order have succeeded; `left`: they were the stage's last."""
+    """The actions of a stage's run order have succeeded; if they were its last, the stage has ended."""
 
     stage: str
     run_order: int
-    left: bool
+    stage_ended: bool
 
 
 class Execution:
-    """One execution of a pipeline. `failed_stage` is None while nothing has failed.
+    """One execution of a pipeline. `failed_stage` is None unless a stage has failed.
 
-    `after_builds` checks what builds have made, as soon as they have made it; it raises OutcomeError.
-    `identifier` is that of an execution that AWS has started already; without one, this starts a new one.
-    `differences` is what builds do otherwise than on AWS.
+    `after_builds` checks what builds have made, right after they end; it raises OutcomeError. `identifier` is
+    the ID of an execution that AWS has started already; without it, a new one starts here.
     """
 
     def __init__(
@@ -96,16 +85,16 @@ class Execution:
         self._begin(identifier)
 
     def run(self, expected: ExpectedFailure | None = None) -> None:
-        """From the source to the end or to the expected failure. Raises StepError for any other failure."""
+        """Run from the source to the end or to the expected failure. Raises StepError for other failures."""
         for _ in self.steps(expected):
             pass
 
     def steps(self, expected: ExpectedFailure | None = None) -> Iterator[Progress]:
-        """The same, a run order at a time, so that another execution can be carried out in between."""
+        """The same, one run order at a time, so that another execution can run in between."""
         self._report("InProgress")
         while (yield from self._run_from(self._definition.stages[0].name, expected, follow_update=True)):
             if self.restarted:
-                raise UnsupportedError(f"pipeline {self.pipeline} changes itself whenever it runs.")
+                raise UnsupportedError(f"pipeline {self.pipeline} updates itself whenever it runs.")
             self.restarted = True
             self._definition = self._read()
             self._begin()
@@ -115,7 +104,7 @@ class Execution:
             raise ActionError(f"stage {expected.stage} succeeded, but {expected.because}.")
 
     def retry(self, stage: str) -> None:
-        """Repeat the failed actions of the failed stage, then go on. Raises StepError."""
+        """Run the failed actions of the failed stage again, then the rest. Raises StepError."""
         if stage != self.failed_stage:
             raise ActionError(
                 f"stage {stage} cannot be retried: the stage that failed is {self.failed_stage or 'none'}."
@@ -125,18 +114,18 @@ class Execution:
         for _ in self._run_from(stage, None, follow_update=False):
             pass
 
-    def repeat(self, stage: str) -> None:
-        """Run a stage that has succeeded again, with the same source and variables, and nothing after it.
+    def run_stage_again(self, stage: str) -> None:
+        """Run a stage that has succeeded again, with the same source and variables, and no other stage.
 
-        In AWS that is RollbackStage to this very execution. Raises StepError.
+        In AWS that is RollbackStage with this execution as the target. Raises StepError.
         """
-        (wanted,) = [known for known in self._definition.stages if known.name == stage]
+        wanted = self._definition.stage(stage)
         self._succeeded -= {(stage, action.name) for action in wanted.actions}
         for group in wanted.run_orders:
             self._run_group(wanted, group, None)
 
     def _report(self, status: str) -> None:
-        """Tell the emulator what its CodePipeline shall say of this execution."""
+        """Give the emulator the status that its CodePipeline returns for this execution."""
         self._emulator.control(
             "pipeline-execution",
             account=self._place.account,
@@ -150,7 +139,7 @@ class Execution:
     def _read(self) -> Definition:
         client = self._owner.client("codepipeline")
         read = definition.parse(client.get_pipeline(name=self.pipeline))
-        actions.check(action for stage in read.stages for action in stage.actions)
+        actions.check_types(action for stage in read.stages for action in stage.actions)
         return read
 
     def _begin(self, identifier: str | None = None) -> None:
@@ -163,7 +152,7 @@ class Execution:
     def _run_from(
         self, first: str, expected: ExpectedFailure | None, *, follow_update: bool
     ) -> Generator[Progress, None, bool]:
-        """Returns whether the pipeline has changed itself and has to start again."""
+        """Returns whether the pipeline has updated itself and has to start again."""
         names = [stage.name for stage in self._definition.stages]
         for stage in self._definition.stages[names.index(first) :]:
             wanted = expected if expected and expected.stage == stage.name else None
@@ -173,7 +162,7 @@ class Execution:
                 if self.failed_stage:
                     self._report("Failed")
                     return False
-                yield Progress(stage.name, group[0].run_order, left=group == last)
+                yield Progress(stage.name, group[0].run_order, stage_ended=group == last)
             if follow_update and self._read().version != self._definition.version:
                 self._report("Cancelled")
                 return True
@@ -194,18 +183,18 @@ class Execution:
     def _run_action(self, stage: Stage, action: Action, expected: ExpectedFailure | None) -> None:
         with self._journal.step(f"{stage.name} · {action.name}") as step:
             try:
-                done = actions.carry_out(self._context(action, step.say))
+                result = actions.run(self._context(action, step.say))
             except StepError as error:
                 self.failed_stage = stage.name
                 reason = "\n".join([str(error), *error.details])
-                if not expected or expected.names not in reason:
+                if not expected or expected.mentions not in reason:
                     raise
                 step.failed(error, Status.EXPECTED_FAILURE)
                 return
-            step.summary = done.summary
+            step.summary = result.summary
         self._succeeded.add((stage.name, action.name))
         if action.namespace:
-            self._namespaces[action.namespace] = dict(done.variables)
+            self._namespaces[action.namespace] = dict(result.variables)
 
     def _context(self, action: Action, say: Callable[[str], None]) -> Context:
         self._runs += 1
@@ -213,21 +202,20 @@ class Execution:
         configuration = {
             key: variables.resolve(value, self._namespaces) for key, value in action.configuration.items()
         }
-        # An action's own role is assumed by the pipeline's role in AWS; none of ours has one.
+        # In AWS the pipeline's role assumes the role of an action; none of ours has one.
         if action.role_arn:
-            raise UnsupportedError(f"action {action.name}: a role of its own is not carried out.")
+            raise UnsupportedError(f"action {action.name}: the rehearsal does not support a role of its own.")
         return Context(
             action=replace(action, configuration=configuration),
             role=self._roles.assume(read.role_arn, CODEPIPELINE, self._place.region, read.arn),
             roles=self._roles,
             emulator=self._emulator,
-            account=self._place.account,
-            region=self._place.region,
+            place=self._place,
             store=self._store,
             scratch=self._scratch / f"{self._runs:02d}-{action.name}",
             say=say,
             differences=self._differences,
-            leave_out=lambda command: self._journal.note(
+            skipped=lambda command: self._journal.note(
                 f"{action.name}: {command}",
                 Status.NOT_RUN,
                 self._differences.reason(command) or "it needs RubyGems",

@@ -17,7 +17,7 @@ Namespaces = Mapping[str, Mapping[str, str]]
 
 
 def resolve(text: str, namespaces: Namespaces) -> str:
-    """The text with every variable replaced. Raises ActionError that names the first unknown one."""
+    """The text with every variable replaced. Raises ActionError with the first unknown one."""
 
     def value(match: re.Match[str]) -> str:
         namespace, _, name = match[1].partition(".")

@@ -1,1 +1,1 @@
-"""The README as a runbook: its commands in order, run by an operator in a copy of the repository."""
+"""The README as a runbook: its commands, and the operator who runs them in a copy of the repository."""

@@ -1,4 +1,4 @@
-"""The operator: carries out the README's commands in order, and waits for what AWS does after each."""
+"""The operator: runs the README's commands in order, and waits for what AWS does after each."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
-from rehearsal.checks.outcomes import Outcomes
+from rehearsal.checks.packages import Packages
 from rehearsal.emulator import Emulator
 from rehearsal.errors import CommandError, RunbookError, StepError
 from rehearsal.machine import preflight, processes
 from rehearsal.machine.preflight import Tools
 from rehearsal.organization import stacks
 from rehearsal.organization.plan import Organization
-from rehearsal.pipeline.execution import Execution, ExpectedFailure, Place
+from rehearsal.pipeline.execution import Execution, ExpectedFailure
+from rehearsal.place import Place
 from rehearsal.readme import runbook
 from rehearsal.readme.runbook import AwsCall, Command
 from rehearsal.report.journal import Journal
 
-# These are "printed by the command before it".
+# The placeholders that the README describes as "printed by the command before it".
 PRINTED: Final = ("deployment-bucket", "pipeline-execution-id")
-# Fails until stack 13 has made the role, when the README's order is followed.
+# In the README's order this stage fails until stack 13 creates the role.
 PUBLISHED_FAILURE: Final = ExpectedFailure(
     "DeployBackupOrgPolicy",
     "BackupOrgPolicyManagerOrgAdmin",
@@ -35,7 +36,7 @@ _SHOWN_LINES: Final = 20
 
 
 class Operator:
-    """Somebody at a terminal with the README. `folder` is the clone, `scratch` a folder beside it."""
+    """Someone at a terminal with the README. `folder` is the clone, `scratch` a folder next to it."""
 
     def __init__(
         self,
@@ -56,13 +57,13 @@ class Operator:
         self._numbers = itertools.count(1)
         self.executions: dict[str, Execution] = {}
 
-    def carry_out(self, commands: Sequence[Command]) -> None:
+    def run(self, commands: Sequence[Command]) -> None:
         """Raises StepError at the first command, stack or pipeline stage that fails."""
         for command in commands:
             text = runbook.fill(command, self._values(command))
             calls = runbook.aws_calls(text)
             with self._journal.step(f"{command.account}: {_title(text, calls)}") as step:
-                self._run(command, text)
+                self._run_command(command, text)
                 for call in calls:
                     if call.service == "cloudformation" and call.operation in _CHANGES_A_STACK:
                         step.summary = self._wait(command, call)
@@ -70,11 +71,11 @@ class Operator:
                 self._follow(command, call)
 
     def finish(self) -> None:
-        """Nothing may be left failed at the end. Raises StepError."""
+        """No pipeline may still have a failed stage. Raises StepError."""
         for name, execution in self.executions.items():
             if execution.failed_stage:
                 raise StepError(
-                    f"pipeline {name} is left with the failed stage {execution.failed_stage}: "
+                    f"pipeline {name} still has the failed stage {execution.failed_stage}: "
                     "no command of the README retries it."
                 )
 
@@ -83,8 +84,8 @@ class Operator:
             words = self._printed.split()
             if len(words) != 1:
                 raise RunbookError(
-                    f"README line {command.line}: the command before it must print the one value that "
-                    f"fills the placeholder, but printed: {self._printed.strip() or 'nothing'}",
+                    f"README line {command.line}: the command before it must print only the value of the "
+                    f"placeholder, but printed: {self._printed.strip() or 'nothing'}",
                     command.text,
                 )
             return words[0]
@@ -95,7 +96,7 @@ class Operator:
             **dict.fromkeys(PRINTED, printed),
         }
 
-    def _run(self, command: Command, text: str) -> None:
+    def _run_command(self, command: Command, text: str) -> None:
         plan = self._organization.plan
         account = self._organization.account(command.account)
         for path in runbook.files(text):
@@ -121,11 +122,11 @@ class Operator:
         return stacks.wait(client, call.options["--stack-name"], f"the {command.account} account, {region}")
 
     def _follow(self, command: Command, call: AwsCall) -> None:
-        """What AWS does by itself after a command: a new pipeline starts, a retried stage runs."""
+        """What AWS does on its own after a command: a new pipeline starts, a retried stage runs."""
         if (call.service, call.operation) == ("cloudformation", "create-stack"):
             self._start_new_pipelines(Place(self._organization.account(command.account), self._region(call)))
         if (call.service, call.operation) == ("codepipeline", "retry-stage-execution"):
-            self._journal.section("The pipeline, its failed stage retried")
+            self._journal.section("The pipeline, from its failed stage")
             self.executions[call.options["--pipeline-name"]].retry(call.options["--stage-name"])
 
     def _region(self, call: AwsCall) -> str:
@@ -150,25 +151,25 @@ class Operator:
             self._journal.section("Deploy, continued")
 
     def _check_packages(self) -> None:
-        """A package that is missing in a region is named here, before a stack fails because of it."""
-        outcomes = Outcomes(self._emulator, self._organization)
-        if not outcomes.packages_are_recorded():
+        """Name a package that is missing in a Region before a stack fails because of it."""
+        packages = Packages(self._emulator, self._organization)
+        if not packages.are_recorded():
             return
-        with self._journal.step("packages in every region's bucket") as step:
-            step.summary = f"{len(outcomes.packages())} packages"
+        with self._journal.step("packages in the bucket of every Region") as step:
+            step.summary = f"{len(packages.check())} packages"
 
     def _management_role_exists(self) -> bool:
         plan = self._organization.plan
         iam = self._emulator.session(plan.accounts.management, plan.home_region).client("iam")
         try:
-            iam.get_role(RoleName=PUBLISHED_FAILURE.names)
+            iam.get_role(RoleName=PUBLISHED_FAILURE.mentions)
         except ClientError:
             return False
         return True
 
 
 def _title(text: str, calls: Sequence[AwsCall]) -> str:
-    """A command in a few words."""
+    """A command in a few words, as the title of its step."""
     if not calls:
         return text.splitlines()[0].rstrip("\\ ")
     call = calls[0]

@@ -1,8 +1,8 @@
 """The README as a runbook: which commands, in which order, in which account. Pure: text in, commands out.
 
-A command is a line (with its continuations) of a fenced ```bash block. Its section is the enclosing
-`## …` heading, its account the one that the nearest enclosing heading names ("central account").
-`<kebab-case>` words are placeholders that the operator fills in.
+A command is a line, with its continuations, of a fenced ```bash block. Its section is the enclosing `## …`
+heading; its account is the one that the nearest enclosing heading names ("central account"). `<kebab-case>`
+words are placeholders that the operator fills in.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
 from rehearsal.errors import RunbookError
 from rehearsal.machine.shell_words import HereDocumentError, is_complete, simple_commands
 
 ACCOUNTS: Final = ("management", "home", "central", "member")
 
-_HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
-_FENCE = re.compile(r"^(?P<indent> *)(?P<mark>`{3,}|~{3,})\s*(?P<language>[^\s`]*)[^`]*$")
 _PLACEHOLDER = re.compile(r"<([a-z][a-z0-9]*(?:-[a-z0-9]+)*)>")
 _LOOKS_LIKE_PLACEHOLDER = re.compile(r"<([A-Za-z][\w.-]*)>")
 _FILE = re.compile(r"\bfileb?://([^\s\"',;]+)")
-# Every command has its own shell: what these leave behind is gone when the next one starts.
+# Every command has its own shell: what these change is lost before the next one starts.
 _NEEDS_A_SESSION = ("cd", "export", "source", ".", "set", "unset", "alias", "pushd", "popd")
 
 
@@ -55,8 +56,8 @@ class Command:
                 return _account_of(heading)
         where = f'"{self.headings[-1].title}"' if self.headings else "the top of the file"
         raise RunbookError(
-            f"README line {self.line}: no heading above says in which account this command runs ({where}). "
-            f'Name one of {", ".join(ACCOUNTS)} with the word "account" in the heading.',
+            f"README line {self.line}: no heading above this command names its account ({where}). "
+            f'Name one of {", ".join(ACCOUNTS)} followed by "account" in the heading.',
             self.text,
         )
 
@@ -66,7 +67,7 @@ class Command:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Paths of the file:// parameters that hold no placeholder."""
+        """Paths of the file:// parameters without a placeholder."""
         return tuple(path for path in files(self.text) if "<" not in path)
 
 
@@ -74,39 +75,43 @@ def _account_of(heading: Heading) -> str:
     named = [name for name in ACCOUNTS if re.search(rf"\b{name} accounts?\b", heading.title, re.IGNORECASE)]
     if len(named) == 1:
         return named[0]
-    problem = "names more than one account" if named else "names no known account"
+    problem = "names more than one account" if named else "does not name a known account"
     raise RunbookError(
         f'README line {heading.line}: the heading "{heading.title}" {problem}. '
-        f"The accounts are {', '.join(ACCOUNTS)}; commands of two accounts need two headings."
+        f"The accounts are {', '.join(ACCOUNTS)}; commands in two accounts need two headings."
     )
 
 
 def parse(text: str) -> list[Command]:
-    """Every command of every ```bash block, in order. Raises RunbookError for what cannot be a runbook."""
+    """Every command of every ```bash block, in order. Raises RunbookError for a block that cannot be run."""
     commands: list[Command] = []
     headings: list[Heading] = []
-    lines = iter(enumerate(text.splitlines(), start=1))
-    for number, line in lines:
-        if fence := _FENCE.match(line):
-            body = list(_fenced(lines, fence, number))
-            if fence["language"].lower() == "bash":
-                commands += [Command(text, line, tuple(headings)) for line, text in _split(body)]
-        elif match := _HEADING.match(line):
-            level = len(match[1])
+    tokens = MarkdownIt("commonmark").parse(text)
+    for number, token in enumerate(tokens):
+        if token.type == "heading_open":
+            level = int(token.tag.removeprefix("h"))
             headings = [heading for heading in headings if heading.level < level]
-            headings.append(Heading(level, match[2], number))
+            headings.append(Heading(level, tokens[number + 1].content, _lines(token)[0]))
+        elif token.type == "fence":
+            block = _block(token)
+            if token.info.lower().split()[:1] == ["bash"]:
+                commands += [Command(text, line, tuple(headings)) for line, text in _split(block)]
     return commands
 
 
-def _fenced(lines: Iterator[tuple[int, str]], fence: re.Match[str], opened: int) -> Iterator[tuple[int, str]]:
-    """The lines of a fenced block without the indentation of its fence."""
-    closing = re.compile(rf"^\s*{re.escape(fence['mark'][0])}{{{len(fence['mark'])},}}\s*$")
-    indent = len(fence["indent"])
-    for number, line in lines:
-        if closing.match(line):
-            return
-        yield number, line[:indent].lstrip(" ") + line[indent:]
-    raise RunbookError(f"README line {opened}: this fenced block is never closed.")
+def _lines(token: Token) -> tuple[int, int]:
+    """The first and the last line, from 1."""
+    assert token.map  # noqa: S101 - headings and fenced blocks have it
+    return token.map[0] + 1, token.map[1]
+
+
+def _block(fence: Token) -> list[tuple[int, str]]:
+    """The numbered lines between two fences. Raises RunbookError where the second is missing."""
+    first, last = _lines(fence)
+    lines = fence.content.removesuffix("\n").split("\n") if fence.content else []
+    if len(lines) != last - first - 1:
+        raise RunbookError(f"README line {first}: this fenced block is not closed.")
+    return list(enumerate(lines, start=first + 1))
 
 
 def _split(block: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -123,7 +128,7 @@ def _split(block: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
             complete = is_complete("\n".join(pending))
         except HereDocumentError:
             raise RunbookError(
-                f"README line {start}: a here-document cannot be carried out. Put the text into a file.",
+                f"README line {start}: a here-document is not supported. Put the text into a file.",
                 "\n".join(pending),
             ) from None
         if complete:
@@ -132,7 +137,7 @@ def _split(block: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     if pending:
         raise RunbookError(
             f"README line {start}: the block ends inside this command "
-            "(open quote, bracket, loop or backslash).",
+            "(an open quote, bracket or loop, or a backslash).",
             "\n".join(pending),
         )
 
@@ -143,14 +148,14 @@ def select(commands: Iterable[Command], sections: Iterable[str]) -> list[Command
     chosen = [command for command in commands if command.section in wanted]
     for section in wanted:
         if not any(command.section == section for command in chosen):
-            raise RunbookError(f'README: no command below a heading "## {section}".')
+            raise RunbookError(f'README: no command under a heading "## {section}".')
     return chosen
 
 
 def check(commands: Iterable[Command], known: Iterable[str], folder: Path) -> None:
-    """Everything that can be known to be wrong before the first command runs. Raises RunbookError.
+    """Check all that can be checked before the first command runs. Raises RunbookError.
 
-    `known` are the placeholders that will have a value, `folder` is where the commands will run.
+    `known` are the placeholders that have a value; `folder` is where the commands run.
     """
     names = sorted(known)
     for command in commands:
@@ -159,7 +164,7 @@ def check(commands: Iterable[Command], known: Iterable[str], folder: Path) -> No
         for name in command.placeholders:
             if name not in names:
                 raise RunbookError(
-                    f"README line {command.line}: nothing fills the placeholder <{name}>. "
+                    f"README line {command.line}: the placeholder <{name}> is unknown. "
                     f"Known: {', '.join(f'<{known}>' for known in names)}.",
                     command.text,
                 )
@@ -175,14 +180,14 @@ def _check_words(command: Command) -> None:
     for name in _LOOKS_LIKE_PLACEHOLDER.findall(command.text):
         if not _PLACEHOLDER.fullmatch(f"<{name}>"):
             raise RunbookError(
-                f"README line {command.line}: <{name}> looks like a placeholder but is not in kebab-case.",
+                f"README line {command.line}: <{name}> looks like a placeholder, but is not in kebab-case.",
                 command.text,
             )
     programs = simple_commands(command.text)
     if not programs or (len(programs) == 1 and programs[0][0] in _NEEDS_A_SESSION):
         raise RunbookError(
-            f"README line {command.line}: this only changes its own shell, and every command has its own. "
-            "Write a plain command, and a <placeholder> for a value.",
+            f"README line {command.line}: this changes only its own shell, and every command has its own. "
+            "Write a plain command, with a <placeholder> for a value.",
             command.text,
         )
 
@@ -199,7 +204,7 @@ def fill(command: Command, values: Mapping[str, Callable[[], str]]) -> str:
 
 @dataclass(frozen=True)
 class AwsCall:
-    """What a command asks of AWS: `aws cloudformation create-stack --stack-name x --region y`."""
+    """One call of the AWS CLI: `aws cloudformation create-stack --stack-name x --region y`."""
 
     service: str
     operation: str
@@ -207,7 +212,7 @@ class AwsCall:
 
 
 def aws_calls(text: str) -> list[AwsCall]:
-    """The AWS calls of a filled command, in order; empty for a command that makes none."""
+    """The AWS CLI calls of a filled command, in order."""
     return [
         AwsCall(words[1], words[2], _options(words[3:]))
         for words in simple_commands(text)

@@ -1,6 +1,6 @@
-"""A copy of the repository as the operator has it, with the emulated organization's values.
+"""A copy of the repository as the operator has it, with the values of the emulated organization.
 
-The copy holds the tracked files and the untracked ones that git does not ignore, uncommitted edits included.
+The copy holds the tracked files and the untracked ones that git does not ignore, with uncommitted edits.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ TARGETS: Final = targets.FILE.name
 
 
 def copy_repository(repository: Path, folder: Path) -> int:
-    """Copy what git knows of `repository` into `folder`; returns the number of files."""
+    """Copy the files that git lists from `repository` into `folder`; returns their number."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=repository,
-        env=environment.of_the_person(),
+        env=environment.for_git(),
         capture_output=True,
         check=False,
     )
     if listed.returncode:
         reason = listed.stderr.decode(errors="replace").strip()
-        raise PrerequisiteError(f"git does not list the files of {repository} (is it a clone?): {reason}")
+        raise PrerequisiteError(f"git cannot list the files of {repository} (is it a clone?): {reason}")
     names = sorted({name for name in listed.stdout.decode().split("\0") if name})
     count = 0
     for name in names:
@@ -40,35 +40,35 @@ def copy_repository(repository: Path, folder: Path) -> int:
             continue  # deleted, but not yet committed
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-        # Git's two modes: the copy is written to, also where the clone cannot be.
+        # Git's two modes: the copy is writable even where the clone is not.
         target.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
         count += 1
     return count
 
 
 def check_targets(file: Path) -> None:
-    """Check the repository's aws-backup-ssm-targets.json before anything is started.
+    """Check the repository's aws-backup-ssm-targets.json before anything starts.
 
-    The code of the validation build does it; only the documented examples may still be there. Raises
-    TargetsError with every fault.
+    It uses the code of the validation build, but allows the documented examples. Raises TargetsError with
+    every fault.
     """
     _raise(targets.check(_read(file), examples_allowed=True), TARGETS)
 
 
 def fill_targets(file: Path, values: Mapping[str, str]) -> list[str]:
-    """Replace the values in the copy of the file, whose form has been checked. Returns the keys.
+    """Replace the values in the copy of a file that check_targets has passed. Returns the keys.
 
     No option of the operator's is kept: it may name a key or a bucket that the emulated organization lacks.
     """
     document = targets.read(file)
-    assert isinstance(document, dict)  # noqa: S101 - check_targets has seen it
+    assert isinstance(document, dict)  # noqa: S101 - check_targets has passed it
     document["Parameters"] = dict(values)
     file.write_text(json.dumps(document, indent=2) + "\n")
     return sorted(values)
 
 
 def use_targets(given: Path, file: Path) -> None:
-    """Use a file of the operator's as it is: example values are faults too. Raises TargetsError."""
+    """Use the operator's own file unchanged: examples are faults too. Raises TargetsError."""
     _raise(targets.check(_read(given)), str(given))
     shutil.copyfile(given, file)
 

@@ -1,1 +1,1 @@
-"""What happened, as data and as people read it."""
+"""What happened: the journal of steps, and its display for people."""

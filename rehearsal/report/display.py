@@ -1,7 +1,6 @@
-"""Shows the rehearsal to people: a line per step as it happens, and a tree of accounts at the end.
+"""Shows the rehearsal: one line for each step as it ends, and a tree of accounts at the end.
 
-On a terminal the steps that are being carried out are shown below the finished ones; elsewhere there are
-plain lines only, one per event, fit for a log.
+A terminal also shows the running steps, below the finished ones; a log gets plain lines only, one per event.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ _SYMBOLS: Final = {
     Status.NOT_RUN: ("-", "yellow"),
     Status.INTERRUPTED: ("■", "yellow"),
 }
-_WIDE: Final = 200  # a log has no width: lines are not wrapped where somebody would search for them
+_WIDE: Final = 200  # a log has no width, and a wrapped line is hard to search for
 
 
 def console_for(force_plain: bool = False) -> Console:
-    """The console of standard output; what is not a terminal gets long plain lines."""
+    """The console of standard output; anything but a terminal gets long plain lines."""
     console = Console(highlight=False)
     if force_plain or not console.is_terminal:
         return Console(highlight=False, no_color=True, width=_WIDE, soft_wrap=True)
@@ -44,7 +43,7 @@ def console_for(force_plain: bool = False) -> Console:
 
 
 class Display:
-    """A journal's listener; use it as a context manager. Safe to call from several threads."""
+    """A journal's listener; use it as a context manager. Thread-safe."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -100,12 +99,12 @@ class Display:
         self._print(Text(f"  {text}", style="dim"))
 
     def tree(self, holdings: Iterable[Holding]) -> None:
-        """What each account has, by region."""
+        """What each account has, by Region."""
         self._print("")
         self._print(accounts_tree(holdings))
 
     def end(self, result: Result) -> None:
-        """The last lines: how it went."""
+        """The last lines: the result."""
         self._print("")
         if result.error is not None:
             self.failure(result.error)
@@ -116,7 +115,7 @@ class Display:
             )
 
     def failure(self, error: RehearsalError) -> None:
-        """An error of the foreseen kind: its message, and never a traceback."""
+        """An expected error: its message, and never a traceback."""
         self._print(Text(f"The rehearsal failed: {error}", style="bold red"))
         if self._shown != (str(error), *error.details):
             self._details(error.details)
@@ -145,7 +144,7 @@ class Display:
 
 
 def accounts_tree(holdings: Iterable[Holding]) -> Tree:
-    """Accounts in the order in which they come, in each what is global and then its regions."""
+    """Accounts in the order of `holdings`; in each, what is global comes before its Regions."""
     accounts: dict[tuple[str, str], list[Holding]] = {}
     for holding in holdings:
         accounts.setdefault((holding.account, holding.account_id), []).append(holding)

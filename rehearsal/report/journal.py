@@ -1,6 +1,6 @@
-"""What happened, as data: every step with its duration, notes and the calls that were refused meanwhile.
+"""What happened, as data: every step with its duration, its lines and the calls that were denied meanwhile.
 
-The journal is kept while the rehearsal runs and is the one source of everything that is shown afterwards.
+The journal is the one source of everything that is displayed.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from rehearsal.errors import RehearsalError, StepError
 class Status(Enum):
     PASSED = "passed"
     FAILED = "failed"
-    EXPECTED_FAILURE = "failed as it has to"
+    EXPECTED_FAILURE = "failed as expected"
     NOT_RUN = "not run here"
     INTERRUPTED = "interrupted"
 
 
 def describe(denied: Denied) -> str:
-    """One refused call in one line."""
+    """One denied call in one line."""
     return f"denied: {denied.action} on {denied.resource} by {denied.principal} ({denied.reason})"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One finished step: what it reported, why it failed, and the calls that were refused while it ran."""
+    """One finished step: what it reported, why it failed, and the calls that were denied while it ran."""
 
     section: str
     title: str
@@ -45,7 +45,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Holding:
-    """Something that an account holds at the end: kind and physical name, in a region ("" for global)."""
+    """Something that an account has at the end: type and physical name, in a Region ("" for global)."""
 
     account: str  # the account's name: management, home, central, member-1 …
     account_id: str
@@ -67,7 +67,7 @@ class Result:
 
 
 class Listener(Protocol):
-    """Shows the journal while it is written. Called from the threads of parallel steps."""
+    """Displays the journal as it is written. Called from the threads of parallel steps."""
 
     def section(self, title: str) -> None: ...
     def remark(self, text: str) -> None: ...
@@ -78,7 +78,7 @@ class Listener(Protocol):
 
 @dataclass
 class OpenStep:
-    """The handle of a step that is being carried out."""
+    """A step that is running."""
 
     title: str
     _say: Callable[[str], None]
@@ -93,15 +93,15 @@ class OpenStep:
         self._say(text)
 
     def failed(self, error: RehearsalError, status: Status = Status.FAILED) -> None:
-        """The step failed; the status says whether it had to."""
+        """The step failed; the status says whether that was expected."""
         self.status = status
         self.reason = (str(error), *error.details)
 
 
 class Journal:
-    """Records steps and passes them on to a listener as they happen.
+    """Records steps, and passes them to a listener as they happen.
 
-    `denied` returns every call that was refused so far (empty before the organization is up).
+    `denied` returns every call that was denied so far (none before the organization runs).
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -115,11 +115,11 @@ class Journal:
         self._closed = False
 
     def close(self) -> None:
-        """Record and show nothing more: an interruption leaves threads behind whose failures mean nothing."""
+        """Record nothing more: after an interruption, threads still run whose failures mean nothing."""
         self._closed = True
 
     def unexpected(self) -> list[Denied]:
-        """The calls that were refused, but for those of steps that had to fail and those announced."""
+        """The denied calls, except those that were announced and those of steps that failed as expected."""
         expected = self._announced | {
             entry for step in self.steps if step.status is Status.EXPECTED_FAILURE for entry in step.denied
         }
@@ -130,17 +130,17 @@ class Journal:
         self._listener.section(title)
 
     def remark(self, text: str) -> None:
-        """Something to show that is no step."""
+        """Something to display that is not a step."""
         self._listener.remark(text)
 
     @property
     def seconds(self) -> float:
-        """How long the rehearsal takes so far, without waiting for a person."""
+        """How long the rehearsal has run, without the time it waited for a person."""
         return time.monotonic() - self._began
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """A block in which nothing is rehearsed: its time does not count."""
+        """Do not count the time of this block: it waits for a person."""
         began = time.monotonic()
         try:
             yield
@@ -149,20 +149,20 @@ class Journal:
 
     @contextmanager
     def watching(self, denied: Callable[[], Sequence[Denied]]) -> Iterator[None]:
-        """Ask `denied` for refused calls while the block runs; what it says last is kept."""
+        """Read denied calls from `denied` during the block; keep its last result afterwards."""
         self.denied = denied
         try:
             yield
         finally:
             last: Sequence[Denied] = ()
-            # Interrupted or crashed: what is left of the organization does not matter any more.
+            # After an interruption or a crash the organization no longer matters.
             with suppress(OSError, EmulatorError):
                 last = denied()
             self.denied = lambda: last
 
     @contextmanager
     def announced(self, planned: Callable[[Denied], bool]) -> Iterator[Callable[[], list[Denied]]]:
-        """Calls that are refused in the block and that `planned` knows are no fault; yields what they are."""
+        """Calls that `planned` accepts may be denied in this block; yields a function that returns them."""
         before = set(self.denied())
 
         def refused() -> list[Denied]:
@@ -175,7 +175,7 @@ class Journal:
 
     @contextmanager
     def step(self, title: str) -> Iterator[OpenStep]:
-        """Carry out one step: an exception in the block ends it as failed and goes on upwards."""
+        """Run one step: an exception in the block ends it as failed, and is raised again."""
         self._listener.started(title)
         began, wall_clock = time.monotonic(), time.time()
         step = OpenStep(title, lambda text: self._listener.line(title, text))
@@ -210,7 +210,7 @@ class Journal:
         )
 
     def _denied_since(self, wall_clock: float) -> tuple[Denied, ...]:
-        """Empty when the organization cannot be asked any more: then the step's own failure counts."""
+        """None if the organization no longer responds: then the step's own failure counts."""
         with suppress(OSError, EmulatorError):
             return tuple(entry for entry in self.denied() if entry.time >= wall_clock)
         return ()

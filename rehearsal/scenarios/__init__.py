@@ -1,12 +1,14 @@
-"""Scenarios: what can happen to an organization after its first rollout, each with a name and a sentence.
+"""Scenarios: what can happen to an organization after its first deployment, each with a name and a sentence.
 
-Each works on any rolled-out organization: it compares before and after, and leaves a consistent organization
-behind. So one alone runs after its own first rollout, and all run one after the other on one organization.
+`SCENARIOS` lists them. Those that only commit something are in commits and two_commits, failures in faults,
+Regions, OUs and accounts in targets, a closed account in suspension. Each works on any deployed organization:
+it compares before with after, and leaves a consistent organization behind. So one scenario runs after a first
+deployment of its own, and `all` run one after the other on the same organization.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,8 +18,9 @@ from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError, UnsupportedError
 from rehearsal.organization.plan import Organization
 from rehearsal.report.journal import Journal, Status, describe
-from rehearsal.scenarios import changes, faults, suspension, targets
-from rehearsal.scenarios.deployed_organization import Rollout
+from rehearsal.scenarios import commits, faults, suspension, targets
+from rehearsal.scenarios.deployed_organization import DeployedOrganization
+from rehearsal.scenarios.two_commits import two_commits
 from rehearsal.scenarios.working_copy import WorkingCopy
 
 ALL: Final = "all"
@@ -25,73 +28,77 @@ ALL: Final = "all"
 
 @dataclass(frozen=True)
 class Scenario:
-    """What happens, in one sentence, and the function that carries it out; it raises RehearsalError."""
+    """What happens, in one sentence, and the function that runs it; that raises RehearsalError."""
 
     name: str
     sentence: str
-    carry_out: Callable[[Rollout], None]
+    run: Callable[[DeployedOrganization], None]
 
 
 # In the order in which `all` runs them: what makes the organization larger comes late.
 SCENARIOS: Final = (
-    Scenario("first-rollout", "The README's commands leave everything in place.", changes.first_rollout),
-    Scenario("same-commit", "The same commit again changes nothing.", changes.same_commit),
-    Scenario("readme-only", "A commit of the README alone changes nothing.", changes.readme_only),
+    Scenario("first-rollout", "The README's commands deploy everything.", commits.first_rollout),
+    Scenario("same-commit", "The same commit again changes nothing.", commits.same_commit),
+    Scenario("readme-only", "A commit of the README alone changes nothing.", commits.readme_only),
     Scenario(
         "member-template",
-        "A changed member vault template reaches every member account and region, and nothing else.",
-        changes.member_template,
+        "A changed member vault template reaches every member account and Region, and changes nothing else.",
+        commits.member_template,
     ),
     Scenario(
         "function",
-        "A changed function is packaged in every region, recorded last, and deployed.",
-        changes.function,
+        "A changed function is packaged in every Region, then recorded, then deployed.",
+        commits.function,
     ),
     Scenario(
         "stack-tags",
-        "Another tag reaches every stack and leaves the recorded packages as they are.",
-        changes.stack_tags,
+        "A new tag reaches every stack and leaves the recorded packages as they are.",
+        commits.stack_tags,
     ),
     Scenario(
         "pipeline-template",
         "A changed pipeline template makes the pipeline update itself and start again.",
-        changes.pipeline_template,
+        commits.pipeline_template,
     ),
     Scenario(
-        "analysis-fails", "A template with a fault stops before anything is deployed.", faults.analysis_fails
+        "analysis-fails",
+        "A template with a fault stops the pipeline before anything is deployed.",
+        faults.analysis_fails,
     ),
     Scenario(
         "tests-fail",
-        "A function that fails its tests stops before anything is deployed.",
+        "A function that fails its tests stops the pipeline before anything is deployed.",
         faults.tests_fail,
     ),
     Scenario(
         "upload-fails",
-        "A bucket that refuses a package fails the build; the next run completes it.",
+        "A bucket that refuses a package fails the build; the next run completes the deployment.",
         faults.upload_fails,
     ),
-    Scenario("two-commits", "Two commits in quick succession are rolled out in order.", changes.two_commits),
+    Scenario("two-commits", "Two commits in quick succession are deployed in order.", two_commits),
     Scenario(
         "account-refuses",
-        "A member account that refuses a stack is reported; all others are done.",
+        "A member account in which a stack fails is reported; all others are updated.",
         faults.account_refuses,
     ),
-    Scenario("region-added", "A further target region gets everything.", targets.region_added),
+    Scenario("region-added", "An added target Region gets everything.", targets.region_added),
     Scenario(
-        "region-removed", "A removed region loses its stacks and keeps its vaults.", targets.region_removed
+        "region-removed",
+        "A removed target Region loses its stacks and keeps its vaults.",
+        targets.region_removed,
     ),
     Scenario(
-        "unit-added", "The accounts of a further organizational unit get everything.", targets.unit_added
+        "unit-added", "The accounts of an added organizational unit get everything.", targets.unit_added
     ),
-    Scenario("account-joins", "An account that joins gets everything by itself.", targets.account_joins),
+    Scenario("account-joins", "An account that joins gets everything automatically.", targets.account_joins),
     Scenario(
         "account-leaves",
-        "An account that leaves keeps vault, key and recovery points.",
+        "An account that leaves keeps its vault, key and recovery points.",
         targets.account_leaves,
     ),
     Scenario(
         "account-suspended",
-        "A suspended account is left out and named; all others are done.",
+        "A suspended account is skipped and named; all others are updated.",
         suspension.account_suspended,
     ),
 )
@@ -106,34 +113,27 @@ def named(name: str) -> Sequence[Scenario]:
     return found
 
 
-def rolled_out(
-    emulator: Emulator,
-    organization: Organization,
-    journal: Journal,
-    clone: Path,
-    scratch: Path,
-    executions: Mapping[str, object],
-) -> Rollout:
-    """An organization after the first rollout; `executions` are the pipelines that it has started."""
+def deployed(
+    emulator: Emulator, organization: Organization, journal: Journal, clone: Path, scratch: Path
+) -> DeployedOrganization:
+    """The organization after its first deployment; `clone` holds the files that were deployed."""
     plan = organization.plan
     codecommit = emulator.session(plan.accounts.home, plan.home_region).client("codecommit")
-    (pipeline,) = executions
-    return Rollout(
-        emulator, organization, journal, pipeline, WorkingCopy(clone, codecommit, PIPELINE), scratch
-    )
+    working_copy = WorkingCopy(clone, codecommit, PIPELINE)
+    return DeployedOrganization(emulator, organization, journal, working_copy, scratch)
 
 
-def carry_out(chosen: Sequence[Scenario], rollout: Rollout) -> None:
-    """Carry out scenarios, one after the other. Raises RehearsalError at the first fault."""
-    journal = rollout.journal
+def run(chosen: Sequence[Scenario], deployed: DeployedOrganization) -> None:
+    """Run scenarios, one after the other. Raises RehearsalError at the first fault."""
+    journal = deployed.journal
     journal.section("Scenarios")
     journal.note(
-        "after the first rollout, builds run gates and tests only where the scenario is about them",
+        "after the first deployment, builds run gates and tests only where the scenario is about them",
         Status.NOT_RUN,
     )
     for scenario in chosen:
         journal.section(f"Scenario {scenario.name}: {scenario.sentence}")
-        scenario.carry_out(rollout)
+        scenario.run(deployed)
         with journal.step(f"scenario {scenario.name}"):
             if refused := journal.unexpected():
                 raise OutcomeError(f"{len(refused)} calls were refused", *map(describe, refused))

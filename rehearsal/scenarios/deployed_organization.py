@@ -1,22 +1,24 @@
-"""The rolled-out organization that scenarios work on: commit, let the pipeline run, compare."""
+"""The deployed organization that scenarios work on: commit, run the pipeline, compare."""
 
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from buildspecs.names import PIPELINE
 from rehearsal.checks.outcomes import Outcomes
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
+from rehearsal.machine import waiting
 from rehearsal.organization import rules
 from rehearsal.organization.plan import Organization
 from rehearsal.pipeline.build_shell import AS_ON_AWS, Differences
-from rehearsal.pipeline.execution import Execution, ExpectedFailure, Place
+from rehearsal.pipeline.execution import Execution, ExpectedFailure
+from rehearsal.place import Place
 from rehearsal.report.journal import Journal, Status
 from rehearsal.scenarios import snapshot
 from rehearsal.scenarios.snapshot import Change, Facts, Scope
@@ -27,33 +29,30 @@ NO_ANALYSIS: Final = Differences(
     left_out=dict.fromkeys(("buildspecs.lint", "python -m pytest"), "the scenario is not about it")
 )
 _WAIT_SECONDS: Final = 30.0
-_POLL_SECONDS: Final = 0.1
 
 T = TypeVar("T")
 
 
-class Rollout:
-    """One organization after its first rollout; `organization` is what it should look like now."""
+class DeployedOrganization:
+    """An organization after its first deployment; `organization` is what it should look like now."""
 
     def __init__(
         self,
         emulator: Emulator,
         organization: Organization,
         journal: Journal,
-        pipeline: str,
         working_copy: WorkingCopy,
         scratch: Path,
     ) -> None:
         self.emulator = emulator
         self.organization = organization
         self.journal = journal
-        self.pipeline = pipeline
         self.files = working_copy
         self._scratch = scratch
         self._numbers = itertools.count(1)
         self._members = organization.plan.accounts.members
         self._regions = (organization.plan.home_region, *organization.plan.regions)
-        self._carried_out: set[str] = {entry["pipelineExecutionId"] for entry in self.executions()}
+        self._taken: set[str] = {entry["pipelineExecutionId"] for entry in self.executions()}
 
     # -- where things are ------------------------------------------------------------------------------------
 
@@ -63,9 +62,9 @@ class Rollout:
         return Place(plan.accounts.home, plan.home_region)
 
     @property
-    def at_home(self) -> list[tuple[str, str]]:
-        """The home account in the home region, as a list of one place."""
-        return [(self.home.account, self.home.region)]
+    def home_places(self) -> list[Place]:
+        """The home account in the home Region, as a list of one place."""
+        return [self.home]
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -76,14 +75,15 @@ class Rollout:
         return self.organization.plan.regions
 
     @property
-    def everywhere(self) -> list[tuple[str, str]]:
-        """Every member account in every target region."""
-        return [(account, region) for account in self.members for region in self.regions]
+    def member_places(self) -> list[Place]:
+        """Every member account in every target Region."""
+        return [Place(account, region) for account in self.members for region in self.regions]
 
     @property
-    def package_places(self) -> list[tuple[str, str]]:
-        """The home account in every region with packages."""
-        return [(self.home.account, region) for region in dict.fromkeys([self.home.region, *self.regions])]
+    def package_places(self) -> list[Place]:
+        """The home account in every Region that has a bucket for packages."""
+        regions = dict.fromkeys([self.home.region, *self.regions])
+        return [Place(self.home.account, region) for region in regions]
 
     def parameters(self, path: str) -> dict[str, str]:
         """The values of the home account's SSM parameters below a path, by name."""
@@ -91,41 +91,47 @@ class Rollout:
         return {each["Name"]: each["Value"] for page in pages for each in page["Parameters"]}
 
     def package_bucket(self, region: str) -> str:
-        """The bucket that holds a region's packages."""
+        """The bucket for packages in a Region."""
         prefix = self.client("ssm").get_parameter(Name="/backup/lambda/bucket-prefix")["Parameter"]["Value"]
         return f"{prefix}-{self.home.account}-{region}"
 
-    def client(self, service: str, account: str | None = None, region: str | None = None) -> Any:
-        """A client of an account's root; of the home account in the home region unless told otherwise."""
-        return self.emulator.session(account or self.home.account, region or self.home.region).client(service)
+    def client(self, service: str, place: Place | None = None) -> Any:
+        """A client of an account's root user; by default of the home account, in the home Region."""
+        place = place or self.home
+        return self.emulator.session(place.account, place.region).client(service)
+
+    @property
+    def organizations(self) -> Any:
+        """AWS Organizations, for the management account."""
+        management = Place(self.organization.plan.accounts.management, self.home.region)
+        return self.client("organizations", management)
 
     # -- changes of the organization -------------------------------------------------------------------------
 
-    def use_members(self, *accounts: str) -> None:
-        """These are the protected accounts from now on."""
+    def set_members(self, *accounts: str) -> None:
+        """The protected accounts from now on."""
         plan = self.organization.plan
         self.organization = replace(
             self.organization, plan=replace(plan, accounts=replace(plan.accounts, members=accounts))
         )
         self._members = tuple(dict.fromkeys([*self._members, *accounts]))
 
-    def use_regions(self, *regions: str) -> None:
-        """These are the target regions from now on."""
+    def set_regions(self, *regions: str) -> None:
+        """The target Regions from now on."""
         self.organization = replace(self.organization, plan=replace(self.organization.plan, regions=regions))
         self._regions = tuple(dict.fromkeys([*self._regions, *regions]))
 
-    def use_units(self, *further: str) -> None:
-        """These units are protected, too, from now on."""
+    def set_units(self, *further: str) -> None:
+        """The protected OUs from now on, in addition to the first one."""
         self.organization = replace(self.organization, further_units=further)
 
     def new_account(self, unit: str | None = None) -> str:
-        """Make an account and move it into a unit (the first one unless told otherwise); returns its id."""
-        organizations = self.client("organizations", self.organization.plan.accounts.management)
+        """Create an account and move it into an OU, by default the first one; returns its ID."""
         name = f"joined-{next(self._numbers)}"
-        with self.journal.step(f"account {name} is made and moved into the unit") as step:
-            made = organizations.create_account(Email=f"{name}@example.com", AccountName=name)
+        with self.journal.step(f"account {name} is created and moved into the OU") as step:
+            made = self.organizations.create_account(Email=f"{name}@example.com", AccountName=name)
             account = str(made["CreateAccountStatus"]["AccountId"])
-            organizations.move_account(
+            self.organizations.move_account(
                 AccountId=account,
                 SourceParentId=self.organization.root,
                 DestinationParentId=unit or self.organization.unit,
@@ -136,57 +142,57 @@ class Rollout:
     # -- the pipeline ----------------------------------------------------------------------------------------
 
     def commit(self, message: str) -> None:
-        """Commit the working copy; EventBridge has to start the pipeline."""
+        """Commit the working copy. Raises OutcomeError unless EventBridge starts the pipeline, once."""
         home = (self.emulator, self.home.account, self.home.region)
         before, sent = len(self.executions()), rules.sent_on(*home)
         with self.journal.step(f"commit: {message}") as step:
             commit = self.files.commit(message)[:8]
             started = self.eventually(
                 lambda: self.executions()[before:],
-                f"the commit {commit} to main did not start the pipeline {self.pipeline}",
-                lambda: rules.why_not_started(*home, f":{self.pipeline}", sent),
+                f"the commit {commit} to main did not start the pipeline {PIPELINE}.",
+                lambda: rules.why_not_started(*home, f":{PIPELINE}", sent),
             )
             trigger = started[0].get("trigger", {})
             if len(started) > 1 or trigger.get("triggerType") != "CloudWatchEvent":
                 raise OutcomeError(
-                    f"the commit {commit} to main started {started}, not one execution by a rule"
+                    f"the commit {commit} to main started {started}, not one execution through a rule."
                 )
             step.summary = f"{commit} has started it through {trigger['triggerDetail'].rpartition(':')[2]}"
 
     def start_again(self) -> None:
-        """Release the last commit again."""
+        """Start the pipeline again on the last commit."""
         with self.journal.step("aws codepipeline start-pipeline-execution") as step:
-            started = self.client("codepipeline").start_pipeline_execution(name=self.pipeline)
+            started = self.client("codepipeline").start_pipeline_execution(name=PIPELINE)
             step.summary = started["pipelineExecutionId"]
 
     def run(self, expected: ExpectedFailure | None = None, *, analysed: bool = False) -> Execution:
-        """Carry out the oldest execution that was started, `analysed` with all gates and tests.
+        """Run the next execution; `analysed`: with all gates and tests.
 
-        Raises StepError unless it goes as expected.
+        Raises StepError unless it ends as expected.
         """
-        execution = self.take(analysed=analysed)
+        execution = self.next_execution(analysed=analysed)
         execution.run(expected)
-        self._carried_out.add(execution.identifier)  # another one if the pipeline has updated itself
+        self._taken.add(execution.identifier)  # a further one if the pipeline has updated itself
         return execution
 
-    def begin(self) -> None:
-        """Carry out the first action of the oldest execution that was started, and stop there."""
-        next(self.take().steps())
+    def run_source(self) -> None:
+        """Run the source stage of the next execution, and stop there."""
+        next(self.next_execution().steps())
         self.journal.note(
             "the other actions of this execution", Status.NOT_RUN, "SCENARIO=readme-only runs them"
         )
 
-    def take(self, *, analysed: bool = False) -> Execution:
-        """The oldest execution that was started and not taken yet, to be carried out by the caller."""
+    def next_execution(self, *, analysed: bool = False) -> Execution:
+        """The oldest execution that was started and that nobody has run yet."""
         waiting = self._waiting()
         if not waiting:
-            raise OutcomeError(f"no execution of the pipeline {self.pipeline} has been started")
-        number = len(self._carried_out)
-        self._carried_out.add(waiting[0])
+            raise OutcomeError(f"no execution of the pipeline {PIPELINE} has been started.")
+        number = len(self._taken)
+        self._taken.add(waiting[0])
         return Execution(
             self.emulator,
             self.home,
-            self.pipeline,
+            PIPELINE,
             self._scratch / f"execution-{number:02d}",
             self.journal,
             after_builds=lambda: None,  # packages are compared at the end of each scenario
@@ -199,18 +205,18 @@ class Rollout:
         pages = (
             self.client("codepipeline")
             .get_paginator("list_pipeline_executions")
-            .paginate(pipelineName=self.pipeline)
+            .paginate(pipelineName=PIPELINE)
         )
         return [entry for page in pages for entry in page["pipelineExecutionSummaries"]][::-1]
 
     def _waiting(self) -> list[str]:
         started = [entry["pipelineExecutionId"] for entry in self.executions()]
-        return [identifier for identifier in started if identifier not in self._carried_out]
+        return [identifier for identifier in started if identifier not in self._taken]
 
-    # -- what is there ---------------------------------------------------------------------------------------
+    # -- what it holds ---------------------------------------------------------------------------------------
 
     def snapshot(self) -> Facts:
-        """What every account and region holds that was ever in use."""
+        """What is in every account and Region that was ever in use."""
         accounts = self.organization.plan.accounts
         regions = tuple(dict.fromkeys(self._regions))
         return snapshot.take(
@@ -220,8 +226,8 @@ class Rollout:
             ),
         )
 
-    def only(self, title: str, before: Facts, wanted: set[Change]) -> None:
-        """A step: since `before`, exactly this has changed."""
+    def expect_only(self, title: str, before: Facts, wanted: set[Change]) -> None:
+        """A step that fails unless exactly these changes have happened since `before`."""
         with self.journal.step(title) as step:
             found = snapshot.difference(before, self.snapshot())
             snapshot.expect(found, wanted)
@@ -233,9 +239,9 @@ class Rollout:
             if found := fault():
                 raise OutcomeError(found)
 
-    def is_consistent(self) -> None:
-        """A step: every account holds what it must, and nothing was refused that was not expected."""
-        with self.journal.step("every account holds what it must") as step:
+    def check_outcomes(self) -> None:
+        """A step that fails unless every account has the resources that it should."""
+        with self.journal.step("every account has the resources that it should") as step:
             found = [
                 holding
                 for check in Outcomes(self.emulator, self.organization).all().values()
@@ -245,7 +251,7 @@ class Rollout:
             step.summary = f"{len(found)} found"
 
     def instances(self) -> Iterator[Mapping[str, Any]]:
-        """Every instance of every StackSet for the organization, with StackSetName."""
+        """Every stack instance of every StackSet for the organization, with StackSetName."""
         cloudformation = self.client("cloudformation")
         for name in self.stack_sets():
             pages = cloudformation.get_paginator("list_stack_instances").paginate(
@@ -265,17 +271,14 @@ class Rollout:
     def eventually(
         self, look: Callable[[], T], otherwise: str, details: Callable[[], Sequence[str]] = tuple
     ) -> T:
-        """What `look` finds, as soon as it finds something. Raises OutcomeError with `otherwise`."""
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while not (found := look()):
-            if time.monotonic() > deadline:
-                raise OutcomeError(otherwise, *details())
-            time.sleep(_POLL_SECONDS)
-        return found
+        """What `look` returns, as soon as that is something. Raises OutcomeError with `otherwise`."""
+        if found := waiting.until(look, _WAIT_SECONDS):
+            return found
+        raise OutcomeError(otherwise, *details())
 
     @contextmanager
-    def unchanged(self, title: str) -> Iterator[None]:
-        """A step after the block: nothing has changed."""
+    def expect_no_change(self, title: str) -> Iterator[None]:
+        """After the block, a step that fails if anything has changed meanwhile."""
         before = self.snapshot()
         yield
-        self.only(title, before, set())
+        self.expect_only(title, before, set())

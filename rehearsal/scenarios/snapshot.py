@@ -1,8 +1,8 @@
 """What an organization holds at one moment, as plain facts, and what has changed between two moments.
 
-Everything is read through public AWS APIs. A fact's value changes exactly when the thing has been touched: a
-stack's time of its last update, a StackSet's operations, the version of an object or a parameter, the hash of
-a function's code.
+Everything is read through public AWS APIs. The value of a fact changes exactly when something was done to the
+thing: the time of a stack's last update, a StackSet's operations, the version of an object or a parameter,
+the hash of a function's code.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from botocore.exceptions import ClientError
 
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
+from rehearsal.place import Place
 
-# Names of member stacks end in a part that StackSets draws by lot.
+# StackSets gives a stack a name that ends in a UUID.
 _STACK_SET_STACK: Final = "StackSet-"
-_LOT_LENGTH: Final = 37
+_SUFFIX_LENGTH: Final = 37
 _KEY_ALIASES: Final = "alias/AWSBackup"
 _MISSING: Final = ("NoSuchBucket", "404")
 
 
 @dataclass(frozen=True, order=True)
 class Thing:
-    """Something in an account: kind, account id, region ("" for global) and name."""
+    """Something in an account: kind, account ID, Region ("" if it is global) and name."""
 
     kind: str
     account: str
@@ -40,7 +41,7 @@ class Thing:
 
 @dataclass(frozen=True, order=True)
 class Change:
-    """How a thing differs from before: "created", "changed" or "gone"."""
+    """What has happened to a thing: "created", "changed" or "deleted"."""
 
     how: str
     thing: Thing
@@ -54,7 +55,7 @@ Facts = Mapping[Thing, str]
 
 @dataclass(frozen=True)
 class Scope:
-    """Where to look: every account and region that was ever in use."""
+    """Where to look: every account and Region that was ever in use."""
 
     management: str
     home: str
@@ -65,35 +66,29 @@ class Scope:
 
 
 def difference(before: Facts, after: Facts) -> set[Change]:
-    """What was created, changed or went between two snapshots. Pure."""
+    """What was created, changed or deleted between two snapshots. Pure."""
     created = {Change("created", thing) for thing in after.keys() - before.keys()}
-    gone = {Change("gone", thing) for thing in before.keys() - after.keys()}
-    return (
-        created
-        | gone
-        | {
-            Change("changed", thing)
-            for thing in before.keys() & after.keys()
-            if before[thing] != after[thing]
-        }
-    )
+    deleted = {Change("deleted", thing) for thing in before.keys() - after.keys()}
+    both = before.keys() & after.keys()
+    changed = {Change("changed", thing) for thing in both if before[thing] != after[thing]}
+    return created | deleted | changed
 
 
 def expect(actual: set[Change], wanted: set[Change]) -> None:
-    """Raises OutcomeError with everything that has changed and should not have, and the other way round."""
+    """Raises OutcomeError with every change that is not wanted, and every wanted one that is missing."""
     faults = [f"not expected: {change}" for change in sorted(actual - wanted)]
-    faults += [f"expected, but missing: {change}" for change in sorted(wanted - actual)]
+    faults += [f"missing: {change}" for change in sorted(wanted - actual)]
     if faults:
-        raise OutcomeError(f"{len(faults)} changes are not what they should be", *faults)
+        raise OutcomeError(f"{len(faults)} changes are not as expected.", *faults)
 
 
-def changes(how: str, kind: str, places: Iterable[tuple[str, str]], *names: str) -> set[Change]:
-    """The same change of each name in each place (account, region)."""
-    return {Change(how, Thing(kind, account, region, name)) for account, region in places for name in names}
+def changes(how: str, kind: str, places: Iterable[Place], *names: str) -> set[Change]:
+    """The same change of each name in each place."""
+    return {Change(how, Thing(kind, place.account, place.region, name)) for place in places for name in names}
 
 
 def take(emulator: Emulator, scope: Scope) -> Facts:
-    """Look at everything."""
+    """Everything in the scope."""
     return dict(_facts(emulator, scope))
 
 
@@ -125,8 +120,8 @@ def _facts(emulator: Emulator, scope: Scope) -> Iterator[tuple[Thing, str]]:
         for name, value in _packages(s3, f"{prefix}-{scope.home}-{region}"):
             yield Thing("package", scope.home, region, name), value
     bucket = parameters["/backup/bucket"].rpartition(" ")[2]
-    for name, value in _bodies(home.client("s3"), bucket):
-        yield Thing("StackSet body", scope.home, scope.home_region, name), value
+    for name, value in _templates(home.client("s3"), bucket):
+        yield Thing("StackSet template", scope.home, scope.home_region, name), value
     organizations = emulator.session(scope.management, scope.home_region).client("organizations")
     for name, value in _policies(organizations):
         yield Thing("backup policy", scope.management, "", name), value
@@ -143,13 +138,13 @@ def _stacks(cloudformation: Any) -> Found:
 
 
 def stack_of(stack_set: str) -> str:
-    """A StackSet's stack in its target accounts, without the random part of its name. Pure."""
+    """A StackSet's stack in its target accounts, without the suffix of its name. Pure."""
     return f"{_STACK_SET_STACK}{stack_set}"
 
 
 def short_name(stack: str) -> str:
-    """A stack's name without the part that StackSets draws by lot. Pure."""
-    return stack[:-_LOT_LENGTH] if stack.startswith(_STACK_SET_STACK) else stack
+    """A stack's name without the suffix that StackSets gives it. Pure."""
+    return stack[:-_SUFFIX_LENGTH] if stack.startswith(_STACK_SET_STACK) else stack
 
 
 def _vaults(backup: Any) -> Found:
@@ -179,7 +174,7 @@ def _parameters(ssm: Any) -> Found:
 
 
 def _operations(cloudformation: Any) -> Found:
-    """Every operation of every StackSet, by the set's name."""
+    """Every operation of every StackSet."""
     for call_as in ("SELF", "DELEGATED_ADMIN"):
         for page in cloudformation.get_paginator("list_stack_sets").paginate(Status="ACTIVE", CallAs=call_as):
             for stack_set in page["Summaries"]:
@@ -196,7 +191,7 @@ def _pipelines(codepipeline: Any) -> Found:
 
 
 def _packages(s3: Any, bucket: str) -> Found:
-    """Every object with all of its versions; nothing while there is no bucket."""
+    """Every object with all of its versions; nothing if there is no bucket."""
     versions: dict[str, str] = {}
     try:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
@@ -208,8 +203,8 @@ def _packages(s3: Any, bucket: str) -> Found:
     yield from versions.items()
 
 
-def _bodies(s3: Any, bucket: str) -> Found:
-    """By content: CodePipeline's S3 action puts every file again in each execution."""
+def _templates(s3: Any, bucket: str) -> Found:
+    """By content: CodePipeline's S3 action writes every file again in each execution."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="deployment/"):
         for each in page.get("Contents", []):
             yield each["Key"], each["ETag"]

@@ -1,4 +1,4 @@
-"""Regions, organizational units and accounts that come and go."""
+"""Target Regions, organizational units (OUs) and accounts that are added and removed."""
 
 from __future__ import annotations
 
@@ -8,37 +8,41 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from buildspecs import names
-from rehearsal.scenarios.deployed_organization import Rollout
+from rehearsal.place import Place
+from rehearsal.scenarios.deployed_organization import DeployedOrganization
 from rehearsal.scenarios.snapshot import Change, changes, stack_of
+from rehearsal.stories.member import Member
+from rehearsal.stories.restore_cases import TABLE
+from rehearsal.stories.restore_jobs import back_up
 
 _FURTHER_REGIONS: Final = ("us-west-2", "eu-west-1", "eu-central-1")
 
 
-def region_added(rollout: Rollout) -> None:
-    region = next(each for each in _FURTHER_REGIONS if each not in rollout.regions)
-    rollout.use_regions(*rollout.regions, region)
-    before = rollout.snapshot()
-    rollout.files.set_targets({"TargetRegions": ", ".join(rollout.regions)})
-    rollout.commit(f"Protect {region}, too")
-    rollout.run()
-    fresh = [(account, region) for account in rollout.members]
-    at_home = [(rollout.home.account, region)]
+def region_added(deployed: DeployedOrganization) -> None:
+    region = next(each for each in _FURTHER_REGIONS if each not in deployed.regions)
+    deployed.set_regions(*deployed.regions, region)
+    before = deployed.snapshot()
+    deployed.files.set_targets({"TargetRegions": ", ".join(deployed.regions)})
+    deployed.commit(f"Protect {region} too")
+    deployed.run()
+    members = [Place(account, region) for account in deployed.members]
+    at_home = [Place(deployed.home.account, region)]
     packages = {thing.name for thing in before if thing.kind == "package"}
-    recorded = rollout.parameters("/backup/lambda").values()
+    recorded = deployed.parameters("/backup/lambda").values()
     current = {name for name in packages if name in recorded}
-    rollout.only(
-        f"{region} has got everything, and no other region has changed",
+    deployed.expect_only(
+        f"{region} has everything, and no other Region has changed",
         before,
-        _regions_changed(rollout)
-        | _created(fresh)
+        _regions_changed(deployed)
+        | _created(members)
         | changes("created", "stack", at_home, stack_of(names.PACKAGES_SET))
         | changes("created", "package", at_home, *current),
     )
-    rollout.is_consistent()
+    deployed.check_outcomes()
 
 
-def _created(places: list[tuple[str, str]]) -> set[Change]:
-    """What a member account gets in a region."""
+def _created(places: list[Place]) -> set[Change]:
+    """What is created in a member account's Region."""
     return (
         changes("created", "stack", places, *map(stack_of, names.REGIONAL_SETS))
         | changes("created", "vault", places, names.MEMBER_VAULT)
@@ -47,190 +51,176 @@ def _created(places: list[tuple[str, str]]) -> set[Change]:
     )
 
 
-def _targets_changed(rollout: Rollout, parameter: str, *sets: str) -> set[Change]:
-    """What the home account does for other targets: its stacks, and these StackSets."""
+def _targets_changed(deployed: DeployedOrganization, parameter: str, *sets: str) -> set[Change]:
+    """What a change of the targets updates in the home account: its stacks, and these StackSets."""
     wrappers = map(names.wrapper, sets)
     return (
-        changes("changed", "stack", rollout.at_home, names.TARGETS_STACK, names.POLICY_STACK, *wrappers)
-        | changes("changed", "StackSet operation", rollout.at_home, *sets)
-        | changes("changed", "parameter", rollout.at_home, f"/backup/target/{parameter}")
-        | _policies_changed(rollout)
+        changes("changed", "stack", deployed.home_places, names.TARGETS_STACK, names.POLICY_STACK, *wrappers)
+        | changes("changed", "StackSet operation", deployed.home_places, *sets)
+        | changes("changed", "parameter", deployed.home_places, f"/backup/target/{parameter}")
+        | _policies_changed(deployed)
     )
 
 
-def _regions_changed(rollout: Rollout) -> set[Change]:
-    return _targets_changed(rollout, "regions", names.PACKAGES_SET, *names.REGIONAL_SETS)
+def _regions_changed(deployed: DeployedOrganization) -> set[Change]:
+    return _targets_changed(deployed, "regions", names.PACKAGES_SET, *names.REGIONAL_SETS)
 
 
-def _policies_changed(rollout: Rollout) -> set[Change]:
-    management = rollout.organization.plan.accounts.management
-    return changes("changed", "backup policy", [(management, "")], *names.POLICY_NAMES)
+def _policies_changed(deployed: DeployedOrganization) -> set[Change]:
+    management = deployed.organization.plan.accounts.management
+    return changes("changed", "backup policy", [Place(management, "")], *names.POLICY_NAMES)
 
 
-def region_removed(rollout: Rollout) -> None:
-    *kept, region = rollout.regions
-    gone = [(account, region) for account in rollout.members]
-    before = rollout.snapshot()
-    rollout.use_regions(*kept)
-    rollout.files.set_targets({"TargetRegions": ", ".join(kept)})
-    rollout.commit(f"Protect {region} no longer")
-    rollout.run()
-    rollout.only(
-        f"the stacks in {region} are gone; its vaults are retained, and no other region has changed",
+def region_removed(deployed: DeployedOrganization) -> None:
+    *kept, region = deployed.regions
+    left = [Place(account, region) for account in deployed.members]
+    before = deployed.snapshot()
+    deployed.set_regions(*kept)
+    deployed.files.set_targets({"TargetRegions": ", ".join(kept)})
+    deployed.commit(f"Protect {region} no longer")
+    deployed.run()
+    deployed.expect_only(
+        f"the stacks in {region} are deleted, its vaults are retained, and no other Region has changed",
         before,
-        _regions_changed(rollout)
-        | changes("gone", "stack", gone, *map(stack_of, names.REGIONAL_SETS))
-        | changes("gone", "key", gone, names.MEMBER_KEY_ALIAS)
-        | changes("gone", "function", gone, names.TAG_FUNCTION)
-        | changes("gone", "stack", [(rollout.home.account, region)], stack_of(names.PACKAGES_SET)),
+        _regions_changed(deployed)
+        | changes("deleted", "stack", left, *map(stack_of, names.REGIONAL_SETS))
+        | changes("deleted", "key", left, names.MEMBER_KEY_ALIAS)
+        | changes("deleted", "function", left, names.TAG_FUNCTION)
+        | changes("deleted", "stack", [Place(deployed.home.account, region)], stack_of(names.PACKAGES_SET)),
     )
-    rollout.check(
-        f"the vaults in {region} are there, with their keys",
-        lambda: next(
-            (fault for account, _ in gone if (fault := _vault_fault(rollout, account, region))), None
-        ),
+    deployed.check(
+        f"the vaults in {region} exist, and their keys are enabled",
+        lambda: next((fault for place in left if (fault := _vault_fault(deployed, place))), None),
     )
-    rollout.is_consistent()
+    deployed.check_outcomes()
 
 
-def _vault_fault(rollout: Rollout, account: str, region: str) -> str | None:
-    """What is wrong with a retained vault: it must be there, and its key must be usable."""
+def _vault_fault(deployed: DeployedOrganization, place: Place) -> str | None:
+    """What is wrong with a retained vault: it should exist, and its key should be enabled."""
     try:
-        vault = rollout.client("backup", account, region).describe_backup_vault(
-            BackupVaultName=names.MEMBER_VAULT
-        )
-        kms = rollout.client("kms", account, region)
+        vault = deployed.client("backup", place).describe_backup_vault(BackupVaultName=names.MEMBER_VAULT)
+        kms = deployed.client("kms", place)
         state = kms.describe_key(KeyId=vault["EncryptionKeyArn"])["KeyMetadata"]["KeyState"]
     except ClientError as error:
-        return f"account {account}, {region}: {error}"
-    return None if state == "Enabled" else f"account {account}, {region}: the vault's key is {state}."
+        return f"{place}: {error}"
+    return None if state == "Enabled" else f"{place}: the vault's key is {state}."
 
 
-def unit_added(rollout: Rollout) -> None:
-    organizations = rollout.client("organizations", rollout.organization.plan.accounts.management)
-    number = len(rollout.organization.units)
-    unit = organizations.create_organizational_unit(
-        ParentId=rollout.organization.root, Name=f"further-{number}"
+def unit_added(deployed: DeployedOrganization) -> None:
+    number = len(deployed.organization.units)
+    unit = deployed.organizations.create_organizational_unit(
+        ParentId=deployed.organization.root, Name=f"further-{number}"
     )["OrganizationalUnit"]["Id"]
-    account = rollout.new_account(unit)
-    rollout.use_members(*rollout.members, account)
-    before = rollout.snapshot()
-    rollout.use_units(*rollout.organization.further_units, unit)
-    rollout.files.set_targets({"TargetOUs": ", ".join(rollout.organization.units)})
-    rollout.commit("Protect another organizational unit, too")
-    rollout.run()
-    rollout.only(
-        "the unit's account has got everything, and no other account has changed",
+    account = deployed.new_account(unit)
+    deployed.set_members(*deployed.members, account)
+    before = deployed.snapshot()
+    deployed.set_units(*deployed.organization.further_units, unit)
+    deployed.files.set_targets({"TargetOUs": ", ".join(deployed.organization.units)})
+    deployed.commit("Protect another organizational unit too")
+    deployed.run()
+    deployed.expect_only(
+        "the account of the OU has everything, and no other account has changed",
         before,
-        _account_created(rollout, account)
-        | _targets_changed(rollout, "organizational-units", *names.ROLE_SETS, *names.REGIONAL_SETS),
+        _account_created(deployed, account)
+        | _targets_changed(deployed, "organizational-units", *names.ROLE_SETS, *names.REGIONAL_SETS),
     )
-    rollout.is_consistent()
+    deployed.check_outcomes()
 
 
-def _account_created(rollout: Rollout, account: str) -> set[Change]:
-    """What an account gets that is protected from now on."""
-    return _created([(account, region) for region in rollout.regions]) | changes(
-        "created", "stack", [(account, rollout.home.region)], *map(stack_of, names.ROLE_SETS)
+def _account_created(deployed: DeployedOrganization, account: str) -> set[Change]:
+    """What is created in an account that is protected from now on."""
+    return _created([Place(account, region) for region in deployed.regions]) | changes(
+        "created", "stack", [Place(account, deployed.home.region)], *map(stack_of, names.ROLE_SETS)
     )
 
 
-def account_joins(rollout: Rollout) -> None:
-    before, known = rollout.snapshot(), len(rollout.executions())
-    account = rollout.new_account()
-    rollout.use_members(*rollout.members, account)
-    deployed_by_itself(rollout, account)
-    rollout.only(
-        "the account has got everything, and nothing else has changed",
+def account_joins(deployed: DeployedOrganization) -> None:
+    before, known = deployed.snapshot(), len(deployed.executions())
+    account = deployed.new_account()
+    deployed.set_members(*deployed.members, account)
+    check_automatic_deployment(deployed, account)
+    deployed.expect_only(
+        "the account has everything, and nothing else has changed",
         before,
-        _account_created(rollout, account)
-        | changes("changed", "StackSet operation", rollout.at_home, *names.ROLE_SETS, *names.REGIONAL_SETS),
+        _account_created(deployed, account)
+        | changes(
+            "changed", "StackSet operation", deployed.home_places, *names.ROLE_SETS, *names.REGIONAL_SETS
+        ),
     )
-    rollout.check(
-        "the pipeline had nothing to do",
-        lambda: None if len(rollout.executions()) == known else "an execution was started.",
+    deployed.check(
+        "the pipeline was not started",
+        lambda: None if len(deployed.executions()) == known else "it was started.",
     )
-    rollout.is_consistent()
+    deployed.check_outcomes()
 
 
-def deployed_by_itself(rollout: Rollout, account: str) -> None:
-    """A step: the account that has come into a unit gets every stack without anybody's doing."""
-    wanted = len(names.ROLE_SETS) + len(names.REGIONAL_SETS) * len(rollout.regions)
-    with rollout.journal.step("the StackSets deploy to it by themselves") as step:
-        rollout.eventually(
-            lambda: [each["Status"] for each in instances(rollout, account)] == ["CURRENT"] * wanted,
-            f"account {account} has not got its {wanted} stacks",
+def check_automatic_deployment(deployed: DeployedOrganization, account: str) -> None:
+    """A step that fails unless StackSets deploys every stack to an account that has joined an OU."""
+    wanted = len(names.ROLE_SETS) + len(names.REGIONAL_SETS) * len(deployed.regions)
+    with deployed.journal.step("the StackSets deploy to it automatically") as step:
+        deployed.eventually(
+            lambda: [each["Status"] for each in instances(deployed, account)] == ["CURRENT"] * wanted,
+            f"account {account} does not have its {wanted} stacks.",
         )
         step.summary = f"{wanted} stacks"
 
 
-def instances(rollout: Rollout, account: str) -> list[Mapping[str, Any]]:
-    """The account's instances of the StackSets for the organization."""
-    return [each for each in rollout.instances() if each["Account"] == account]
+def instances(deployed: DeployedOrganization, account: str) -> list[Mapping[str, Any]]:
+    """The account's stack instances of the StackSets for the organization."""
+    return [each for each in deployed.instances() if each["Account"] == account]
 
 
-def account_leaves(rollout: Rollout) -> None:
-    *staying, account = rollout.members
-    region = rollout.home.region
-    everywhere = [(account, each) for each in rollout.regions]
-    point = _back_up(rollout, account, region)
-    before = rollout.snapshot()
-    organizations = rollout.client("organizations", rollout.organization.plan.accounts.management)
-    with rollout.journal.step(f"account {account} leaves its unit"):
-        unit = organizations.list_parents(ChildId=account)["Parents"][0]["Id"]
-        organizations.move_account(
-            AccountId=account, SourceParentId=unit, DestinationParentId=rollout.organization.root
+def account_leaves(deployed: DeployedOrganization) -> None:
+    *staying, account = deployed.members
+    global_place = Place(account, deployed.home.region)
+    everywhere = [Place(account, region) for region in deployed.regions]
+    point = _back_up(deployed, global_place)
+    before = deployed.snapshot()
+    with deployed.journal.step(f"account {account} leaves its OU"):
+        unit = deployed.organizations.list_parents(ChildId=account)["Parents"][0]["Id"]
+        deployed.organizations.move_account(
+            AccountId=account, SourceParentId=unit, DestinationParentId=deployed.organization.root
         )
-        rollout.eventually(
-            lambda: not instances(rollout, account), f"StackSets still hold stacks of account {account}"
+        deployed.eventually(
+            lambda: not instances(deployed, account),
+            f"StackSets still have stack instances in account {account}.",
         )
-    rollout.use_members(*staying)
-    rollout.only(
-        "vault, key and backup role stay; TagOnRestore goes; no other account has changed",
+    deployed.set_members(*staying)
+    deployed.expect_only(
+        "vault, key and backup role are retained, TagOnRestore is deleted, and no other account has changed",
         before,
-        changes("gone", "stack", everywhere, stack_of(names.TAG_SET))
-        | changes("gone", "stack", [(account, region)], stack_of(names.TAG_ROLE_SET))
-        | changes("gone", "function", everywhere, names.TAG_FUNCTION)
-        | changes("changed", "StackSet operation", rollout.at_home, *names.ROLE_SETS, *names.REGIONAL_SETS),
+        changes("deleted", "stack", everywhere, stack_of(names.TAG_SET))
+        | changes("deleted", "stack", [global_place], stack_of(names.TAG_ROLE_SET))
+        | changes("deleted", "function", everywhere, names.TAG_FUNCTION)
+        | changes(
+            "changed", "StackSet operation", deployed.home_places, *names.ROLE_SETS, *names.REGIONAL_SETS
+        ),
     )
-    rollout.check(
-        "its recovery point is there, and no backup policy reaches it",
-        lambda: _left_fault(rollout, account, region, point),
+    deployed.check(
+        "its recovery point exists, and no backup policy is in effect",
+        lambda: _recovery_point_fault(deployed, global_place, point),
     )
-    rollout.is_consistent()
+    deployed.check_outcomes()
 
 
-def _back_up(rollout: Rollout, account: str, region: str) -> str:
-    """A recovery point in the account's vault; returns its ARN."""
-    with rollout.journal.step(f"account {account} has a recovery point in {region}"):
-        table = rollout.client("dynamodb", account, region).create_table(
-            TableName="ledger",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )["TableDescription"]
-        point = rollout.emulator.control(
-            "create-recovery-point",
-            account=account,
-            region=region,
-            vault=names.MEMBER_VAULT,
-            resource=table["TableArn"],
-            resource_type="DynamoDB",
-        )
-        return str(point["RecoveryPointArn"])
+def _back_up(deployed: DeployedOrganization, place: Place) -> str:
+    """Make a recovery point in the account's vault; returns its ARN."""
+    with deployed.journal.step(f"{place} has a recovery point"):
+        return back_up(Member(place.account, place.region, deployed.emulator), TABLE).arn
 
 
-def _left_fault(rollout: Rollout, account: str, region: str, point: str) -> str | None:
+def _recovery_point_fault(deployed: DeployedOrganization, place: Place, point: str) -> str | None:
     points = (
-        rollout.client("backup", account, region)
+        deployed.client("backup", place)
         .get_paginator("list_recovery_points_by_backup_vault")
         .paginate(BackupVaultName=names.MEMBER_VAULT)
     )
     if point not in [each["RecoveryPointArn"] for page in points for each in page["RecoveryPoints"]]:
-        return f"recovery point {point} is gone."
-    organizations = rollout.client("organizations", rollout.organization.plan.accounts.management)
+        return f"recovery point {point} does not exist."
     try:
-        effective = organizations.describe_effective_policy(PolicyType="BACKUP_POLICY", TargetId=account)
+        effective = deployed.organizations.describe_effective_policy(
+            PolicyType="BACKUP_POLICY", TargetId=place.account
+        )
     except ClientError as error:
         return None if error.response["Error"]["Code"] == "EffectivePolicyNotFoundException" else str(error)
     return f"a backup policy is still in effect: {effective['EffectivePolicy']['PolicyContent']}"

@@ -1,4 +1,4 @@
-"""The operator's working copy: edits of its files, and commits of what has changed since the last one."""
+"""The operator's working copy: its files are edited, and committed to the repository."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BRANCH: Final = "main"
 class WorkingCopy:
     """`folder` is the clone whose files are the repository's first commit.
 
-    As in the README's archive, nothing of a dotted file or folder at the top is in the repository.
+    As in the README's archive, hidden files and folders at the top are not in the repository.
     """
 
     def __init__(self, folder: Path, codecommit: Any, repository: str) -> None:
@@ -32,10 +32,10 @@ class WorkingCopy:
         (self._folder / path).write_text(text)
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replace a text that is in the file once. Raises UnsupportedError if it is not."""
+        """Replace a text that the file holds once. Raises UnsupportedError if it does not."""
         text = self.read(path)
         if text.count(old) != 1:
-            raise UnsupportedError(f"{path} holds {text.count(old)} times instead of once: {old.strip()}")
+            raise UnsupportedError(f"{path} holds this {text.count(old)} times, not once: {old.strip()}")
         self.write(path, text.replace(old, new))
 
     def set_targets(self, values: Mapping[str, str]) -> None:
@@ -47,7 +47,7 @@ class WorkingCopy:
         self._put(path, "Tags", {key: value})
 
     def commit(self, message: str) -> str:
-        """Commit every change to the branch main, as a push does; returns the commit's id."""
+        """Commit every change to the branch main, as a push does; returns the commit ID."""
         files = self._files()
         changed = [path for path, content in files.items() if self._committed.get(path) != content]
         branch = self._codecommit.get_branch(repositoryName=self._repository, branchName=_BRANCH)["branch"]

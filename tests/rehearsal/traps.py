@@ -1,6 +1,6 @@
-"""Machines of people on which every personal setting that AWS, a proxy or a certificate can have is a trap.
+"""A user's machine on which every setting for AWS, a proxy or a certificate is a trap.
 
-Whoever reads one of the files fails or writes the mark; whoever follows an address is recorded.
+A program that reads one of the files fails or writes the mark; one that connects to an address is recorded.
 """
 
 import os
@@ -32,7 +32,7 @@ _BROKEN = "not [a configuration\n"
 
 
 def unparsable(home: Path) -> dict[str, str]:
-    """The usual files are broken, and every variable that could be one's own has a value that nothing has."""
+    """The usual files are broken, and every variable has a value that nothing accepts."""
     for name in ("config", "credentials", "models/endpoints.json", "models/partitions.json"):
         file = home / ".aws" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def unparsable(home: Path) -> dict[str, str]:
 
 
 def marking(home: Path) -> dict[str, str]:
-    """Readable files in other places; a command in them, that is to give credentials, writes the mark."""
+    """Readable files in other places; their command for credentials writes the mark."""
     config = home / "config"
     process = f"credential_process = touch {shlex.quote(str(home / 'mark'))}\n"
     config.write_text(f"[default]\n{process}ca_bundle = /nowhere\n[profile own]\n{process}")
@@ -63,7 +63,7 @@ class _Recorder(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        self.asked: list[bytes] = []
+        self.received: list[bytes] = []
         super().__init__(("127.0.0.1", 0), _Record)
 
 
@@ -71,12 +71,12 @@ class _Record(socketserver.BaseRequestHandler):
     server: _Recorder
 
     def handle(self) -> None:
-        self.server.asked.append(self.request.recv(200))
+        self.server.received.append(self.request.recv(200))
 
 
 @contextmanager
 def machine(home: Path, trap: Trap) -> Iterator[dict[str, str]]:
-    """The environment of a person; at the end nobody may have asked at an address or written the mark."""
+    """The environment of a user; at the end, no address may have been called and no mark written."""
     home.mkdir()
     with _Recorder() as recorder:
         threading.Thread(target=recorder.serve_forever, daemon=True).start()
@@ -89,5 +89,5 @@ def machine(home: Path, trap: Trap) -> Iterator[dict[str, str]]:
             **dict.fromkeys(_ADDRESSES, address),
         }
         recorder.shutdown()
-        assert recorder.asked == [], recorder.asked
+        assert recorder.received == [], recorder.received
     assert not (home / "mark").exists(), "the mark exists"

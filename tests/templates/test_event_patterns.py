@@ -16,7 +16,6 @@ from buildspecs.lint.templates import Template, load, repository_templates
 from buildspecs.names import HOME, MEMBER, PIPELINE
 from buildspecs.paths import ROOT
 from rehearsal.emulator import Accounts, Emulator
-from tests.rehearsal.conftest import openssl  # noqa: F401 - the emulator's fixture
 from tests.templates.planted import changed
 from tests.templates.resolving import Resolver
 
@@ -39,7 +38,7 @@ Matches = Callable[[str, str], bool]
 
 
 @pytest.fixture(scope="module")
-def matches(openssl: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matches]:  # noqa: F811
+def matches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matches]:
     """Whether a pattern matches an event, both as JSON."""
     accounts = Accounts("111111111111", "222222222222", "333333333333", ())
     with Emulator(tmp_path_factory.mktemp("emulator"), accounts, "us-east-1") as emulator:

@@ -1,4 +1,4 @@
-"""The rehearsal's search of its logs finds what it has to find, and takes harmless lines for harmless."""
+"""The search of the logs finds every secret, and nothing in harmless lines."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 from buildspecs.paths import ROOT
 from rehearsal.checks import secrets_in_logs
-from rehearsal.checks.secrets_in_logs import FORBIDDEN, files, given_away
+from rehearsal.checks.secrets_in_logs import FORBIDDEN, files, secrets_in
 from rehearsal.errors import OutcomeError
 
 RESPONSE_URL, SIGNED, CREDENTIAL, CLOUDFORMATION, BACKUP = FORBIDDEN
 CUSTOM_RESOURCE = {
     "RequestType": "Create",
-    "ResponseURL": "https://localhost/answer",
+    "ResponseURL": "https://localhost/response",
     "ResourceProperties": {"PolicyName": "daily"},
 }
 EVENTS = ROOT / "tests" / "events"
@@ -39,12 +39,12 @@ SIGNATURE = "0123456789abcdef" * 4
     ],
 )
 def test_what_no_log_may_hold_is_found(line: str, what: set[str]) -> None:
-    assert set(given_away(line)) == what
+    assert set(secrets_in(line)) == what
 
 
 @pytest.mark.parametrize("file", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
 def test_a_logged_restore_event_is_found(file: Path) -> None:
-    assert BACKUP in given_away(json.dumps(json.loads(file.read_text())))
+    assert BACKUP in secrets_in(json.dumps(json.loads(file.read_text())))
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_a_logged_restore_event_is_found(file: Path) -> None:
         "restored: detail-type and source are as expected",
     ],
 )
-def test_a_harmless_line_passes(line: str) -> None:
-    assert given_away(line) == []
+def test_a_harmless_line_is_accepted(line: str) -> None:
+    assert secrets_in(line) == []
 
 
-def test_every_log_file_is_read_by_its_place(tmp_path: Path) -> None:
+def test_every_log_file_is_named_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "operator" / "build").mkdir(parents=True)
     (tmp_path / "operator" / "build" / "build.log").write_text("one\ntwo\n")
     (tmp_path / "operator" / "source.txt").write_text("no log\n")
@@ -71,7 +71,7 @@ def test_every_log_file_is_read_by_its_place(tmp_path: Path) -> None:
 
 
 class Logs:
-    """CloudWatch Logs with one group; every account and region of a fake emulator has it."""
+    """CloudWatch Logs with one group, the same in every account and Region of a fake emulator."""
 
     def __init__(self, *messages: str) -> None:
         self._pages: dict[str, dict[str, Any]] = {
@@ -99,7 +99,7 @@ def test_harmless_logs_are_counted(tmp_path: Path) -> None:
     assert search(Logs("START\nINFO tags=3\n"), tmp_path) == 3
 
 
-def test_a_log_that_gives_something_away_is_named_and_not_repeated(tmp_path: Path) -> None:
+def test_a_log_with_a_secret_is_named_and_the_secret_is_not_repeated(tmp_path: Path) -> None:
     (tmp_path / "build.log").write_text("AWS_SESSION_TOKEN=IQoJb3Jp\n")
     with pytest.raises(OutcomeError) as raised:
         search(Logs(json.dumps(CUSTOM_RESOURCE)), tmp_path)

@@ -10,7 +10,7 @@ from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
 
 
 @pytest.fixture(scope="module")
-def emulator(openssl: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """A running emulator without an organization."""
     state: Path = tmp_path_factory.mktemp("emulator")
     with Emulator(state, ACCOUNTS, HOME_REGION) as running:

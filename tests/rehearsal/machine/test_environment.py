@@ -1,4 +1,4 @@
-"""Environments and AWS sessions have one home, and nothing of a person's gets into it."""
+"""Environments and AWS sessions have one home, and none of the user's settings reaches it."""
 
 import ast
 import subprocess
@@ -14,7 +14,9 @@ from buildspecs.paths import ROOT
 from rehearsal.machine import environment
 from tests.rehearsal import traps
 
-HOME = ROOT / "rehearsal" / "machine" / "environment.py"
+MACHINE = ROOT / "rehearsal" / "machine"
+# The second only passes on what the program that it stands in for would see.
+HOMES = (MACHINE / "environment.py", MACHINE / "warm_command.py")
 OURS = ("rehearsal", "tests", "benchmarks")
 MAKERS = {
     f"{package}.{name}"
@@ -22,14 +24,14 @@ MAKERS = {
     for name in ("Session", "client", "resource", "get_session", "setup_default_session")
 }
 PROGRAMS = {f"subprocess.{name}" for name in ("Popen", "run", "call", "check_call", "check_output")}
-# Other ways to what the person's shell holds, and to programs that get it.
+# Other ways to the variables of the user's shell, and to programs that receive them.
 DETOURS = {f"os.{name}" for name in ("environ", "environb", "getenv", "getenvb", "popen", "system")}
 
 
 def faults(code: str, *, runs_tests: bool) -> Iterator[str]:
-    """What only the module `environment` may do, and programs that the rehearsal gives its own environment.
+    """What only the module `environment` may do, and programs that get the rehearsal's own environment.
 
-    A test's own programs may have that of the tests, which `tests/conftest.py` has made.
+    A test may pass on the environment of the tests, which `tests/conftest.py` makes.
     """
     tree = ast.parse(code)
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
@@ -55,7 +57,7 @@ def test_environments_and_sessions_are_made_in_one_place(folder: str) -> None:
     found = [
         f"{file.relative_to(ROOT)}, {fault}"
         for file in sorted((ROOT / folder).rglob("*.py"))
-        if file != HOME
+        if file not in HOMES
         for fault in faults(file.read_text(), runs_tests=folder != "rehearsal")
     ]
     assert found == [], "let rehearsal/machine/environment.py make it"
@@ -81,29 +83,29 @@ def test_another_place_is_named(code: str, found: str) -> None:
     assert list(faults(code, runs_tests=False)) == [f"line 1: {found}"]
 
 
-def test_every_variable_that_botocore_reads_is_a_persons() -> None:
+def test_every_variable_that_botocore_reads_is_a_personal_setting() -> None:
     assert "AWS_DEFAULT_PROFILE" in traps.SETTINGS
     assert [name for name in traps.SETTINGS if not environment.PERSONAL.match(name)] == []
 
 
-# Prints what is left of a person's settings, and what a session finds.
+# Prints what is left of the user's settings, and what a session finds.
 SECLUDED = """
 from rehearsal.machine import environment
 environment.seclude()
 import os
-left = {name for name in os.environ if environment.PERSONAL.match(name)} - set(environment.NOBODYS)
+left = {name for name in os.environ if environment.PERSONAL.match(name)} - set(environment.NO_SETTINGS)
 session = environment.session()
 print(left, session.profile_name, session.available_profiles, session.get_credentials(), session.region_name)
 """
 
 
 @pytest.mark.parametrize("trap", [traps.unparsable, traps.marking])
-def test_a_secluded_process_has_nothing_of_a_persons(tmp_path: Path, trap: traps.Trap) -> None:
-    with traps.machine(tmp_path / "person", trap) as person:
+def test_a_secluded_process_has_no_personal_settings(tmp_path: Path, trap: traps.Trap) -> None:
+    with traps.machine(tmp_path / "user", trap) as user:
         done = subprocess.run(  # noqa: S603 - our own script
             [sys.executable, "-c", SECLUDED],
             cwd=ROOT,
-            env=person,
+            env=user,
             capture_output=True,
             text=True,
             check=False,
@@ -111,38 +113,38 @@ def test_a_secluded_process_has_nothing_of_a_persons(tmp_path: Path, trap: traps
     assert done.stdout == "set() default [] None None\n"
 
 
-def asked_for_credentials(person: dict[str, str]) -> str:
-    """What a process that is not secluded says when it looks for credentials."""
+def look_for_credentials(user: dict[str, str]) -> str:
+    """What a process that is not secluded prints when it looks for credentials."""
     script = "import boto3; boto3.Session().get_credentials()"
     done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, "-c", script], env=person, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], env=user, capture_output=True, text=True, check=False
     )
     return done.stderr
 
 
 def test_unparsable_files_and_variables_are_traps(tmp_path: Path) -> None:
-    with traps.machine(tmp_path / "person", traps.unparsable) as person:
-        assert "ValueError" in asked_for_credentials(person)
-        assert "ConfigParseError" in asked_for_credentials({"HOME": person["HOME"]})
+    with traps.machine(tmp_path / "user", traps.unparsable) as user:
+        assert "ValueError" in look_for_credentials(user)
+        assert "ConfigParseError" in look_for_credentials({"HOME": user["HOME"]})
 
 
 def test_a_command_that_gives_credentials_is_a_trap(tmp_path: Path) -> None:
-    machine = traps.machine(tmp_path / "person", traps.marking)
-    with pytest.raises(AssertionError, match="the mark exists"), machine as person:
-        asked_for_credentials(person)
+    machine = traps.machine(tmp_path / "user", traps.marking)
+    with pytest.raises(AssertionError, match="the mark exists"), machine as user:
+        look_for_credentials(user)
 
 
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "https_proxy"])
 def test_an_address_is_a_trap(tmp_path: Path, name: str) -> None:
-    machine = traps.machine(tmp_path / "person", traps.marking)
-    with pytest.raises(AssertionError, match="GET /"), machine as person, suppress(OSError):
-        urllib.request.urlopen(person[name])  # noqa: S310 - the trap's own address
+    machine = traps.machine(tmp_path / "user", traps.marking)
+    with pytest.raises(AssertionError, match="GET /"), machine as user, suppress(OSError):
+        urllib.request.urlopen(user[name])  # noqa: S310 - the trap's own address
 
 
-def test_git_alone_gets_the_persons_home() -> None:
+def test_only_git_gets_the_users_home() -> None:
     script = (
         "from rehearsal.machine import environment; environment.seclude(); import os; "
-        "print(environment.of_the_person()['HOME'], os.environ['HOME'])"
+        "print(environment.for_git()['HOME'], os.environ['HOME'])"
     )
     home = {"HOME": "/home/somebody"}
     done = subprocess.run(  # noqa: S603 - our own script

@@ -14,10 +14,10 @@ from buildspecs.paths import ROOT
 from rehearsal.emulator import port_fault
 from rehearsal.errors import PrerequisiteError
 from rehearsal.machine import preflight
-from rehearsal.machine.environment import NOBODYS
+from rehearsal.machine.environment import NO_SETTINGS
 from rehearsal.machine.preflight import Tools
 
-PROGRAMS = ("bash", "git", "make", "openssl")
+PROGRAMS = ("bash", "git", "make")
 BIN = Path(sys.executable).parent
 
 
@@ -42,16 +42,16 @@ def test_an_old_python_is_named(tmp_path: Path) -> None:
     assert "Python 3.10 is too old: 3.11 or newer" in problem
 
 
-def test_a_python_without_the_aws_command_is_sent_to_make(tmp_path: Path) -> None:
+def test_a_python_without_the_aws_command_points_to_make(tmp_path: Path) -> None:
     (problem,) = preflight.problems(path_with(tmp_path / "bin", *PROGRAMS), (3, 13, 0), tmp_path)
     assert problem.startswith("the aws command: not installed")
     assert "make rehearse" in problem
 
 
-def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(PrerequisiteError, match="git is not installed") as caught:
-        preflight.check(path_with(tmp_path / "bin", "bash", "make"), None, BIN, tmp_path / "standins")
-    assert [line.split()[0] for line in caught.value.details] == ["openssl"]
+        preflight.check(path_with(tmp_path / "bin", "bash"), None, BIN, tmp_path)
+    assert [line.split()[0] for line in caught.value.details] == ["make"]
 
 
 def test_a_busy_port_is_named(tmp_path: Path) -> None:
@@ -59,11 +59,11 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(PrerequisiteError, match=f"port {port} of 127.0.0.1 is in use"):
-            preflight.check(search_path, port_fault(port), BIN, tmp_path / "standins")
-    preflight.check(search_path, port_fault(port), BIN, tmp_path / "standins")
+            preflight.check(search_path, port_fault(port), BIN, tmp_path)
+    preflight.check(search_path, port_fault(port), BIN, tmp_path)
 
 
-def test_a_privileged_port_is_told_with_those_that_can_be_used() -> None:
+def test_a_privileged_port_is_named_with_the_ports_that_can_be_used() -> None:
     setting = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
     if setting.exists() and int(setting.read_text()) <= 443:
         pytest.skip("every user may listen on every port of this machine")
@@ -78,10 +78,10 @@ def test_a_privileged_port_is_told_with_those_that_can_be_used() -> None:
     assert "from 1024 to 65535" in fault
 
 
-def test_zip_gets_a_standin_where_it_is_missing_and_that_is_said(tmp_path: Path) -> None:
+def test_a_missing_zip_gets_a_stand_in_and_a_note(tmp_path: Path) -> None:
     search_path = path_with(tmp_path / "bin", *PROGRAMS, "cfn_nag_scan")
-    tools = preflight.check(search_path, None, BIN, tmp_path / "standins")
-    assert "zip is not installed: the README's zip command is carried out by a stand-in" in tools.notes
+    tools = preflight.check(search_path, None, BIN, tmp_path)
+    assert "zip is not installed: a stand-in runs the README's zip command" in tools.notes
     assert not any("cfn-nag" in note for note in tools.notes)
     (tmp_path / "a.txt").touch()
     environment = preflight.command_environment(tools, tmp_path, {"AWS_REGION": "x"})
@@ -96,10 +96,10 @@ def test_zip_gets_a_standin_where_it_is_missing_and_that_is_said(tmp_path: Path)
 
 def test_an_installed_zip_is_used(tmp_path: Path) -> None:
     search_path = path_with(tmp_path / "bin", *PROGRAMS, "zip")
-    tools = preflight.check(search_path, None, BIN, tmp_path / "standins")
-    assert tools.search_path == f"{BIN}{os.pathsep}{search_path}"
+    tools = preflight.check(search_path, None, BIN, tmp_path)
+    assert tools.search_path == os.pathsep.join([str(tmp_path), str(BIN), search_path])
     assert not any("zip" in note for note in tools.notes)
-    assert "cfn-nag is not installed (it comes from RubyGems): its commands are left out" in tools.notes
+    assert "cfn-nag is not installed (it comes from RubyGems): its commands are skipped" in tools.notes
 
 
 def test_commands_see_nothing_of_the_developers_environment(
@@ -108,7 +108,7 @@ def test_commands_see_nothing_of_the_developers_environment(
     monkeypatch.setenv("SECRET_OF_THE_DEVELOPER", "x")
     environment = preflight.command_environment(Tools("/bin", ()), tmp_path, {"AWS_REGION": "x"})
     assert set(environment) == {
-        "AWS_REGION", "HOME", "LANG", "MAKEFLAGS", "PATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR", *NOBODYS,
+        "AWS_REGION", "HOME", "LANG", "MAKEFLAGS", "PATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR", *NO_SETTINGS,
     }  # fmt: skip
 
 

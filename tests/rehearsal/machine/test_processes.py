@@ -31,7 +31,7 @@ def not_interrupted() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("not_interrupted")
-def test_an_interruption_ends_what_runs_and_what_is_still_started(tmp_path: Path) -> None:
+def test_an_interruption_ends_what_runs_and_what_starts_later(tmp_path: Path) -> None:
     codes: list[int] = []
 
     def sleep(log: str) -> None:

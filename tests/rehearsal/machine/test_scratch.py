@@ -1,4 +1,4 @@
-"""The temporary folder of a rehearsal: private, gone at the end, and removed for those who were killed."""
+"""The temporary folder of a rehearsal: private, removed at the end, and after a kill by the next one."""
 
 import os
 from pathlib import Path
@@ -23,14 +23,14 @@ def left_behind(temporary: Path) -> Path:
     return folder
 
 
-def test_the_folder_is_private_and_gone_at_the_end(temporary: Path) -> None:
+def test_the_folder_is_private_and_removed_at_the_end(temporary: Path) -> None:
     with scratch.folder() as folder:
         assert folder.parent == temporary
         assert folder.stat().st_mode & 0o077 == 0
     assert not folder.exists()
 
 
-def test_what_a_killed_rehearsal_has_left_is_removed_and_a_living_one_keeps_its_folder(
+def test_the_folder_of_a_killed_rehearsal_is_removed_and_that_of_a_running_one_stays(
     temporary: Path,
 ) -> None:
     dead = left_behind(temporary)
@@ -41,7 +41,7 @@ def test_what_a_killed_rehearsal_has_left_is_removed_and_a_living_one_keeps_its_
         assert scratch.remove_left_behind() == []
 
 
-def test_folders_of_others_and_what_only_looks_like_ours_stays(
+def test_folders_of_others_and_what_only_looks_like_ours_stay(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = left_behind(temporary).rename(temporary / "elsewhere")
@@ -56,10 +56,10 @@ def test_folders_of_others_and_what_only_looks_like_ours_stays(
     assert (somebodys / scratch.LOCK).exists()
 
 
-def test_no_folder_to_write_to_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_writable_folder_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/dev/null/nowhere")
     with (
-        pytest.raises(PrerequisiteError, match="set TMPDIR to a folder that can be written"),
+        pytest.raises(PrerequisiteError, match="set TMPDIR to a writable folder"),
         scratch.folder(),
     ):
         pass

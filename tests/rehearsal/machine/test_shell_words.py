@@ -48,7 +48,7 @@ BASH = shutil.which("bash") or "bash"
         ("", True),
     ],
 )
-def test_a_command_goes_on_where_bash_would_read_a_further_line(text: str, complete: bool) -> None:
+def test_a_command_continues_where_bash_would_read_another_line(text: str, complete: bool) -> None:
     assert is_complete(text) is complete
 
 
@@ -99,10 +99,10 @@ WORDS = st.sampled_from(
 def test_plain_commands_are_complete_exactly_when_bash_says_so(words: list[str]) -> None:
     """bash -n reads the text; an incomplete one makes it complain about an unexpected end of file."""
     text = "echo " + " ".join(words)
-    told = subprocess.run(  # noqa: S603 - bash -n runs nothing
+    checked = subprocess.run(  # noqa: S603 - bash -n runs nothing
         [BASH, "-n", "-c", text], capture_output=True, text=True, check=False
     )
-    unfinished = "unexpected EOF" in told.stderr or "unexpected end of file" in told.stderr
+    unfinished = "unexpected EOF" in checked.stderr or "unexpected end of file" in checked.stderr
     if text.rstrip(" ").endswith("\\\n"):
-        return  # bash takes the end of its input for the end of the line
+        return  # bash takes the end of its input as the end of the line
     assert is_complete(text) is not unfinished

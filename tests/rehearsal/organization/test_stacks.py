@@ -1,4 +1,4 @@
-"""Stacks: what is done to them, and why one failed."""
+"""Stacks: create, update, wait, and why one failed."""
 
 from typing import Any
 
@@ -60,10 +60,7 @@ class CloudFormation:
             raise refusal("No updates are to be performed.")
         self._change("update", request, self.ends_in)
 
-    def delete_stack(self, **request: Any) -> None:
-        self._change("delete", request, None)
-
-    def _change(self, call: str, request: dict[str, Any], status: str | None) -> None:
+    def _change(self, call: str, request: dict[str, Any], status: str) -> None:
         self.calls.append(call)
         self.requests.append(request)
         self.status = status
@@ -76,29 +73,27 @@ class CloudFormation:
 
 
 @pytest.mark.parametrize(
-    ("existing", "ends_in", "replace", "done", "calls"),
+    ("existing", "ends_in", "done", "calls"),
     [
-        (None, "CREATE_COMPLETE", False, "created", ["create"]),
-        ("CREATE_COMPLETE", "UPDATE_COMPLETE", False, "updated", ["update"]),
-        ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE", False, "updated", ["update"]),
-        ("CREATE_COMPLETE", "UNCHANGED", False, "unchanged", []),
-        ("ROLLBACK_COMPLETE", "CREATE_COMPLETE", True, "created", ["delete", "create"]),
-        ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE", True, "updated", ["update"]),
-        ("DELETE_COMPLETE", "CREATE_COMPLETE", False, "created", ["create"]),
+        (None, "CREATE_COMPLETE", "created", ["create"]),
+        ("CREATE_COMPLETE", "UPDATE_COMPLETE", "updated", ["update"]),
+        ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE", "updated", ["update"]),
+        ("CREATE_COMPLETE", "UNCHANGED", "unchanged", []),
+        ("DELETE_COMPLETE", "CREATE_COMPLETE", "created", ["create"]),
     ],
 )
-def test_a_stack_is_created_updated_or_replaced_as_codepipeline_does(
-    existing: str | None, ends_in: str, replace: bool, done: str, calls: list[str]
+def test_a_stack_is_created_or_updated_as_codepipeline_does(
+    existing: str | None, ends_in: str, done: str, calls: list[str]
 ) -> None:
     cloudformation = CloudFormation(existing, ends_in)
-    assert stacks.deploy(cloudformation, Deployment("s", "{}"), "here", replace_failed=replace) == done
+    assert stacks.deploy(cloudformation, Deployment("s", "{}"), "here") == done
     assert cloudformation.calls == calls
 
 
-def test_parameters_tags_capabilities_and_role_are_handed_over() -> None:
+def test_parameters_tags_capabilities_and_role_are_passed() -> None:
     cloudformation = CloudFormation(None)
     deployment = Deployment("s", "{}", {"A": "1"}, {"T": "2"}, ["CAPABILITY_NAMED_IAM"], "role-arn")
-    stacks.deploy(cloudformation, deployment, "here", replace_failed=False)
+    stacks.deploy(cloudformation, deployment, "here")
     assert cloudformation.requests == [
         {
             "StackName": "s",
@@ -115,7 +110,7 @@ def test_a_stack_that_rolled_back_fails_with_its_first_failed_resource() -> None
     events = [own("ROLLBACK_COMPLETE"), event("A", "CREATE_FAILED", "no bucket"), own("CREATE_IN_PROGRESS")]
     cloudformation = CloudFormation(None, "ROLLBACK_COMPLETE", events)
     with pytest.raises(StackError, match="stack s in here ended in ROLLBACK_COMPLETE") as caught:
-        stacks.deploy(cloudformation, Deployment("s", "{}"), "here", replace_failed=False)
+        stacks.deploy(cloudformation, Deployment("s", "{}"), "here")
     assert caught.value.details == ("first failed resource: A (AWS::X::Y) CREATE_FAILED: no bucket",)
 
 
@@ -125,7 +120,7 @@ def test_a_stack_that_failed_without_a_resource_gives_its_own_reason() -> None:
     assert caught.value.details == ("reason: the stack's own reason",)
 
 
-def test_a_stack_that_is_gone_is_deleted() -> None:
+def test_a_stack_that_no_longer_exists_is_deleted() -> None:
     assert stacks.wait(CloudFormation(None), "s", "here") == "DELETE_COMPLETE"
 
 
@@ -183,7 +178,7 @@ def test_one_parameter_is_changed_and_everything_else_stays() -> None:
 def test_a_parameter_that_the_stack_does_not_have_is_named() -> None:
     client = CloudFormation("CREATE_COMPLETE", ends_in="UPDATE_COMPLETE")
     with pytest.raises(
-        StackError, match=r"stack s in here has no parameter Shedule; it has Schedule, Targets"
+        StackError, match=r"stack s in here has no parameter Shedule; its parameters: Schedule, Targets"
     ):
         stacks.change(client, "s", {"Shedule": "new"}, "here")
     assert client.requests == []

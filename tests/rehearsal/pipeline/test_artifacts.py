@@ -1,4 +1,4 @@
-"""Artifacts: which files they hold, and their way through the bucket."""
+"""Artifacts: the files in them, and their way through the bucket."""
 
 import io
 import zipfile
@@ -13,7 +13,7 @@ from rehearsal.pipeline.artifacts import ArtifactStore
 
 
 class Bucket:
-    """What is used of an S3 client."""
+    """The calls of S3 that artifacts need."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
@@ -49,8 +49,8 @@ def test_files_are_chosen_by_pattern(folder: Path, patterns: list[str], names: l
     assert [path.relative_to(folder).as_posix() for path in chosen] == names
 
 
-def test_patterns_that_match_nothing_are_an_error(folder: Path) -> None:
-    with pytest.raises(ActionError, match=r"no file matches.*\*\.zip"):
+def test_patterns_without_a_match_are_an_error(folder: Path) -> None:
+    with pytest.raises(ActionError, match=r"no file in made matches.*\*\.zip"):
         artifacts.select(folder, ["*.zip"])
 
 
@@ -74,7 +74,7 @@ def test_artifacts_are_encrypted_with_the_pipelines_key() -> None:
     assert "ServerSideEncryption" not in plain
 
 
-def test_an_artifact_that_nobody_made_is_named(tmp_path: Path) -> None:
+def test_an_artifact_that_no_action_makes_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="makes the artifact Missing"):
         ArtifactStore("p", "b", None).get(Bucket(), "Missing", tmp_path)
 

@@ -1,4 +1,4 @@
-"""Builds in a real bash: order, failure, exported variables, programs that are not here."""
+"""Builds in a real bash: order, failures, exported variables, missing programs."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def test_a_command_that_is_left_out_on_purpose_is_reported_as_not_run(tmp_path: 
     assert (differences.reason("lint everything"), differences.reason("echo on")) == ("it is slow", None)
 
 
-def test_phases_run_in_their_own_order_not_in_the_files(tmp_path: Path) -> None:
+def test_phases_run_in_codebuilds_order_not_in_the_files(tmp_path: Path) -> None:
     result = build(tmp_path, "phases: {post_build: {commands: [echo 2]}, pre_build: {commands: [echo 1]}}")
     assert [command.phase for command in result.commands] == ["pre_build", "post_build"]
 
@@ -70,7 +70,7 @@ def test_phases_run_in_their_own_order_not_in_the_files(tmp_path: Path) -> None:
         # nothing is built when install or pre_build fails
         ("{install: {commands: ['false']}, build: {commands: [echo no]}}", [("false", 1)], False),
         ("{pre_build: {commands: [exit 3]}, post_build: {commands: [echo no]}}", [("exit 3", 3)], False),
-        # post_build runs when build fails, and cannot save it
+        # post_build runs when build fails, and the build stays failed
         (
             "{build: {commands: ['false']}, post_build: {commands: ['true']}}",
             [("false", 1), ("true", 0)],
@@ -82,13 +82,13 @@ def test_phases_run_in_their_own_order_not_in_the_files(tmp_path: Path) -> None:
             [("false", 1), ("true", 0)],
             False,
         ),
-        # CONTINUE goes on and forgets
+        # CONTINUE runs the next phases and the build succeeds
         (
             "{install: {on-failure: CONTINUE, commands: ['false', echo no]}, build: {commands: ['true']}}",
             [("false", 1), ("true", 0)],
             True,
         ),
-        # a command that leaves the shell ends the build, whatever it says
+        # a command that exits the shell fails the build, whatever its exit code
         ("{build: {commands: [exit 0, echo no]}}", [("exit 0", 0)], False),
         ("{build: {commands: ['set -e', 'false', echo no]}}", [("set -e", 0), ("false", 1)], False),
     ],
@@ -127,7 +127,7 @@ phases:
     assert log(tmp_path) == ["<a b>", '<c "d">', "to stderr"]
 
 
-def test_programs_from_rubygems_are_left_out_where_they_are_not_installed(tmp_path: Path) -> None:
+def test_programs_from_rubygems_are_left_out_if_they_are_not_installed(tmp_path: Path) -> None:
     result = build(
         tmp_path,
         "phases: {build: {commands: [gem install cfn-nag, 'true && cfn_nag_scan -i x', echo went on]}}",
@@ -140,7 +140,7 @@ def test_programs_from_rubygems_are_left_out_where_they_are_not_installed(tmp_pa
     ]
 
 
-def test_programs_from_rubygems_run_and_count_where_they_are_installed(tmp_path: Path) -> None:
+def test_programs_from_rubygems_run_and_can_fail_the_build_if_they_are_installed(tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("gem", "cfn_nag_scan"):
@@ -155,7 +155,7 @@ def test_programs_from_rubygems_run_and_count_where_they_are_installed(tmp_path:
     assert codes(result) == [("gem install cfn-nag", None), ("cfn_nag_scan", 5)]
 
 
-def test_every_command_is_reported_as_it_ends(tmp_path: Path) -> None:
+def test_every_command_is_reported_when_it_ends(tmp_path: Path) -> None:
     reported: list[BuildCommand] = []
     (tmp_path / "src").mkdir()
     result = build_shell.run(
@@ -170,7 +170,7 @@ def test_every_command_is_reported_as_it_ends(tmp_path: Path) -> None:
     assert reported[1].seconds >= 0.15
 
 
-def test_nothing_that_a_build_leaves_running_outlives_it(tmp_path: Path) -> None:
+def test_what_a_build_leaves_running_ends_with_it(tmp_path: Path) -> None:
     build(tmp_path, "phases: {build: {commands: ['sleep 60 & echo $!']}}")
     (process,) = log(tmp_path)
     deadline = time.monotonic() + 5
@@ -180,7 +180,7 @@ def test_nothing_that_a_build_leaves_running_outlives_it(tmp_path: Path) -> None
 
 
 def is_alive(process: int) -> bool:
-    """A process that has ended but whom nobody has waited for yet is not alive."""
+    """Whether a process runs; one that has ended without a parent that waits does not."""
     state = subprocess.run(  # noqa: S603 - a process number
         ["ps", "-o", "stat=", "-p", str(process)],  # noqa: S607 - wherever this system has it
         capture_output=True,

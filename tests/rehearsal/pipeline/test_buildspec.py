@@ -1,4 +1,4 @@
-"""Buildspecs as data, and what the rehearsal refuses by name."""
+"""Buildspecs as data, and what is refused by name."""
 
 from pathlib import Path
 
@@ -39,8 +39,8 @@ def test_a_full_buildspec_is_read() -> None:
     assert (install.name, install.runtime_versions) == ("install", {"python": "3.13"})
     assert build.commands == ("make", "echo a: b")
     assert build.finally_commands == ("echo end",)
-    assert build.goes_on_after_failure
-    assert not install.goes_on_after_failure
+    assert build.continues_on_failure
+    assert not install.continues_on_failure
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_a_full_buildspec_is_read() -> None:
         ("a: [", "is not YAML"),
     ],
 )
-def test_what_is_not_known_is_named(text: str, named: str) -> None:
+def test_what_is_not_supported_is_named(text: str, named: str) -> None:
     with pytest.raises(UnsupportedError, match=named):
         buildspec.parse(text, "x.yml")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "buildspecs").glob("*.yml")), ids=lambda path: path.name)
-def test_the_repositorys_own_buildspecs_can_be_carried_out(path: Path) -> None:
+def test_every_buildspec_of_the_repository_is_supported(path: Path) -> None:
     assert buildspec.parse(path.read_text(), path.name).phases

@@ -1,4 +1,4 @@
-"""Pipelines as get-pipeline returns them, and what the rehearsal refuses by name."""
+"""Pipelines as get-pipeline returns them, and what is refused by name."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rehearsal.pipeline import actions, definition
 from rehearsal.pipeline.definition import Action
 
 
-def answer(**changes: Any) -> dict[str, Any]:
+def response(**changes: Any) -> dict[str, Any]:
     pipeline = {
         "name": "p",
         "version": 3,
@@ -44,19 +44,19 @@ def action(
 
 
 def test_a_pipeline_is_read() -> None:
-    read = definition.parse(answer())
+    read = definition.parse(response())
     assert (read.name, read.version, read.bucket, read.encryption_key) == ("p", 3, "b", "k")
-    assert read.stage("Source").actions[0].kind == ("Source", "AWS", "CodeCommit")
+    assert read.stage("Source").actions[0].type_id == ("Source", "AWS", "CodeCommit")
 
 
 def test_actions_run_in_groups_by_run_order() -> None:
-    groups = definition.parse(answer()).stage("Deploy").run_orders
+    groups = definition.parse(response()).stage("Deploy").run_orders
     assert [[each.name for each in group] for group in groups] == [["One", "Two"], ["Late"]]
 
 
-def test_a_stage_that_does_not_exist_is_named_with_those_that_do() -> None:
+def test_a_missing_stage_is_named_with_the_existing_ones() -> None:
     with pytest.raises(UnsupportedError, match=r"no stage Misspelt\. Stages: Source, Deploy"):
-        definition.parse(answer()).stage("Misspelt")
+        definition.parse(response()).stage("Misspelt")
 
 
 @pytest.mark.parametrize(
@@ -69,16 +69,16 @@ def test_a_stage_that_does_not_exist_is_named_with_those_that_do() -> None:
         ({"stages": [{"name": "S", "actions": [action("A", commands=["ls"])]}]}, "action A.*'commands'"),
     ],
 )
-def test_what_is_not_known_is_named(changes: dict[str, Any], named: str) -> None:
+def test_what_is_not_supported_is_named(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(UnsupportedError, match=named):
-        definition.parse(answer(**changes))
+        definition.parse(response(**changes))
 
 
-def test_settings_that_are_empty_are_no_settings() -> None:
-    assert definition.parse(answer(triggers=[], variables=None)).name == "p"
+def test_empty_settings_are_ignored() -> None:
+    assert definition.parse(response(triggers=[], variables=None)).name == "p"
 
 
-def test_an_action_type_that_is_not_known_is_named() -> None:
+def test_an_unsupported_action_type_is_named() -> None:
     approval = Action("Ask", "Approval", "AWS", "Manual", 1, {}, (), (), None, None)
     with pytest.raises(UnsupportedError, match=r"action Ask.*Approval/AWS/Manual"):
-        actions.check([approval])
+        actions.check_types([approval])

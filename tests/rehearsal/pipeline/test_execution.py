@@ -1,4 +1,4 @@
-"""A small pipeline on the emulator: source, build, objects and stacks, carried out as CodePipeline would."""
+"""A small pipeline in the emulator: source, build, objects and stacks, run as CodePipeline would."""
 
 import io
 import json
@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rehearsal.emulator import Accounts, Emulator
+from rehearsal.emulator import Emulator
 from rehearsal.errors import ActionError, OutcomeError, RehearsalError, StackError, UnsupportedError
 from rehearsal.organization import stacks
 from rehearsal.organization.stacks import Deployment
-from rehearsal.pipeline.execution import Execution, ExpectedFailure, Place, Progress
+from rehearsal.pipeline.execution import Execution, ExpectedFailure, Progress
+from rehearsal.place import Place
 from rehearsal.report.display import Display
 from rehearsal.report.journal import Journal, Status
 
-ACCOUNTS = Accounts("111111111111", "222222222222", "333333333333", ("444444444444",))
 REGION = "us-east-1"
-PLACE = Place(ACCOUNTS.home, REGION)
+PLACE = Place("666666666666", REGION)  # an account that no other test uses
 BUCKET = "artifacts-of-the-test"
 
 BUILDSPEC = """\
@@ -32,7 +32,7 @@ phases:
   build:
     commands:
       - mkdir -p out/deep && echo "$GREETING $PLACE" > out/deep/hello.txt
-      - test ! -e fail || { echo "told to fail"; exit 4; }
+      - test ! -e fail || { echo "as ordered"; exit 4; }
       - export NAME="made-by-the-build"
 artifacts:
   base-directory: out
@@ -48,7 +48,7 @@ Resources:
   Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: !Ref Name, DisplayName: !Ref Label}}
 Outputs: {TopicName: {Value: !GetAtt Topic.TopicName}}
 """
-# The pipeline's own stack has a parameter of that name.
+# The stack of the projects has a parameter of that name.
 BROKEN = """\
 Resources:
   Parameter: {Type: AWS::SSM::Parameter, Properties: {Name: /test/greeting, Type: String, Value: x}}
@@ -91,36 +91,33 @@ def stack_action(name: str, template: str, **configuration: str) -> dict[str, An
     return action(name, "Deploy/CloudFormation", "Source", Configuration=configuration)
 
 
-def stages(*further: dict[str, Any]) -> list[dict[str, Any]]:
-    source = {"RepositoryName": "files", "BranchName": "main", "PollForSourceChanges": "false"}
-    objects = {"BucketName": BUCKET, "Extract": "true", "ObjectKey": "put/here"}
-    return [
-        {
-            "Name": "Source",
-            "Actions": [
-                action(
-                    "Files", "Source/CodeCommit", Configuration=source, OutputArtifacts=[{"Name": "Source"}]
-                )
-            ],
-        },
-        {
-            "Name": "Build",
-            "Actions": [
-                action(
-                    "Compile",
-                    "Build/CodeBuild",
-                    "Source",
-                    Configuration={"ProjectName": "compile"},
-                    OutputArtifacts=[{"Name": "Built"}],
-                    Namespace="Compiled",
-                )
-            ],
-        },
-        {"Name": "Objects", "Actions": [action("Put", "Deploy/S3", "Built", Configuration=objects)]},
-        *further,
-    ]
-
-
+SOURCE = {
+    "Name": "Source",
+    "Actions": [
+        action(
+            "Files",
+            "Source/CodeCommit",
+            Configuration={"RepositoryName": "files", "BranchName": "main", "PollForSourceChanges": "false"},
+            OutputArtifacts=[{"Name": "Source"}],
+            Namespace="Files",
+        )
+    ],
+}
+BUILD = {
+    "Name": "Build",
+    "Actions": [
+        action(
+            "Compile",
+            "Build/CodeBuild",
+            "Source",
+            Configuration={"ProjectName": "compile"},
+            OutputArtifacts=[{"Name": "Built"}],
+            Namespace="Compiled",
+        )
+    ],
+}
+PUT = {"BucketName": BUCKET, "Extract": "true", "ObjectKey": "put/here"}
+OBJECTS = {"Name": "Objects", "Actions": [action("Put", "Deploy/S3", "Built", Configuration=PUT)]}
 DEPLOY = {
     "Name": "Deploy",
     "Actions": [
@@ -132,6 +129,24 @@ DEPLOY = {
         )
     ],
 }
+BROKEN_STAGE = {"Name": "Deploy", "Actions": [stack_action("broken", "broken.yaml")]}
+
+
+def report_builds(*run_orders: int) -> dict[str, Any]:
+    """A stage with a build for each of these run orders, which only prints something."""
+    return {
+        "Name": "Report",
+        "Actions": [
+            action(
+                f"Print{number}",
+                "Build/CodeBuild",
+                "Source",
+                Configuration={"ProjectName": "report"},
+                RunOrder=order,
+            )
+            for number, order in enumerate(run_orders, start=1)
+        ],
+    }
 
 
 def project(name: str) -> dict[str, Any]:
@@ -140,7 +155,7 @@ def project(name: str) -> dict[str, Any]:
         "Type": "AWS::CodeBuild::Project",
         "Properties": {
             "Name": name,
-            "ServiceRole": {"Fn::GetAtt": ["BuildRole", "Arn"]},
+            "ServiceRole": {"Fn::GetAtt": ["Role", "Arn"]},
             "Source": {"Type": "CODEPIPELINE", "BuildSpec": f"{name}.yml"},
             "Artifacts": {"Type": "CODEPIPELINE"},
             "Environment": {
@@ -153,36 +168,38 @@ def project(name: str) -> dict[str, Any]:
     }
 
 
-def template(permissions: dict[str, Any], steps: list[dict[str, Any]]) -> str:
-    """A pipeline with everything that it needs, in one stack."""
-    return json.dumps(
-        {
-            "Resources": {
-                "PipelineRole": role("codepipeline.amazonaws.com", [permissions]),
-                "BuildRole": role("codebuild.amazonaws.com", [allow("s3:*", "ssm:GetParameters")]),
-                "Greeting": {
-                    "Type": "AWS::SSM::Parameter",
-                    "Properties": {"Name": "/test/greeting", "Type": "String", "Value": "hello"},
-                },
-                "Project": project("compile"),
-                "Report": project("report"),
-                "Pipeline": {
-                    "Type": "AWS::CodePipeline::Pipeline",
-                    "Properties": {
-                        "Name": "test",
-                        "PipelineType": "V2",
-                        "RoleArn": {"Fn::GetAtt": ["PipelineRole", "Arn"]},
-                        "ArtifactStore": {"Type": "S3", "Location": BUCKET},
-                        "Stages": steps,
-                    },
-                },
-            }
+PROJECTS = json.dumps(
+    {
+        "Resources": {
+            "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": BUCKET}},
+            "Role": role("codebuild.amazonaws.com", [allow("s3:*", "ssm:GetParameters")]),
+            "Greeting": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": {"Name": "/test/greeting", "Type": "String", "Value": "hello"},
+            },
+            **{name.capitalize(): project(name) for name in ("compile", "report", "missing")},
         }
-    )
+    }
+)
+
+
+def pipeline(permissions: dict[str, Any], *stages: dict[str, Any]) -> str:
+    """The template of a pipeline and its role."""
+    properties = {
+        "Name": "test",
+        "PipelineType": "V2",
+        "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+        "ArtifactStore": {"Type": "S3", "Location": BUCKET},
+        "Stages": [SOURCE, *stages],
+    }
+    resources = {
+        "Role": role("codepipeline.amazonaws.com", [permissions]),
+        "Pipeline": {"Type": "AWS::CodePipeline::Pipeline", "Properties": properties},
+    }
+    return json.dumps({"Resources": resources})
 
 
 EVERYTHING = allow("s3:*", "codecommit:*", "cloudformation:*", "codebuild:*", "lambda:InvokeFunction")
-ASK = {"Configuration": {"FunctionName": "asked", "UserParameters": "really"}}
 
 
 class World:
@@ -198,22 +215,21 @@ class World:
         self.started = 0
 
     def client(self, service: str) -> Any:
-        return self.emulator.session(ACCOUNTS.home, REGION).client(service)
+        return self.emulator.session(PLACE.account, REGION).client(service)
 
     def deploy(self, name: str, body: str) -> str:
         return stacks.deploy(
             self.client("cloudformation"),
             Deployment(name, body, capabilities=["CAPABILITY_NAMED_IAM"]),
             "test",
-            replace_failed=False,
         )
 
     def execution(
-        self, *steps: dict[str, Any], permissions: dict[str, Any] = EVERYTHING, **files: str
+        self, *stages: dict[str, Any], permissions: dict[str, Any] = EVERYTHING, **files: str
     ) -> Execution:
-        """The pipeline with these stages behind the usual ones, the repository with these further files."""
+        """An execution of a pipeline with these stages after the source, of these further files."""
         self.commit(files)
-        self.deploy("pipeline", template(permissions, stages(*(steps or (DEPLOY,)))))
+        self.deploy("pipeline", pipeline(permissions, *(stages or (BUILD, OBJECTS, DEPLOY))))
         self.started += 1
         return Execution(
             self.emulator,
@@ -225,9 +241,9 @@ class World:
         )
 
     def function(self, code: str) -> None:
-        """The function "asked", which may answer CodePipeline."""
+        """The function "check", which may call CodePipeline."""
         function = {
-            "FunctionName": "asked",
+            "FunctionName": "check",
             "Role": {"Fn::GetAtt": ["Role", "Arn"]},
             "Runtime": "python3.13",
             "Handler": "index.handler",
@@ -280,33 +296,27 @@ class World:
         return str({each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}["Label"])
 
     def empty(self) -> None:
+        """Delete every stack but that of the projects."""
         cloudformation = self.client("cloudformation")
-        for name in ("pipeline", "repository", "topic", "broken", "function"):
+        deployed = {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]}
+        for name in deployed - {"projects"}:
             cloudformation.delete_stack(StackName=name)
+        for name in deployed - {"projects"}:
             stacks.wait(cloudformation, name, "test")
-        s3 = self.client("s3")
-        for entry in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-            s3.delete_object(Bucket=BUCKET, Key=entry["Key"])
 
     def statuses(self) -> dict[str, str]:
         return {step.title: step.status.value for step in self.journal.steps}
 
 
-@pytest.fixture(scope="module")
-def emulator(openssl: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with Emulator(tmp_path_factory.mktemp("emulator"), ACCOUNTS, REGION) as running:
-        running.session(ACCOUNTS.home, REGION).client("s3").create_bucket(Bucket=BUCKET)
-        yield running
-
-
 @pytest.fixture
 def world(emulator: Emulator, tmp_path: Path) -> Iterator[World]:
     made = World(emulator, tmp_path)
+    made.deploy("projects", PROJECTS)
     yield made
     made.empty()
 
 
-def test_a_pipeline_is_carried_out_from_source_to_stack(world: World) -> None:
+def test_a_pipeline_runs_from_source_to_stack(world: World) -> None:
     execution = world.execution()
     execution.run()
     assert execution.failed_stage is None
@@ -319,32 +329,27 @@ def test_a_pipeline_is_carried_out_from_source_to_stack(world: World) -> None:
     assert stack["Tags"] == [{"Key": "T", "Value": "1"}]
     values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack["Parameters"]}
     assert values == {"Name": "made-by-the-build", "Label": "x"}
+    with pytest.raises(ActionError, match="stage Build cannot be retried: the stage that failed is none"):
+        execution.retry("Build")
 
 
-def test_two_executions_are_carried_out_alternately_each_with_its_own_source(world: World) -> None:
-    deploy = {
-        "Name": "Deploy",
-        "Actions": [
-            *DEPLOY["Actions"],
-            action(
-                "After",
-                "Deploy/S3",
-                "Built",
-                RunOrder=2,
-                Configuration={"BucketName": BUCKET, "Extract": "true", "ObjectKey": "after"},
-            ),
-        ],
-    }
-    first = world.execution(deploy)
+def test_two_executions_run_alternately_each_with_its_own_source(world: World) -> None:
+    put = {"BucketName": BUCKET, "Extract": "true", "ObjectKey": "after"}
+    after = action("After", "Deploy/S3", "Built", RunOrder=2, Configuration=put)
+    stages = (BUILD, {"Name": "Deploy", "Actions": [*DEPLOY["Actions"], after]})
+    first = world.execution(*stages)
     ahead = first.steps()
-    assert next(ahead) == Progress("Source", 1, left=True)
+    assert next(ahead) == Progress("Source", 1, stage_ended=True)
     world.push("configuration.json", json.dumps({"Parameters": {"Label": "second"}}))
-    second = world.execution(deploy)
+    second = world.execution(*stages)
     behind = second.steps()
     for progress in behind:
-        if progress == Progress("Objects", 1, left=True):
+        if progress == Progress("Build", 1, stage_ended=True):
             break
-    assert list(ahead)[-2:] == [Progress("Deploy", 1, left=False), Progress("Deploy", 2, left=True)]
+    assert list(ahead)[-2:] == [
+        Progress("Deploy", 1, stage_ended=False),
+        Progress("Deploy", 2, stage_ended=True),
+    ]
     assert world.label() == "x"
     assert [progress.stage for progress in behind] == ["Deploy", "Deploy"]
     assert world.label() == "second"
@@ -352,200 +357,153 @@ def test_two_executions_are_carried_out_alternately_each_with_its_own_source(wor
     assert first.identifier != second.identifier
 
 
-def test_a_stage_can_be_repeated_by_itself(world: World) -> None:
-    execution = world.execution()
+def test_a_stage_can_run_again_by_itself(world: World) -> None:
+    execution = world.execution(BUILD, DEPLOY)
     execution.run()
-    cloudformation = world.client("cloudformation")
-    cloudformation.delete_stack(StackName="topic")
-    stacks.wait(cloudformation, "topic", "test")
     done = len(world.journal.steps)
-    execution.repeat("Deploy")
+    execution.run_stage_again("Deploy")
     (again,) = world.journal.steps[done:]
-    assert (again.title, again.summary) == ("Deploy · topic", "stack topic created")
-
-
-def test_the_same_commit_again_changes_nothing(world: World) -> None:
-    world.execution().run()
-    world.execution().run()
-    (last,) = [step for step in world.journal.steps if step.title == "Deploy · topic"][1:]
-    assert last.summary == "stack topic unchanged"
+    assert (again.title, again.summary) == ("Deploy · topic", "stack topic unchanged")
 
 
 def test_a_build_that_fails_stops_the_pipeline_with_the_end_of_its_log(world: World) -> None:
-    execution = world.execution(fail="yes\n")
-    with pytest.raises(
-        ActionError, match="project compile: build failed with exit code 4: test ! -e"
-    ) as caught:
+    execution = world.execution(BUILD, DEPLOY, fail="yes\n")
+    failure = "project compile: build failed with exit code 4: test ! -e"
+    with pytest.raises(ActionError, match=failure) as caught:
         execution.run()
-    assert caught.value.details == ("told to fail",)
+    assert caught.value.details == ("as ordered",)
     assert execution.failed_stage == "Build"
     assert world.statuses() == {"Source · Files": "passed", "Build · Compile": "failed"}
+    with pytest.raises(ActionError, match=failure):  # the quota does not count the build that has failed
+        execution.retry("Build")
 
 
-def test_what_a_build_has_printed_is_shown_if_it_hands_nothing_on(world: World) -> None:
-    report = action("Tell", "Build/CodeBuild", "Source", Configuration={"ProjectName": "report"})
-    world.execution({"Name": "Report", "Actions": [report]}).run()
+def test_the_output_of_a_build_is_shown_if_it_exports_nothing(world: World) -> None:
+    """Two of them follow each other, because each has its own run order."""
+    world.execution(BUILD, report_builds(1, 2)).run()
     lines = {step.title: step.lines for step in world.journal.steps}
-    command, *printed = lines["Report · Tell"]
-    assert command.startswith("build: echo")
-    assert printed == ["all is well", "or nearly"]
-    assert "Tell: all is well\n" in world.text.getvalue()
+    for name in ("Print1", "Print2"):
+        command, *printed = lines[f"Report · {name}"]
+        assert command.startswith("build: echo")
+        assert printed == ["all is well", "or nearly"]
+        assert f"{name}: all is well\n" in world.text.getvalue()
     assert all(line.startswith("build: ") for line in lines["Build · Compile"])
 
 
 def test_two_builds_with_one_run_order_are_refused_and_the_quota_is_named(world: World) -> None:
-    both = [
-        action(name, "Build/CodeBuild", "Source", Configuration={"ProjectName": "report"})
-        for name in ("Tell", "TellAgain")
-    ]
     with pytest.raises(ActionError, match="Cannot have more than 1 builds in queue") as caught:
-        world.execution({"Name": "Report", "Actions": both}).run()
+        world.execution(report_builds(1, 1)).run()
     assert "L-9D07B6EF" in caught.value.details[0]
-    assert "a run order of its own" in caught.value.details[0]
+    assert "its own run order" in caught.value.details[0]
 
 
-def test_builds_with_run_orders_of_their_own_follow_each_other(world: World) -> None:
-    both = [
-        action(name, "Build/CodeBuild", "Source", Configuration={"ProjectName": "report"}, RunOrder=order)
-        for order, name in enumerate(("Tell", "TellAgain"), start=1)
-    ]
-    world.execution({"Name": "Report", "Actions": both}).run()
-    assert world.statuses()["Report · TellAgain"] == "passed"
-
-
-def test_a_build_that_has_failed_is_in_nobodys_way(world: World) -> None:
-    execution = world.execution(fail="yes\n")
-    for attempt in (execution.run, lambda: execution.retry("Build")):
-        with pytest.raises(ActionError, match="build failed with exit code 4"):
-            attempt()
-
-
-def test_a_stack_that_fails_is_told_with_its_first_failed_resource(world: World) -> None:
-    execution = world.execution({"Name": "Deploy", "Actions": [stack_action("broken", "broken.yaml")]})
+def test_a_stack_that_fails_is_reported_with_its_first_failed_resource(world: World) -> None:
     with pytest.raises(StackError, match=r"stack broken .* ended in ROLLBACK_COMPLETE") as caught:
-        execution.run()
+        world.execution(BROKEN_STAGE).run()
     (reason,) = caught.value.details
     assert reason.startswith("first failed resource: Parameter (AWS::SSM::Parameter) CREATE_FAILED")
 
 
-def test_a_call_that_the_pipelines_role_may_not_make_is_named(world: World) -> None:
-    execution = world.execution(permissions=allow("codecommit:*", "codebuild:*", "s3:PutObject"))
+def test_a_call_that_the_pipelines_role_is_not_allowed_is_named(world: World) -> None:
+    put = {"Name": "Objects", "Actions": [action("Put", "Deploy/S3", "Source", Configuration=PUT)]}
+    execution = world.execution(put, permissions=allow("codecommit:*", "s3:PutObject"))
     with pytest.raises(ActionError, match=r"action Put: .*AccessDenied"):
         execution.run()
     assert "denied: s3:GetObject on arn:aws:s3:::artifacts-of-the-test/" in world.text.getvalue()
 
 
-def test_an_expected_failure_is_no_error_and_its_stage_can_be_retried(world: World) -> None:
-    broken = {
-        "Name": "Deploy",
-        "Actions": [stack_action("broken", "broken.yaml", ActionMode="REPLACE_ON_FAILURE")],
-    }
-    execution = world.execution(broken)
-    execution.run(ExpectedFailure("Deploy", "already exists"))
-    assert execution.failed_stage == "Deploy"
+JOB = "import boto3\ndef handler(event, context):\n    job = event['CodePipeline.job']\n"
+SUCCESS = "    boto3.client('codepipeline').put_job_success_result(jobId=job['id'])\n"
+FAILURE = """\
+    said = job['data']['actionConfiguration']['configuration']['UserParameters']
+    failure = dict(type='JobFailed', message=said)
+    boto3.client('codepipeline').put_job_failure_result(jobId=job['id'], failureDetails=failure)
+"""
+INVOCATION = {"FunctionName": "check", "UserParameters": "not yet"}
+INVOKE = {"Name": "Check", "Actions": [action("check", "Invoke/Lambda", Configuration=INVOCATION)]}
+
+
+def test_an_expected_failure_is_not_an_error_and_its_stage_can_be_retried(world: World) -> None:
+    world.function(JOB + FAILURE)
+    execution = world.execution(report_builds(1), INVOKE)
+    execution.run(ExpectedFailure("Check", "function check: not yet"))
+    assert execution.failed_stage == "Check"
     assert world.journal.steps[-1].status is Status.EXPECTED_FAILURE
     client = world.client("codepipeline")
     (summary,) = client.list_pipeline_executions(pipelineName="test")["pipelineExecutionSummaries"]
     assert (summary["pipelineExecutionId"], summary["status"]) == (execution.identifier, "Failed")
-    world.client("ssm").delete_parameter(Name="/test/greeting")
+    world.function(JOB + SUCCESS)
     client.retry_stage_execution(
         pipelineName="test",
-        stageName="Deploy",
+        stageName="Check",
         pipelineExecutionId=execution.identifier,
         retryMode="FAILED_ACTIONS",
     )
-    execution.retry("Deploy")
+    execution.retry("Check")
     assert execution.failed_stage is None
-    assert [step.title for step in world.journal.steps].count("Build · Compile") == 1
+    assert world.statuses()["Check · check"] == "passed"
+    assert [step.title for step in world.journal.steps].count("Report · Print1") == 1
     (summary,) = client.list_pipeline_executions(pipelineName="test")["pipelineExecutionSummaries"]
     assert summary["status"] == "Succeeded"
 
 
-def test_a_stack_that_rolled_back_cannot_be_updated_by_create_update(world: World) -> None:
-    execution = world.execution({"Name": "Deploy", "Actions": [stack_action("broken", "broken.yaml")]})
+def test_a_stack_that_rolled_back_cannot_be_updated(world: World) -> None:
+    execution = world.execution(BROKEN_STAGE)
     execution.run(ExpectedFailure("Deploy", "already exists"))
     with pytest.raises(RehearsalError, match="ROLLBACK_COMPLETE"):
         execution.retry("Deploy")
 
 
-def test_a_function_that_puts_no_result_fails_its_action(world: World) -> None:
-    """CodePipeline would wait for it until the action times out."""
-    world.function("import json\ndef handler(event, context):\n    return {'heard': list(event)}\n")
-    execution = world.execution({"Name": "Ask", "Actions": [action("ask", "Invoke/Lambda", **ASK)]})
-    with pytest.raises(ActionError, match=r"function asked: it put no result: .*CodePipeline\.job"):
-        execution.run()
-
-
 @pytest.mark.parametrize(
-    ("answer", "failure"),
+    ("code", "failure"),
     [
-        ("put_job_success_result(jobId=job['id'])", None),
+        # CodePipeline would wait for the result until the action times out.
         (
-            "put_job_failure_result(jobId=job['id'], failureDetails=dict(type='JobFailed', message=said))",
-            "function asked: really",
+            "def handler(event, context):\n    return list(event)\n",
+            r"reported no result: .*CodePipeline\.job",
         ),
-        ("put_job_success_result(jobId='of-nobody')", "JobNotFoundException"),
+        (f"{JOB}{SUCCESS}".replace("job['id']", "'unknown'"), "JobNotFoundException"),
     ],
 )
-def test_a_function_says_by_its_job_how_an_action_ended(
-    world: World, answer: str, failure: str | None
+def test_a_function_without_a_result_for_its_job_fails_the_action(
+    world: World, code: str, failure: str
 ) -> None:
-    world.function(
-        "import boto3\ndef handler(event, context):\n    job = event['CodePipeline.job']\n"
-        "    said = job['data']['actionConfiguration']['configuration']['UserParameters']\n"
-        f"    boto3.client('codepipeline').{answer}\n"
-    )
-    execution = world.execution({"Name": "Ask", "Actions": [action("ask", "Invoke/Lambda", **ASK)]})
-    if failure is None:
-        execution.run()
-        assert world.statuses()["Ask · ask"] == "passed"
-    else:
-        with pytest.raises(ActionError, match=failure):
-            execution.run()
+    world.function(code)
+    with pytest.raises(ActionError, match=failure):
+        world.execution(INVOKE).run()
 
 
 @pytest.mark.parametrize(
-    "expected", [ExpectedFailure("Deploy", "another reason"), ExpectedFailure("Objects", "x")]
+    "expected", [ExpectedFailure("Deploy", "another reason"), ExpectedFailure("Source", "already exists")]
 )
-def test_a_failure_for_another_reason_or_at_another_place_is_an_error(
+def test_a_failure_for_another_reason_or_in_another_stage_is_an_error(
     world: World, expected: ExpectedFailure
 ) -> None:
-    execution = world.execution({"Name": "Deploy", "Actions": [stack_action("broken", "broken.yaml")]})
     with pytest.raises(StackError):
-        execution.run(expected)
+        world.execution(BROKEN_STAGE).run(expected)
 
 
-def test_a_failure_that_does_not_come_is_an_error(world: World) -> None:
-    with pytest.raises(ActionError, match="stage Deploy succeeded, but it has to fail"):
-        world.execution().run(ExpectedFailure("Deploy", "anything"))
-
-
-def test_only_the_failed_stage_can_be_retried(world: World) -> None:
-    execution = world.execution()
-    execution.run()
-    with pytest.raises(ActionError, match="stage Build cannot be retried: the stage that failed is none"):
-        execution.retry("Build")
-
-
-def updating(body: str) -> dict[str, Any]:
-    """A stage that updates the pipeline's own stack with a template from the source."""
-    return {"Name": "Self", "Actions": [stack_action("pipeline", body, Capabilities="CAPABILITY_NAMED_IAM")]}
+def test_an_expected_failure_that_does_not_happen_is_an_error(world: World) -> None:
+    with pytest.raises(ActionError, match="stage Report succeeded, but it was expected to fail"):
+        world.execution(report_builds(1)).run(ExpectedFailure("Report", "anything"))
 
 
 def test_a_pipeline_that_updates_itself_starts_again_once(world: World) -> None:
-    after = template(EVERYTHING, stages(updating("self.json"), DEPLOY))
-    execution = world.execution(updating("self.json"), self__json=after)
-    first = execution.identifier
+    """Its first stage updates the pipeline's own stack with a template from the source."""
+    update = stack_action("pipeline", "self.json", Capabilities="CAPABILITY_NAMED_IAM")
+    first, second = {"Name": "Self", "Actions": [update]}, report_builds(1)
+    execution = world.execution(first, self__json=pipeline(EVERYTHING, first, second))
+    identifier = execution.identifier
     execution.run()
     titles = [step.title for step in world.journal.steps]
     assert titles.count("Source · Files") == 2
-    assert titles[-1] == "Deploy · topic"
-    assert execution.identifier != first
+    assert titles[-1] == "Report · Print1"
+    assert execution.identifier != identifier
     assert "starts again from the source" in world.text.getvalue()
 
 
 def test_what_a_build_has_made_is_checked_before_anything_is_deployed(world: World) -> None:
-    execution = world.execution()
+    execution = world.execution(BUILD, DEPLOY)
 
     def nothing_there() -> None:
         raise OutcomeError("bucket b does not hold the package p.")
@@ -557,36 +515,33 @@ def test_what_a_build_has_made_is_checked_before_anything_is_deployed(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("step", "named"),
+    ("faulty", "named"),
     [
         (stack_action("topic", "topic.yaml", OutputFileName="x"), "'OutputFileName'"),
         (stack_action("topic", "topic.yaml", ActionMode="DELETE_ONLY"), "ActionMode DELETE_ONLY"),
-        (stack_action("topic", "missing.yaml"), "artifact Source holds no missing.yaml"),
+        (stack_action("topic", "missing.yaml"), "artifact Source has no file missing.yaml"),
         (stack_action("topic", "topic.yaml", ParameterOverrides="{Name"), "ParameterOverrides is not JSON"),
         (
-            stack_action("topic", "topic.yaml", ParameterOverrides='{"N": "#{Compiled.X}"}'),
-            r"#\{Compiled.X\}",
+            stack_action("topic", "topic.yaml", ParameterOverrides='{"N": "#{Files.X}"}'),
+            r"#\{Files.X\}",
         ),
         (stack_action("topic", "topic.yaml", TemplateConfiguration="Source::topic.yaml"), "is not JSON"),
     ],
 )
-def test_what_an_action_cannot_do_is_named(world: World, step: dict[str, Any], named: str) -> None:
-    execution = world.execution({"Name": "Deploy", "Actions": [step]})
+def test_a_fault_in_the_configuration_of_an_action_is_named(
+    world: World, faulty: dict[str, Any], named: str
+) -> None:
     with pytest.raises((ActionError, UnsupportedError), match=named):
+        world.execution({"Name": "Deploy", "Actions": [faulty]}).run()
+
+
+def test_a_build_without_its_parameter_names_it(world: World) -> None:
+    execution = world.execution(BUILD, compile__yml=BUILDSPEC.replace("/test/greeting", "/test/misspelled"))
+    with pytest.raises(ActionError, match="project compile: SSM has no parameter /test/misspelled"):
         execution.run()
 
 
-def test_a_build_without_its_parameter_says_which(world: World) -> None:
-    execution = world.execution(compile__yml=BUILDSPEC.replace("/test/greeting", "/test/misspelt"))
-    with pytest.raises(ActionError, match="project compile: SSM has no parameter /test/misspelt"):
-        execution.run()
-
-
-def test_a_build_without_its_buildspec_says_so(world: World) -> None:
-    execution = world.execution()
-    project = {"Name": "compile"}
-    world.client("codebuild").update_project(
-        name=project["Name"], source={"type": "CODEPIPELINE", "buildspec": "other.yml"}
-    )
-    with pytest.raises(ActionError, match=r"the source holds no other\.yml"):
-        execution.run()
+def test_a_build_without_its_buildspec_names_it(world: World) -> None:
+    build = action("Compile", "Build/CodeBuild", "Source", Configuration={"ProjectName": "missing"})
+    with pytest.raises(ActionError, match=r"project missing: the source has no file missing\.yml"):
+        world.execution({"Name": "Build", "Actions": [build]}).run()

@@ -33,7 +33,7 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_copy_has_what_git_knows_with_uncommitted_edits(clone: Path, tmp_path: Path) -> None:
+def test_the_copy_has_the_files_that_git_lists_with_uncommitted_edits(clone: Path, tmp_path: Path) -> None:
     (clone / "kept.txt").write_text("edited")
     (clone / "new").mkdir()
     (clone / "new" / "untracked.sh").touch(mode=0o755)
@@ -48,7 +48,7 @@ def test_the_copy_has_what_git_knows_with_uncommitted_edits(clone: Path, tmp_pat
     assert (copy / "new" / "untracked.sh").stat().st_mode & 0o100
 
 
-def test_the_copy_of_what_is_read_only_can_be_written(clone: Path, tmp_path: Path) -> None:
+def test_the_copy_of_a_read_only_clone_is_writable(clone: Path, tmp_path: Path) -> None:
     for path in clone.iterdir():
         path.chmod(0o500 if path.is_dir() else 0o444)
     copy = tmp_path / "copy"
@@ -56,9 +56,9 @@ def test_the_copy_of_what_is_read_only_can_be_written(clone: Path, tmp_path: Pat
     assert {oct(path.stat().st_mode & 0o777) for path in copy.iterdir()} == {"0o644"}
 
 
-def test_a_folder_that_is_no_clone_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_clone_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("no repository")
-    with pytest.raises(PrerequisiteError, match=r"git does not list the files of .*: fatal: "):
+    with pytest.raises(PrerequisiteError, match=r"git cannot list the files of .*: fatal: "):
         workspace.copy_repository(tmp_path, tmp_path / "copy")
 
 
@@ -131,7 +131,7 @@ def test_the_shipped_file_has_the_right_form(targets: Path) -> None:
         (lambda d: d.pop("Parameters"), "Parameters: is missing"),
     ],
 )
-def test_a_malformed_file_fails_before_anything_is_started(targets: Path, change: Change, named: str) -> None:
+def test_a_malformed_file_fails_before_anything_starts(targets: Path, change: Change, named: str) -> None:
     edit(targets, change)
     with pytest.raises(TargetsError, match=named):
         workspace.check_targets(targets)
@@ -151,7 +151,7 @@ def test_a_file_that_is_not_json_fails_with_its_line(targets: Path) -> None:
         workspace.check_targets(targets)
 
 
-def test_a_given_file_is_used_as_it_is_and_its_examples_are_faults(targets: Path, tmp_path: Path) -> None:
+def test_a_given_file_is_used_unchanged_and_its_examples_are_faults(targets: Path, tmp_path: Path) -> None:
     with pytest.raises(TargetsError, match="TargetHomeAccount: still holds the example") as caught:
         workspace.use_targets(targets, tmp_path / "copy.json")
     assert len(caught.value.details) == 4
@@ -165,7 +165,7 @@ def test_every_known_placeholder_has_a_value() -> None:
     assert ORGANIZATION.placeholders["target-regions"] == "us-east-1 us-east-2"
 
 
-def test_headings_account_names_lead_to_account_numbers() -> None:
+def test_the_account_names_of_headings_lead_to_account_ids() -> None:
     accounts = Accounts("1" * 12, "2" * 12, "3" * 12, ("4" * 12, "5" * 12))
     names = ("management", "home", "central", "member")
     assert [ORGANIZATION.account(name) for name in names] == [

@@ -1,4 +1,4 @@
-"""The journal, and how it is shown."""
+"""The journal, and its display."""
 
 import io
 from dataclasses import replace
@@ -40,7 +40,7 @@ def screen() -> Screen:
     return Screen()
 
 
-def test_a_step_is_shown_with_what_it_did(screen: Screen) -> None:
+def test_a_step_is_displayed_with_its_summary(screen: Screen) -> None:
     screen.journal.section("Deploy")
     with screen.journal.step("Stage · Action") as step:
         step.say("half way")
@@ -52,7 +52,7 @@ def test_a_step_is_shown_with_what_it_did(screen: Screen) -> None:
     assert (recorded.section, recorded.status, recorded.lines) == ("Deploy", Status.PASSED, ("half way",))
 
 
-def test_a_failed_step_shows_its_reason_and_the_calls_refused_meanwhile(screen: Screen) -> None:
+def test_a_failed_step_shows_its_reason_and_the_calls_denied_meanwhile(screen: Screen) -> None:
     screen.journal.denied = lambda: [DENIED, DENIED]
     error = ActionError("no bucket", "line one\nline two")
     with pytest.raises(ActionError), screen.journal.step("Package"):
@@ -69,7 +69,7 @@ def test_a_failed_step_shows_its_reason_and_the_calls_refused_meanwhile(screen: 
     assert screen.journal.steps[0].denied == (DENIED, DENIED)
 
 
-def test_calls_refused_before_a_step_are_not_its_own(screen: Screen) -> None:
+def test_calls_denied_before_a_step_are_not_its_own(screen: Screen) -> None:
     early = Denied(1.0, "1", "role/x", "s3:PutObject", "*", "why")
     screen.journal.denied = lambda: [early]
     with pytest.raises(ActionError), screen.journal.step("Package"):
@@ -77,7 +77,7 @@ def test_calls_refused_before_a_step_are_not_its_own(screen: Screen) -> None:
     assert screen.journal.steps[0].denied == ()
 
 
-def test_a_failure_outside_of_a_step_shows_its_details(screen: Screen) -> None:
+def test_a_failure_outside_a_step_shows_its_details(screen: Screen) -> None:
     screen.display.failure(OutcomeError("one", "two"))
     assert screen.text.splitlines() == ["The rehearsal failed: one", "      two"]
 
@@ -87,34 +87,34 @@ def test_an_expected_failure_is_shown_as_one(screen: Screen) -> None:
     with screen.journal.step("Last stage") as step:
         step.failed(ActionError("no role yet"), Status.EXPECTED_FAILURE)
     assert screen.text.splitlines()[:2] == [
-        "  ✓ Last stage (failed as it has to)",
+        "  ✓ Last stage (failed as expected)",
         "      no role yet",
     ]
     assert screen.journal.steps[0].status is Status.EXPECTED_FAILURE
     assert screen.journal.unexpected() == []
 
 
-def test_any_other_refused_call_is_unexpected(screen: Screen) -> None:
+def test_any_other_denied_call_is_unexpected(screen: Screen) -> None:
     screen.journal.denied = lambda: [DENIED]
     with screen.journal.step("Stage"):
         pass
     assert screen.journal.unexpected() == [DENIED]
 
 
-def test_an_unforeseen_error_is_recorded_with_its_kind(screen: Screen) -> None:
+def test_an_unexpected_error_is_recorded_with_its_type(screen: Screen) -> None:
     with pytest.raises(ZeroDivisionError), screen.journal.step("Stage"):
         raise ZeroDivisionError("by zero")
     assert screen.journal.steps[0].status is Status.FAILED
     assert screen.journal.steps[0].reason == ("ZeroDivisionError: by zero",)
 
 
-def test_an_interruption_is_recorded_and_goes_on_upwards(screen: Screen) -> None:
+def test_an_interruption_is_recorded_and_raised_again(screen: Screen) -> None:
     with pytest.raises(KeyboardInterrupt), screen.journal.step("Stage"):
         raise KeyboardInterrupt
     assert screen.journal.steps[0].status is Status.INTERRUPTED
 
 
-def test_a_closed_journal_says_nothing_more(screen: Screen) -> None:
+def test_a_closed_journal_records_nothing_more(screen: Screen) -> None:
     screen.journal.close()
     with pytest.raises(ActionError), screen.journal.step("Stage"):
         raise ActionError("killed")
@@ -122,13 +122,13 @@ def test_a_closed_journal_says_nothing_more(screen: Screen) -> None:
     assert screen.journal.steps == []
 
 
-def test_what_was_refused_is_still_known_when_the_organization_is_gone(screen: Screen) -> None:
+def test_denied_calls_are_still_known_after_the_organization_has_stopped(screen: Screen) -> None:
     with screen.journal.watching(lambda: [DENIED]):
         pass
     assert screen.journal.result().denied == (DENIED,)
 
 
-def test_an_organization_that_is_gone_early_hides_no_failure(screen: Screen) -> None:
+def test_an_organization_that_stops_early_hides_no_failure(screen: Screen) -> None:
     def gone() -> list[Denied]:
         raise ConnectionRefusedError
 
@@ -137,7 +137,7 @@ def test_an_organization_that_is_gone_early_hides_no_failure(screen: Screen) -> 
     assert screen.journal.steps[0].reason == ("the cause",)
 
 
-def test_a_terminal_shows_what_is_being_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_the_running_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")  # a dumb one shows no line that changes
     screen = Screen(terminal=True)
     with screen.display, screen.journal.step("Stage [x] · Action"):
@@ -170,7 +170,7 @@ def test_the_tree_groups_by_account_and_region(screen: Screen) -> None:
     ]
 
 
-def test_the_end_counts_what_was_carried_out(screen: Screen) -> None:
+def test_the_end_counts_the_steps_that_ran(screen: Screen) -> None:
     with screen.journal.step("Stage"):
         pass
     screen.journal.note("cfn_nag_scan", Status.NOT_RUN, "it needs RubyGems")
@@ -179,7 +179,7 @@ def test_the_end_counts_what_was_carried_out(screen: Screen) -> None:
     assert screen.text.splitlines()[-1] == "The rehearsal succeeded: 1 steps in 0 s."
 
 
-def test_announced_refusals_are_no_fault_and_all_others_are(screen: Screen) -> None:
+def test_announced_denials_are_not_faults_and_all_others_are(screen: Screen) -> None:
     planned = replace(DENIED, action="dynamodb:TagResource")
     earlier = replace(planned, time=1.0)
     refused = [earlier]

@@ -1,4 +1,4 @@
-"""All scenarios on one emulated organization, each with a result of its own, and what they are made of."""
+"""All scenarios on emulated organizations, each with its own result, and what scenarios are made of."""
 
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,9 @@ class Lines:
 HALF = len(scenarios.SCENARIOS) // 2
 
 
-# On an organization each, so that both of a machine's cores are used.
+# Each half on its own organization, so that both cores of a machine are used.
 @pytest.mark.scenarios
 @pytest.mark.parametrize("half", [slice(HALF), slice(HALF, None)], ids=["first half", "second half"])
-@pytest.mark.usefixtures("openssl")
 def test_every_scenario(half: slice, subtests: pytest.Subtests) -> None:
     chosen = scenarios.SCENARIOS[half]
     shown = Lines()
@@ -63,12 +62,12 @@ def test_every_scenario(half: slice, subtests: pytest.Subtests) -> None:
         section = f"Scenario {scenario.name}: {scenario.sentence}"
         with subtests.test(scenario.name):
             steps = shown.sections.get(section)
-            assert steps is not None, f"not reached, because of: {fault}"
+            assert steps is not None, f"not reached because of: {fault}"
             assert steps[-1] == f"passed: scenario {scenario.name}", "\n".join([f"{fault}", *steps[-30:]])
     assert fault is None
 
 
-def test_every_scenario_has_a_name_of_its_own_and_a_sentence() -> None:
+def test_every_scenario_has_its_own_name_and_a_sentence() -> None:
     names = [scenario.name for scenario in scenarios.SCENARIOS]
     assert len(set(names)) == len(names)
     assert all(scenario.sentence.endswith(".") for scenario in scenarios.SCENARIOS)
@@ -76,12 +75,12 @@ def test_every_scenario_has_a_name_of_its_own_and_a_sentence() -> None:
     assert list(scenarios.named("all")) == list(scenarios.SCENARIOS)
 
 
-def test_an_unknown_scenario_is_answered_with_the_names() -> None:
+def test_an_unknown_scenario_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnsupportedError, match=r"no scenario nothing\..*first-rollout, same-commit.*all"):
         scenarios.named("nothing")
 
 
-TABLE = Thing("stack", "1" * 12, "us-east-1", "a")
+THIS = Thing("stack", "1" * 12, "us-east-1", "a")
 OTHER = Thing("stack", "1" * 12, "us-east-1", "b")
 
 
@@ -89,23 +88,23 @@ OTHER = Thing("stack", "1" * 12, "us-east-1", "b")
     ("before", "after", "found"),
     [
         ({}, {}, set()),
-        ({TABLE: "1"}, {TABLE: "1"}, set()),
-        ({TABLE: "1"}, {TABLE: "2"}, {Change("changed", TABLE)}),
-        ({TABLE: "1"}, {OTHER: "1"}, {Change("gone", TABLE), Change("created", OTHER)}),
+        ({THIS: "1"}, {THIS: "1"}, set()),
+        ({THIS: "1"}, {THIS: "2"}, {Change("changed", THIS)}),
+        ({THIS: "1"}, {OTHER: "1"}, {Change("deleted", THIS), Change("created", OTHER)}),
     ],
 )
-def test_two_snapshots_differ_in_what_was_touched(
+def test_two_snapshots_differ_in_what_has_changed(
     before: dict[Thing, str], after: dict[Thing, str], found: set[Change]
 ) -> None:
     assert snapshot.difference(before, after) == found
 
 
-def test_every_change_that_is_not_expected_or_is_missing_is_named() -> None:
+def test_every_unexpected_and_every_missing_change_is_named() -> None:
     with pytest.raises(OutcomeError) as error:
-        snapshot.expect({Change("changed", TABLE)}, {Change("gone", OTHER)})
+        snapshot.expect({Change("changed", THIS)}, {Change("deleted", OTHER)})
     assert error.value.details == (
         f"not expected: changed: stack a ({'1' * 12}, us-east-1)",
-        f"expected, but missing: gone: stack b ({'1' * 12}, us-east-1)",
+        f"missing: deleted: stack b ({'1' * 12}, us-east-1)",
     )
 
 
@@ -116,12 +115,12 @@ def test_every_change_that_is_not_expected_or_is_missing_is_named() -> None:
         ("aws-backup-codepipeline", "aws-backup-codepipeline"),
     ],
 )
-def test_stacks_of_a_stack_set_lose_what_is_drawn_by_lot(stack: str, short: str) -> None:
+def test_stacks_of_a_stack_set_lose_their_suffix(stack: str, short: str) -> None:
     assert snapshot.short_name(stack) == short
 
 
 class Repository:
-    """CodeCommit's client, as far as a working copy uses it."""
+    """The calls of CodeCommit that a working copy makes."""
 
     def __init__(self) -> None:
         self.commits: list[dict[str, Any]] = []
@@ -158,8 +157,10 @@ def test_a_commit_holds_what_has_changed_since_the_last_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("text", "times"), [("none here", 0), ("twice and twice", 2)])
-def test_an_edit_of_a_text_that_is_not_there_once_is_refused(tmp_path: Path, text: str, times: int) -> None:
+def test_a_text_that_a_file_does_not_hold_once_cannot_be_edited(
+    tmp_path: Path, text: str, times: int
+) -> None:
     (tmp_path / "file").write_text(text)
     copy = WorkingCopy(tmp_path, Repository(), "it")
-    with pytest.raises(UnsupportedError, match=f"file holds {times} times instead of once: twice"):
+    with pytest.raises(UnsupportedError, match=f"file holds this {times} times, not once: twice"):
         copy.edit("file", "twice", "once")
