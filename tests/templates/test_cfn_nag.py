@@ -36,7 +36,7 @@ def test_a_suppression_without_a_finding_is_reported() -> None:
     properties = {"KmsKeyId": key, "RetentionInDays": 30}
     group = {"Type": "AWS::Logs::LogGroup", "Metadata": suppression, "Properties": properties}
     assert gate(Template("logs.yaml", "", {"Resources": {"Group": group}})) == [
-        "logs.yaml: Group: cfn-nag W84 is suppressed and not found: remove the suppression"
+        "logs.yaml: Group: cfn-nag W84 is suppressed but not found: remove the suppression"
     ]
 
 
