@@ -26,6 +26,8 @@ MEMBER_KEY_ALIAS = "alias/AWSBackupSolutionKey"
 MEMBER_ROLE = "AWSBackupSolutionRole"
 TAG_FUNCTION = "TagOnRestore"
 TAG_ROLE = "TagOnRestoreFunctionForAWSBackup"
+# Function → the name of its package, in SSM and in the bucket.
+PACKAGES = {TAG_FUNCTION: "aws-backup-tagonrestore", POLICY_FUNCTION: "aws-backup-backuporgpolicymanager"}
 
 # Stacks of the home account that the pipeline deploys, and CodeBuild projects.
 PIPELINE_STACK = "aws-backup-codepipeline"
