@@ -1,12 +1,12 @@
-"""The one place that touches ministack: its modules, and the table of every name in them that the extensions
-rely on.
+"""The one place that touches ministack: its modules, and the table of all names that the extensions use.
 
-ministack is untyped and most of these names are private, so a version is pinned exactly and `check` proves
-before anything starts that each of them exists. The extension modules use the modules below and nothing else
-of ministack; a test holds their source against the table.
+ministack is untyped and most of these names are private, so its version is pinned exactly, and `check` proves
+at start that each of them exists. The extensions use the modules below and nothing else of ministack; a test
+compares their source with the table.
 """
 
 import importlib
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,7 +14,7 @@ from rehearsal.emulator.errors import UnsupportedEmulatorError
 
 SUPPORTED_VERSION = "1.5.33"
 
-# module → the names that the extensions read, call or replace in it
+# module → the names in it that the extensions read, call or replace
 TABLE: dict[str, tuple[str, ...]] = {
     "app": ("app", "SERVICE_HANDLERS", "AUTH", "_handle_s3_control_request"),
     "core.iam_actions": ("SERVICE_TO_IAM_NAMESPACE", "extract_resource_arn", "request_tag_context"),
@@ -37,10 +37,12 @@ TABLE: dict[str, tuple[str, ...]] = {
         "get_account_id",
         "get_region",
         "request_scope",
+        "_BOTOCORE_NAME",
+        "_service_model",
     ),
     "core.lambda_runtime": ("Worker", "_PYTHON_WORKER_SCRIPT"),
     "core.router": ("SERVICE_PATTERNS",),
-    "services.backup": ("_SUPPORTED_RESOURCE_TYPES", "_vaults", "handle_request"),
+    "services.backup": ("_SUPPORTED_RESOURCE_TYPES", "_vaults"),
     "services.cloudformation": ("_stack_events", "_stacks"),
     "services.cloudformation.changesets": ("_evaluate_conditions",),
     "services.cloudformation.engine": ("_evaluate_conditions", "_resolve_refs"),
@@ -73,7 +75,6 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_make_aws_managed_record",
         "_roles",
         "attach_managed_policy",
-        "handle_request",
         "policy_known",
     ),
     "services.kms": ("_aliases",),
@@ -85,7 +86,6 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_get_func_record_for_ref",
         "_route_async_failure",
         "function_policy_for_arn",
-        "handle_request",
         "invoke_async_with_retry",
     ),
     "services.organizations": (
@@ -103,7 +103,6 @@ TABLE: dict[str, tuple[str, ...]] = {
         "_roots",
         "_tags",
         "_target",
-        "handle_request",
     ),
     "services.rds": (
         "_ACTION_MAP",
@@ -125,7 +124,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "services.sns": ("topic_policy_for_arn",),
     "services.sqs": ("_queue_name_to_url", "queue_policy_for_arn"),
-    "services.sts": ("handle_request", "register_session"),
+    "services.sts": ("register_session",),
 }
 
 
@@ -139,6 +138,18 @@ def _module(name: str) -> Any:
         ) from missing
 
 
+def _import_cognito_without_a_key() -> None:
+    """ministack creates an RSA key for Cognito, which nothing uses here, if it can: 0.1 s each time."""
+    means = "cryptography.hazmat.primitives.asymmetric.rsa"
+    if means not in sys.modules:
+        sys.modules[means] = None  # type: ignore[assignment]  # how Python marks a module that is not to be found
+        try:
+            _module("services.cognito")
+        finally:
+            del sys.modules[means]
+
+
+_import_cognito_without_a_key()
 app = _module("app")
 iam_actions = _module("core.iam_actions")
 iam_evaluator = _module("core.iam_evaluator")
@@ -169,17 +180,14 @@ sts = _module("services.sts")
 
 
 def check(table: dict[str, tuple[str, ...]] | None = None, expected: str = SUPPORTED_VERSION) -> None:
-    """Refuse any other version than the pinned one, and one that lacks a name of the table.
-
-    Raises UnsupportedEmulatorError naming the version found, or every missing name.
-    """
+    """Raise UnsupportedEmulatorError for another version than the pinned one, or with every missing name."""
     try:
         found = version("ministack")
     except PackageNotFoundError:
         found = "none"
     if found != expected:
         raise UnsupportedEmulatorError(
-            f"ministack {expected} is needed, {found} is installed: install what requirements/dev.txt says"
+            f"ministack {expected} is needed, {found} is installed: install requirements/dev.txt"
         )
     missing = [
         f"{module}.{name}"
@@ -189,5 +197,5 @@ def check(table: dict[str, tuple[str, ...]] | None = None, expected: str = SUPPO
     ]
     if missing:
         raise UnsupportedEmulatorError(
-            f"ministack {found} lacks what the extensions rely on: {', '.join(missing)}"
+            f"ministack {found} lacks what the extensions use: {', '.join(missing)}"
         )
