@@ -71,7 +71,7 @@ _roots: list[Roots] = []
 def configure(configuration: Configuration) -> None:
     """Called once at start, before any extension is installed."""
     _roots[:] = [Roots(configuration)]
-    hooks.responses._service_model = functools.cache(_service_model)
+    hooks.responses._service_model = _service_model
 
 
 @functools.cache
@@ -79,6 +79,7 @@ def _models() -> botocore.session.Session:
     return botocore.session.get_session()
 
 
+@functools.cache
 def _service_model(service: str) -> Any:
     """What ministack reads a content type from, without a new botocore session for each service."""
     try:

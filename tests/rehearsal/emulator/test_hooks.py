@@ -1,4 +1,4 @@
-"""The table of what the extensions rely on in ministack: complete, and checked at start."""
+"""The table of what the extensions use in ministack is complete and checked at start."""
 
 import ast
 from pathlib import Path

@@ -30,7 +30,7 @@ def arn(resource: str) -> str:
     return f"arn:aws:rds:{HOME_REGION}:{MEMBER}:{resource}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def database(world: World) -> str:
     rds = world.client("rds", MEMBER)
     made = rds.create_db_instance(
@@ -86,7 +86,7 @@ def test_instances_are_found_by_the_filter_for_their_id(world: World) -> None:
     assert found("i-00000000000000000") == set()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tagger(world: World) -> str:
     """A function that may tag the bucket `payslips` and one that does not exist."""
     s3 = world.client("s3", MEMBER)

@@ -1,4 +1,4 @@
-"""CloudFormation: what AWS refuses, and the functions of templates that this repository uses."""
+"""CloudFormation: what AWS refuses, and the template features that this repository uses."""
 
 import json
 from typing import Any
@@ -93,7 +93,7 @@ def test_a_role_that_its_service_cannot_assume_is_refused(
     assert f"does not let {service} assume it" in world.create(name, text).reason
 
 
-def test_a_role_for_a_stack_has_to_trust_cloudformation(world: World) -> None:
+def test_the_role_of_a_stack_must_trust_cloudformation(world: World) -> None:
     world.create("stack-role", template({"R": role("stack-role", {"Service": "ec2.amazonaws.com"})}))
     arn = f"arn:aws:iam::{ACCOUNTS.home}:role/stack-role"
     with pytest.raises(ClientError, match="is invalid or cannot be assumed"):
@@ -110,7 +110,7 @@ def test_a_role_for_a_stack_has_to_trust_cloudformation(world: World) -> None:
         ("no-passer", False, None),
     ],
 )
-def test_handing_a_role_to_a_stack_needs_pass_role(
+def test_passing_a_role_to_a_stack_needs_pass_role(
     world: World, name: str, passes: bool, service: str | None
 ) -> None:
     deploying = f"arn:aws:iam::{ACCOUNTS.home}:role/{name}-deploying"
@@ -199,7 +199,7 @@ def test_a_misspelt_import_is_named(world: World) -> None:
     assert "sharde" in reason
 
 
-def test_rules_hold_parameters_against_each_other(world: World) -> None:
+def test_rules_check_parameters_against_each_other(world: World) -> None:
     assertion = {"Assert": {"Fn::Contains": [["a", "b"], {"Ref": "P"}]}, "AssertDescription": "P is a or b"}
     text = template(
         {"L": log_group("/rules")},

@@ -31,7 +31,7 @@ def from_s3(name: str, bucket: str, key: str, **more: Any) -> str:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def packages(world: World) -> str:
     """A bucket of the home account that the whole organization may read; holds it.zip."""
     s3 = world.client("s3")

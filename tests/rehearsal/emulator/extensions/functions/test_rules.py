@@ -103,7 +103,7 @@ def run(world: World, name: str) -> Any:
     return world.emulator.control("run-schedule", account=ACCOUNTS.home, region=HOME_REGION, rule=name)
 
 
-def test_a_schedule_sends_its_own_input_when_it_is_time(world: World) -> None:
+def test_a_schedule_that_runs_sends_its_own_input(world: World) -> None:
     target = {"Id": "Function", "Arn": {"Fn::GetAtt": ["Function", "Arn"]}, "Input": '{"go": "now"}'}
     permission = {
         "Type": "AWS::Lambda::Permission",
@@ -135,7 +135,7 @@ def test_a_schedule_sends_its_own_input_when_it_is_time(world: World) -> None:
         ("past", {"ScheduleExpression": "cron(0 5 1 1 ? 2020)"}, "past never runs: cron"),
     ],
 )
-def test_what_would_not_run_is_not_run(
+def test_a_rule_that_would_not_run_is_refused(
     world: World, name: str, properties: dict[str, Any], refusal: str
 ) -> None:
     world.create(name, template({"Rule": rule(name, **properties)}))
@@ -143,7 +143,7 @@ def test_what_would_not_run_is_not_run(
         run(world, name)
 
 
-def test_only_a_rule_that_matched_has_sent_something_on(world: World) -> None:
+def test_only_a_rule_that_matches_sends_the_event(world: World) -> None:
     target = {"Id": "Queue", "Arn": f"arn:aws:sqs:{HOME_REGION}:{ACCOUNTS.home}:none"}
     rules = {
         name: rule(name, EventPattern={"source": [name]}, Targets=[target]) for name in ("right", "wrong")

@@ -1,4 +1,4 @@
-"""IAM: who may do what on which ARN, as AWS evaluates it, and every refusal on record."""
+"""IAM: who may do what on which ARN, as AWS evaluates it, and every denial is recorded."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ CODEBUILD = {"Service": "codebuild.amazonaws.com"}
 
 
 def acting(world: World, name: str, *statements: dict[str, Any], account: str = ACCOUNT) -> Caller:
-    """Make a role that may do what the statements say, and act with it."""
+    """Create a role with the statements, and act with it."""
     made = world.create(f"role-{name}", template({"R": role(name, CODEBUILD, *statements)}), account)
     assert made.status == "CREATE_COMPLETE", made.reason
     return world.acting(f"arn:aws:iam::{account}:role/{name}")
 
 
 def refused(world: World, call: Any) -> tuple[str, str]:
-    """(action, resource) of the refusal that a call meets."""
+    """(action, resource) of a call's denial."""
     before = len(world.emulator.denied())
     with pytest.raises(ClientError, match=r"not authorized|AccessDenied|UnauthorizedOperation"):
         call()
@@ -30,7 +30,7 @@ def refused(world: World, call: Any) -> tuple[str, str]:
     return denied[0].action, denied[0].resource
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tables(world: World) -> dict[str, str]:
     """name → ARN of two tables in a member account."""
     dynamodb = world.client("dynamodb", ACCOUNT)
@@ -276,7 +276,7 @@ def test_the_api_refuses_unknown_managed_policies_too(world: World) -> None:
     assert error.value.response["Error"]["Code"] == "NoSuchEntity"
 
 
-def test_a_refusal_says_when_who_what_and_why(world: World) -> None:
+def test_a_denial_says_when_who_what_and_why(world: World) -> None:
     sns = acting(world, "nobody", statement("sns:Nothing")).client("sns")
     assert refused(world, sns.list_topics) == ("sns:ListTopics", "*")
     denied = world.emulator.denied()[-1]

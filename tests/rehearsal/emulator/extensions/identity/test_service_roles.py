@@ -1,4 +1,4 @@
-"""Roles that AWS services assume: the trust policy decides, for that service alone."""
+"""Roles that AWS services assume: the trust policy is evaluated for the service alone."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -74,7 +74,7 @@ def test_the_project_that_uses_a_role_is_its_source(world: World) -> None:
     assert found["projectsNotFound"] == ["unknown"]
 
 
-def test_the_service_linked_role_of_aws_backup_is_made_once(world: World) -> None:
+def test_the_service_linked_role_of_aws_backup_is_created_once(world: World) -> None:
     iam = world.client("iam", ACCOUNTS.central)
     with pytest.raises(iam.exceptions.NoSuchEntityException):
         iam.get_role(RoleName="AWSServiceRoleForBackup")
@@ -94,7 +94,7 @@ def test_each_account_has_its_own_service_linked_role(world: World) -> None:
         assert f"::{account}:" in made["Role"]["Arn"]
 
 
-def test_only_aws_backup_can_take_its_service_linked_role(world: World) -> None:
+def test_only_aws_backup_can_assume_its_service_linked_role(world: World) -> None:
     world.client("iam", ACCOUNTS.home).create_service_linked_role(AWSServiceName="backup.amazonaws.com")
     role = f"{ROLE}aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
     assert world.emulator.service_credentials(role, "backup.amazonaws.com")
@@ -102,7 +102,7 @@ def test_only_aws_backup_can_take_its_service_linked_role(world: World) -> None:
         world.emulator.service_credentials(role, "codebuild.amazonaws.com")
 
 
-def test_no_role_is_made_for_a_service_that_the_emulator_does_not_know(world: World) -> None:
+def test_no_role_is_created_for_a_service_without_one(world: World) -> None:
     iam = world.client("iam", ACCOUNTS.central)
     with pytest.raises(ClientError, match=r"AccessDenied.*template for backups\.amazonaws\.com"):
         iam.create_service_linked_role(AWSServiceName="backups.amazonaws.com")

@@ -1,4 +1,4 @@
-"""Backup policies: what Organizations refuses, and what several of them come to."""
+"""Backup policies: what Organizations refuses, and what takes effect if several are attached."""
 
 import json
 from typing import Any
@@ -75,14 +75,14 @@ def test_a_complete_policy_is_accepted() -> None:
         (policy(RULE, {"tags": {"T": {"key": {}}}}), "selections.tags.T has unknown elements: key"),
     ],
 )
-def test_a_malformed_policy_is_refused_with_the_place(content: str, named: str) -> None:
+def test_a_malformed_policy_is_refused_with_the_path(content: str, named: str) -> None:
     with pytest.raises(ApiError) as error:
         backup_policies.check(content)
     assert error.value.code == "MalformedPolicyDocumentException"
     assert named in error.value.message
 
 
-def test_blanks_count_towards_the_limit() -> None:
+def test_spaces_count_towards_the_limit() -> None:
     content = policy(RULE)
     backup_policies.check(content + " " * (10_000 - len(content)))
     with pytest.raises(ApiError, match="10001 characters") as error:
@@ -106,19 +106,19 @@ def test_values_are_inherited_by_their_operators(operators: list[dict[str, Any]]
     assert backup_policies.effective(levels) == {"plans": {"P": {"regions": expected}}}
 
 
-def test_plans_of_different_names_stand_side_by_side() -> None:
+def test_plans_with_different_names_are_all_in_effect() -> None:
     contents = [{"plans": {name: {"regions": {"@@assign": [name]}}}} for name in ("A", "B")]
     assert backup_policies.effective([contents]) == {
         "plans": {"A": {"regions": ["A"]}, "B": {"regions": ["B"]}}
     }
 
 
-def test_two_policies_of_one_target_that_disagree_are_a_conflict() -> None:
+def test_two_policies_of_one_target_with_different_values_are_in_conflict() -> None:
     first, second = ({"plans": {"P": {"regions": {"@@assign": [region]}}}} for region in ("a", "b"))
     assert backup_policies.conflicts([[first, second]]) == ["/plans/P/regions"]
 
 
-def test_policies_of_different_levels_or_of_one_mind_are_no_conflict() -> None:
+def test_policies_of_different_levels_or_with_equal_values_are_not_in_conflict() -> None:
     first, second = ({"plans": {"P": {"regions": {"@@assign": [region]}}}} for region in ("a", "b"))
     assert backup_policies.conflicts([[first], [second]]) == []
     assert backup_policies.conflicts([[first, first]]) == []

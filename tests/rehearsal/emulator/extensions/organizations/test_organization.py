@@ -1,4 +1,4 @@
-"""Organizations: one organization, seen from all accounts as AWS shows it."""
+"""Organizations: one organization, visible to all accounts as on AWS."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -28,7 +28,10 @@ def world(emulator: Emulator) -> World:
 
 @pytest.fixture(scope="module")
 def organizations(world: World) -> Any:
-    return world.client("organizations", ACCOUNTS.management)
+    """The management account's client; backup policies are enabled."""
+    client = world.client("organizations", ACCOUNTS.management)
+    client.enable_policy_type(RootId=world.root, PolicyType="BACKUP_POLICY")
+    return client
 
 
 def refused(error: pytest.ExceptionInfo[ClientError]) -> str:
@@ -111,6 +114,7 @@ def test_a_backup_policy_can_only_be_attached_while_its_type_is_enabled(
     world: World, organizations: Any
 ) -> None:
     policy = create_policy(organizations, "needs-the-type")
+    organizations.disable_policy_type(RootId=world.root, PolicyType="BACKUP_POLICY")
     with pytest.raises(ClientError) as error:
         organizations.attach_policy(PolicyId=policy, TargetId=world.unit)
     assert refused(error) == "PolicyTypeNotEnabledException"

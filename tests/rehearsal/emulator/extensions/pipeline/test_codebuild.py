@@ -1,4 +1,4 @@
-"""CodeBuild: one build at a time, as in a new account, and what the roles of our own builds may write."""
+"""CodeBuild: one build at a time, as in a new account, and what the roles of our builds may write."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -46,12 +46,12 @@ def test_a_second_build_is_refused_until_the_first_has_ended(world: World) -> No
     world.delete("builds")
 
 
-def test_a_project_that_does_not_exist_takes_no_place(world: World) -> None:
+def test_a_project_that_does_not_exist_does_not_count(world: World) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         world.client("codebuild").start_build(projectName="nothing")
 
 
-def test_the_quota_is_the_one_that_start_build_keeps(world: World) -> None:
+def test_the_quota_is_the_one_that_start_build_enforces(world: World) -> None:
     quota = world.client("service-quotas").get_service_quota(**QUOTA)["Quota"]
     assert quota["QuotaName"] == "Concurrently running builds for Linux/Small environment"
     assert quota["Value"] == 1
@@ -62,9 +62,9 @@ def test_a_quota_that_is_not_emulated_is_refused(world: World) -> None:
         world.client("service-quotas").get_service_quota(**{**QUOTA, "QuotaCode": "L-2DC20C30"})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def build_roles(world: World) -> dict[str, str]:
-    """The role of each project of the repository's own templates, beside a bucket of artifacts."""
+    """Project → role, from the repository's own templates, next to a bucket of artifacts."""
     exports = {
         "aws-backup-s3-bucket-arn": {"Fn::GetAtt": ["Bucket", "Arn"]},
         "aws-backup-codepipeline-kms-arn": {"Fn::GetAtt": ["Key", "Arn"]},
@@ -83,7 +83,7 @@ def build_roles(world: World) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("project", projects.needed(ROOT))
-def test_no_build_can_put_another_source_in_the_place_of_the_one_that_is_deployed(
+def test_no_build_can_replace_the_source_that_is_deployed(
     world: World, build_roles: dict[str, str], project: str
 ) -> None:
     s3 = world.acting(build_roles[project]).client("s3")
@@ -94,7 +94,7 @@ def test_no_build_can_put_another_source_in_the_place_of_the_one_that_is_deploye
     assert (denied.action, denied.resource) == ("s3:PutObject", f"arn:aws:s3:::{ARTIFACTS}/{SOURCE_ARTIFACT}")
 
 
-def test_the_static_analysis_alone_can_put_the_artifact_that_it_hands_on(
+def test_only_the_static_analysis_can_put_the_artifact_that_it_exports(
     world: World, build_roles: dict[str, str]
 ) -> None:
     able = []

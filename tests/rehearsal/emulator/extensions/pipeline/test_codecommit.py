@@ -33,7 +33,7 @@ def repository(name: str, key: str) -> str:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def codecommit(world: World) -> Any:
     s3 = world.client("s3")
     s3.create_bucket(Bucket="code-of-it")
@@ -52,7 +52,7 @@ def codecommit(world: World) -> Any:
 def test_the_repository_is_described_and_listed(codecommit: Any) -> None:
     described = codecommit.get_repository(repositoryName="it")["repositoryMetadata"]
     assert (described["defaultBranch"], described["repositoryDescription"]) == ("main", "d")
-    assert [each["repositoryName"] for each in codecommit.list_repositories()["repositories"]] == ["it"]
+    assert "it" in [each["repositoryName"] for each in codecommit.list_repositories()["repositories"]]
     assert codecommit.list_branches(repositoryName="it")["branches"] == ["main"]
     branch = codecommit.get_branch(repositoryName="it", branchName="main")["branch"]
     assert len(branch["commitId"]) == 40

@@ -1,4 +1,4 @@
-"""CodePipeline: a pipeline that can be read back, and the structure that AWS insists on."""
+"""CodePipeline: a pipeline that can be read back, and the structure that AWS requires."""
 
 import copy
 from typing import Any
@@ -62,7 +62,7 @@ def pipeline(project: str = "checks") -> str:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def codepipeline(world: World) -> Any:
     made = world.create("pipeline", pipeline())
     assert made.status == "CREATE_COMPLETE", made.reason
@@ -72,7 +72,7 @@ def codepipeline(world: World) -> Any:
 def test_the_pipeline_reads_back_in_the_apis_shape(codepipeline: Any) -> None:
     found = codepipeline.get_pipeline(name="line")
     line = found["pipeline"]
-    assert (line["version"], line["pipelineType"], line["executionMode"]) == (1, "V2", "SUPERSEDED")
+    assert (line["pipelineType"], line["executionMode"]) == ("V2", "SUPERSEDED")
     assert line["artifactStore"]["encryptionKey"] == {"id": "k", "type": "KMS"}
     source = line["stages"][0]["actions"][0]
     assert source["actionTypeId"]["provider"] == "CodeCommit"
@@ -80,13 +80,14 @@ def test_the_pipeline_reads_back_in_the_apis_shape(codepipeline: Any) -> None:
     deploy = line["stages"][1]["actions"][1]
     assert (deploy["runOrder"], deploy["configuration"]["StackName"]) == (2, "s")
     assert found["metadata"]["pipelineArn"].endswith(":line")
-    assert [each["name"] for each in codepipeline.list_pipelines()["pipelines"]] == ["line"]
+    assert "line" in [each["name"] for each in codepipeline.list_pipelines()["pipelines"]]
 
 
-def test_an_update_raises_the_version(world: World, codepipeline: Any) -> None:
-    assert world.update("pipeline", pipeline("other-checks")).outputs["Version"] == "2"
+def test_an_update_increments_the_version(world: World, codepipeline: Any) -> None:
+    before = codepipeline.get_pipeline(name="line")["pipeline"]["version"]
+    assert world.update("pipeline", pipeline("other-checks")).outputs["Version"] == str(before + 1)
     line = codepipeline.get_pipeline(name="line")["pipeline"]
-    assert line["version"] == 2
+    assert line["version"] == before + 1
     assert line["stages"][1]["actions"][0]["configuration"] == {"ProjectName": "other-checks"}
 
 

@@ -18,7 +18,7 @@ PIPELINE_ARN = f"arn:aws:codepipeline:{HOME_REGION}:{ACCOUNTS.home}:started-line
 
 
 def started_by(allowed: str, branch: str = "main", principal: dict[str, Any] = EVENTS) -> str:
-    """A pipeline, and a rule that starts it with a role which is allowed an action."""
+    """A pipeline, and a rule that starts it with a role that allows an action."""
     source = action(
         "Source",
         "Source",
@@ -62,7 +62,7 @@ def started_by(allowed: str, branch: str = "main", principal: dict[str, Any] = E
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def codecommit(world: World) -> Any:
     """A repository `started-it` with two files."""
     s3 = world.client("s3")
@@ -81,7 +81,7 @@ def codecommit(world: World) -> Any:
 
 
 def commit(codecommit: Any, **changes: Any) -> dict[str, Any]:
-    """A commit on top of the last one, unless `changes` say otherwise."""
+    """A commit on top of the last one, unless `changes` name another parent."""
     last = codecommit.get_branch(repositoryName="started-it", branchName="main")["branch"]["commitId"]
     request = {"repositoryName": "started-it", "branchName": "main", "parentCommitId": last, **changes}
     made: dict[str, Any] = codecommit.create_commit(

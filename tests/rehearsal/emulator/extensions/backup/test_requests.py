@@ -21,9 +21,9 @@ POLICY = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def backup(world: World) -> Any:
-    """The member account's client; there are a vault, a role, and a queue that gets every restore event."""
+    """The member account's client; a vault, a role, and a queue that receives every restore event."""
     queue_policy = {
         "Version": "2012-10-17",
         "Statement": [
@@ -98,7 +98,7 @@ def events_of(world: World, job: str) -> list[dict[str, Any]]:
     return received
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def table(world: World) -> str:
     described = world.client("dynamodb", ACCOUNT).create_table(
         TableName="orders",
@@ -109,7 +109,7 @@ def table(world: World) -> str:
     return str(described["TableDescription"]["TableArn"])
 
 
-def test_a_restored_table_is_made_and_announced_with_every_documented_field(
+def test_a_restored_table_is_created_and_announced_with_every_documented_field(
     world: World, backup: Any, table: str
 ) -> None:
     point = recovery_point(world, table, "DynamoDB")
@@ -175,7 +175,7 @@ def test_a_restored_volume_has_tags_only_if_asked_for(
     assert found.get("Tags", []) == tags
 
 
-def test_a_backup_keeps_the_tags_of_what_it_backs_up(world: World, backup: Any, table: str) -> None:
+def test_a_backup_keeps_the_tags_of_its_resource(world: World, backup: Any, table: str) -> None:
     dynamodb = world.client("dynamodb", ACCOUNT)
     dynamodb.tag_resource(ResourceArn=table, Tags=[{"Key": "team", "Value": "b"}])
     of_table = recovery_point(world, table, "DynamoDB")["RecoveryPointArn"]
@@ -187,27 +187,31 @@ def test_a_backup_keeps_the_tags_of_what_it_backs_up(world: World, backup: Any, 
     assert found["Tags"] == [{"Key": "team", "Value": "c"}]
 
 
-def test_any_other_type_says_itself_what_was_restored(world: World, backup: Any) -> None:
-    database = f"arn:aws:rds:{HOME_REGION}:{ACCOUNT}:db:one"
-    point = recovery_point(world, database, "RDS")
+def restored(world: World, backup: Any, resource_type: str, resource: str) -> str:
+    """The ID of a job that has restored a resource which the caller has created."""
+    point = recovery_point(world, resource, resource_type)
     job = backup.start_restore_job(
         RecoveryPointArn=point["RecoveryPointArn"],
-        Metadata={"createdResourceArn": database + "-restored"},
+        Metadata={"createdResourceArn": resource + "-restored"},
         IamRoleArn=ROLE,
     )["RestoreJobId"]
-    assert finished(backup, job)["CreatedResourceArn"] == database + "-restored"
+    assert finished(backup, job)["CreatedResourceArn"] == resource + "-restored"
+    return str(job)
+
+
+def test_for_any_other_type_the_metadata_name_what_was_restored(world: World, backup: Any) -> None:
+    database = f"arn:aws:rds:{HOME_REGION}:{ACCOUNT}:db:one"
+    job = restored(world, backup, "RDS", database)
     assert backup.get_restore_job_metadata(RestoreJobId=job)["Metadata"] == {
         "createdResourceArn": database + "-restored"
     }
 
 
-def test_a_bucket_is_made_or_has_to_exist_and_is_dated_before_or_after_its_job_accordingly(
-    world: World, backup: Any
-) -> None:
+def test_a_bucket_is_created_after_the_job_or_must_exist_before_it(world: World, backup: Any) -> None:
     s3 = world.client("s3", ACCOUNT)
     point = recovery_point(world, "arn:aws:s3:::receipts", "S3")
 
-    def restored(name: str, new: str) -> dict[str, Any]:
+    def bucket_restored(name: str, new: str) -> dict[str, Any]:
         job = backup.start_restore_job(
             RecoveryPointArn=point["RecoveryPointArn"],
             Metadata={"DestinationBucketName": name, "NewBucket": new},
@@ -218,14 +222,14 @@ def test_a_bucket_is_made_or_has_to_exist_and_is_dated_before_or_after_its_job_a
 
     s3.create_bucket(Bucket="receipts-archive")
     for name, new in (("receipts-archive", "false"), ("receipts-restored", "true")):
-        job = restored(name, new)
+        job = bucket_restored(name, new)
         assert job["CreatedResourceArn"] == f"arn:aws:s3:::{name}"
         (bucket,) = s3.list_buckets(Prefix=name)["Buckets"]
         assert (bucket["CreationDate"] > job["CreationDate"]) == (new == "true")
-    assert restored("receipts-missing", "false")["Status"] == "FAILED"
+    assert bucket_restored("receipts-missing", "false")["Status"] == "FAILED"
 
 
-def test_a_file_system_is_made(world: World, backup: Any) -> None:
+def test_a_file_system_is_created(world: World, backup: Any) -> None:
     point = recovery_point(
         world, f"arn:aws:elasticfilesystem:{HOME_REGION}:{ACCOUNT}:file-system/fs-1", "EFS"
     )
@@ -276,6 +280,7 @@ def test_jobs_are_listed_by_what_they_are(world: World, backup: Any, table: str)
             IamRoleArn=ROLE,
         )
         finished(backup, started["RestoreJobId"])
+    restored(world, backup, "RDS", f"arn:aws:rds:{HOME_REGION}:{ACCOUNT}:db:listed")
     every = backup.list_restore_jobs()["RestoreJobs"]
     tables = backup.list_restore_jobs(ByResourceType="DynamoDB", ByStatus="COMPLETED")["RestoreJobs"]
     assert 3 <= len(tables) < len(every)
