@@ -45,7 +45,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "services.backup": ("_SUPPORTED_RESOURCE_TYPES", "_vaults"),
     "services.cloudformation": ("_stack_events", "_stacks"),
     "services.cloudformation.changesets": ("_evaluate_conditions",),
-    "services.cloudformation.engine": ("_evaluate_conditions", "_resolve_refs"),
+    "services.cloudformation.engine": ("CfnLoader", "_evaluate_conditions", "_resolve_refs"),
     "services.cloudformation.handlers": ("_ACTION_HANDLERS", "_evaluate_conditions"),
     "services.cloudformation.helpers": ("_error", "_p", "_xml"),
     "services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_physical_name"),

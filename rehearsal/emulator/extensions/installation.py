@@ -9,7 +9,7 @@ from rehearsal.emulator.extensions.backup import (
     restored_resources,
     vaults,
 )
-from rehearsal.emulator.extensions.cloudformation import conditions, resources, stack_roles
+from rehearsal.emulator.extensions.cloudformation import conditions, parsing, resources, stack_roles
 from rehearsal.emulator.extensions.functions import creation, delivery, rules, runtime
 from rehearsal.emulator.extensions.identity import (
     authorization,
@@ -48,6 +48,7 @@ _EXTENSIONS = (
     resources,
     stack_roles,
     conditions,
+    parsing,
 )
 
 
