@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-import botocore.session
 from botocore.exceptions import UnknownServiceError
 
 from rehearsal.emulator import hooks
@@ -75,7 +74,9 @@ def configure(configuration: Configuration) -> None:
 
 
 @functools.cache
-def _models() -> botocore.session.Session:
+def _models() -> Any:
+    import botocore.session  # a third of a second that the server's start need not wait for
+
     return botocore.session.get_session()
 
 
