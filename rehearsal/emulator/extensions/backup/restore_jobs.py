@@ -137,12 +137,12 @@ def _run(place: Place, job: dict[str, Any], point: dict[str, Any], copies: bool)
         time.sleep(_RUNNING_SECONDS)
         try:
             job["CreatedResourceArn"] = _restore(place, job["_metadata"], point, copies)
-            job["Status"] = "COMPLETED"
+            status = "COMPLETED"
         except (ClientError, KeyError) as failure:
-            job["Status"] = "FAILED"
+            status = "FAILED"
             job["StatusMessage"] = f"{type(failure).__name__}: {failure}"
-        job["PercentDone"], job["CompletionDate"] = "100.00%", time.time()
-        _announce(job, {"status": job["Status"]})
+        job.update(PercentDone="100.00%", CompletionDate=time.time(), Status=status)
+        _announce(job, {"status": status})
 
 
 def _restore(place: Place, metadata: dict[str, str], point: dict[str, Any], copies: bool) -> str:

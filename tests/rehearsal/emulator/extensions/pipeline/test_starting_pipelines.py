@@ -120,7 +120,7 @@ def test_a_commit_adds_changes_and_deletes_files(world: World, codecommit: Any) 
         == made["commitId"]
     )
     found = files(world)
-    assert set(found) == {"README.md", "run"}
+    assert "docs/old.md" not in found
     assert found["README.md"][0] == b"# It, new"
     assert found["run"] == (b"#!/bin/sh", 0o755)
 

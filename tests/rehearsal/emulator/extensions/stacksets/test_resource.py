@@ -180,10 +180,15 @@ def test_accounts_filter_a_unit(
 
 def test_the_management_account_is_never_a_target(delegated: World, bodies: Any, name: str) -> None:
     bodies("root", body("/root"))
-    text = stack_set(name, "root", {"OrganizationalUnitIds": [delegated.root]}, (HOME_REGION,))
+    named = [ACCOUNTS.management, ACCOUNTS.home, MEMBER]
+    targets = {
+        "OrganizationalUnitIds": [delegated.root],
+        "AccountFilterType": "INTERSECTION",
+        "Accounts": named,
+    }
+    text = stack_set(name, "root", targets, (HOME_REGION,))
     assert delegated.create(name, text).status == "CREATE_COMPLETE"
-    reached = {account for account, _ in instances(delegated, name)}
-    assert reached == {ACCOUNTS.home, ACCOUNTS.central, *ACCOUNTS.members}
+    assert {account for account, _ in instances(delegated, name)} == {ACCOUNTS.home, MEMBER}
 
 
 @pytest.mark.parametrize(
@@ -468,15 +473,17 @@ def test_it_depends_on_the_arn_of_a_stack_set_and_on_nothing_else(
 
 def test_a_new_account_gets_what_its_root_is_a_target_of(delegated: World, bodies: Any, name: str) -> None:
     bodies(name, body("/newcomer"))
+    organizations = delegated.client("organizations", ACCOUNTS.management)
+    accounts = organizations.get_paginator("list_accounts").paginate().build_full_result()["Accounts"]
+    closed = [each["Id"] for each in accounts if each["Status"] != "ACTIVE"]
     text = stack_set(
         name,
         name,
-        {"OrganizationalUnitIds": [delegated.root]},
+        {"OrganizationalUnitIds": [delegated.root], "AccountFilterType": "DIFFERENCE", "Accounts": closed},
         (HOME_REGION,),
         AutoDeployment={"Enabled": True, "RetainStacksOnAccountRemoval": False},
     )
     assert delegated.create(name, text).status == "CREATE_COMPLETE"
-    organizations = delegated.client("organizations", ACCOUNTS.management)
     created = organizations.create_account(AccountName="newcomer", Email="newcomer@example.com")
     newcomer = created["CreateAccountStatus"]["AccountId"]
     eventually(lambda: log_groups(delegated, newcomer, HOME_REGION, "/newcomer"))
