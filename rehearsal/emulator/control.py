@@ -24,7 +24,7 @@ def register(name: str, operation: Callable[..., Any]) -> None:
     _operations[name] = operation
 
 
-def beside(aws: Application, token: str) -> Application:
+def with_operations(aws: Application, token: str) -> Application:
     """An ASGI application that runs the control operations and passes every other request to `aws`."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -55,7 +55,7 @@ def main(settings: Path) -> None:
     listener.bind = [f"127.0.0.1:{configuration.port}"]
     listener.certfile, listener.keyfile = str(configuration.certificate), str(configuration.key)
     listener.keep_alive_timeout = 75
-    application = control.beside(hooks.app.app, configuration.token)
+    application = control.with_operations(hooks.app.app, configuration.token)
     # A shutdown trigger that never fires keeps hypercorn from replacing the SIGTERM handler.
     asyncio.run(serve(application, listener, shutdown_trigger=asyncio.Event().wait))
 

@@ -69,8 +69,8 @@ def _checks(action: str, resources: tuple[str, ...], context: dict[str, Any]) ->
     """The (action, resource) pairs that a request needs."""
     yield from ((action, resource) for resource in resources)
     if action == "organizations:CreatePolicy" and "aws:TagKeys" in context:
-        kind = str(context.get("organizations:policytype", ""))
-        yield "organizations:TagResource", organization.new_policy_arn(kind)
+        policy_type = str(context.get("organizations:policytype", ""))
+        yield "organizations:TagResource", organization.new_policy_arn(policy_type)
 
 
 def _record(refused: Any, action: str, resource: str) -> None:
@@ -142,7 +142,7 @@ def role_of(principal: str) -> str:
 def _organizations_keys(body: dict[str, Any]) -> dict[str, str]:
     """organizations:PolicyType, given or of the policy that is named, and organizations:ServicePrincipal."""
     policy = organization.record(str(body.get("PolicyId") or body.get("ResourceId"))) or {}
-    kinds = (body.get("PolicyType"), body.get("Filter"), body.get("Type"), policy.get("Type"))
-    keys = {"organizations:policytype": next((str(kind) for kind in kinds if kind), "")}
+    types = (body.get("PolicyType"), body.get("Filter"), body.get("Type"), policy.get("Type"))
+    keys = {"organizations:policytype": next((str(each) for each in types if each), "")}
     keys["organizations:serviceprincipal"] = str(body.get("ServicePrincipal") or "")
     return {key: value for key, value in keys.items() if value}

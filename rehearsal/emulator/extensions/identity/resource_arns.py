@@ -3,7 +3,7 @@
 For the calls below ministack falls back to `*`, or to an ARN that does not exist: a policy that is too narrow
 would pass, and one that is right would fail.
 
-Emulated: tagging in DynamoDB, EC2, RDS and EFS, describing a file system, Organizations, stack sets, backup
+Emulated: tagging in DynamoDB, EC2, RDS and EFS, describing a file system, Organizations, StackSets, backup
 vaults, plans and recovery points, CodeBuild, CodeCommit, CodePipeline and SSM parameters.
 """
 
@@ -158,7 +158,7 @@ def _organizations_arn(identifier: str) -> str:
 
 
 def _cloudformation(request: Request) -> Iterable[str]:
-    """The stack set that a call names; for calls about stacks ministack finds the ARN."""
+    """The StackSet that a call names; for calls about stacks ministack finds the ARN."""
     if name := request.parameter("StackSetName").partition(":")[0]:
         yield base.arn("cloudformation", f"stackset/{name}:*")
 

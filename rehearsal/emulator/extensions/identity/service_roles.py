@@ -60,7 +60,11 @@ def why_not_assumable(role_arn: str, service: str, source: str | None = None) ->
     decision = hooks.iam_evaluator.evaluate_resource_policy(
         role["AssumeRolePolicyDocument"], context, service=service
     ).decision
-    return None if decision == "Allow" else f"the trust policy of {role_arn} does not let {service} assume it"
+    return (
+        None
+        if decision == "Allow"
+        else f"the trust policy of {role_arn} does not allow {service} to assume it"
+    )
 
 
 def assume_role_as_service(role: str, service: str, source: str | None = None) -> dict[str, Any]:

@@ -98,9 +98,9 @@ def record(identifier: str) -> dict[str, Any] | None:
     return None
 
 
-def new_policy_arn(kind: str) -> str:
+def new_policy_arn(policy_type: str) -> str:
     """An ARN like the one that a new policy of a type gets."""
-    return arn("policy", f"{kind.lower()}/p-new")
+    return arn("policy", f"{policy_type.lower()}/p-new")
 
 
 def arn(kind: str, name: str) -> str:

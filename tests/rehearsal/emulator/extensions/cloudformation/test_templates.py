@@ -90,7 +90,7 @@ def test_a_role_that_its_service_cannot_assume_is_refused(
     world: World, name: str, resource: dict[str, Any], service: str
 ) -> None:
     text = template({"Role": role(name, {"Service": "ec2.amazonaws.com"}), "R": resource})
-    assert f"does not let {service} assume it" in world.create(name, text).reason
+    assert f"does not allow {service} to assume it" in world.create(name, text).reason
 
 
 def test_the_role_of_a_stack_must_trust_cloudformation(world: World) -> None:

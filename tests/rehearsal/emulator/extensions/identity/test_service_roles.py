@@ -17,7 +17,7 @@ def test_a_service_gets_the_role_that_trusts_it(world: World) -> None:
     environment = world.emulator.service_credentials(f"{ROLE}trusting", "codebuild.amazonaws.com").environment
     assert environment["AWS_ACCESS_KEY_ID"].startswith("ASIA")
     assert environment["AWS_SESSION_TOKEN"]
-    with pytest.raises(ControlError, match=r"role/trusting does not let codepipeline\.amazonaws\.com"):
+    with pytest.raises(ControlError, match=r"role/trusting does not allow codepipeline\.amazonaws\.com"):
         world.emulator.service_credentials(f"{ROLE}trusting", "codepipeline.amazonaws.com")
     assert world.emulator.denied()[-1].principal == "codepipeline.amazonaws.com"
 
@@ -98,7 +98,7 @@ def test_only_aws_backup_can_assume_its_service_linked_role(world: World) -> Non
     world.client("iam", ACCOUNTS.home).create_service_linked_role(AWSServiceName="backup.amazonaws.com")
     role = f"{ROLE}aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
     assert world.emulator.service_credentials(role, "backup.amazonaws.com")
-    with pytest.raises(ControlError, match=r"does not let codebuild\.amazonaws\.com assume it"):
+    with pytest.raises(ControlError, match=r"does not allow codebuild\.amazonaws\.com to assume it"):
         world.emulator.service_credentials(role, "codebuild.amazonaws.com")
 
 

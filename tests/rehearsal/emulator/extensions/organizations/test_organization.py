@@ -22,7 +22,17 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def world(emulator: Emulator) -> World:
+def before_creation(emulator: Emulator) -> str:
+    """The error code of DescribeOrganization before the organization is created."""
+    client = emulator.session(ACCOUNTS.management, HOME_REGION).client("organizations")
+    with pytest.raises(ClientError) as error:
+        client.describe_organization()
+    return refused(error)
+
+
+@pytest.fixture(scope="module")
+def world(emulator: Emulator, before_creation: str) -> World:
+    assert before_creation
     return organize(emulator)
 
 
@@ -45,12 +55,8 @@ def create_policy(organizations: Any, name: str, content: str = POLICY, **more: 
     return str(policy["Policy"]["PolicySummary"]["Id"])
 
 
-def test_before_create_organization_there_is_none(emulator: Emulator) -> None:
-    # Runs first in this module: the fixture `world` creates the organization.
-    client = emulator.session(ACCOUNTS.management, HOME_REGION).client("organizations")
-    with pytest.raises(ClientError) as error:
-        client.describe_organization()
-    assert refused(error) == "AWSOrganizationsNotInUseException"
+def test_before_create_organization_there_is_none(before_creation: str) -> None:
+    assert before_creation == "AWSOrganizationsNotInUseException"
 
 
 def test_accounts_get_the_ids_of_their_names(organizations: Any) -> None:
