@@ -2,7 +2,7 @@
 
 EmulatorError              base: the message says what to do next
 ├── StartError                the server did not come up (port in use, crashed, too slow)
-├── UnsupportedEmulatorError  a ministack other than the pinned one, or without a hook that we rely on
+├── UnsupportedEmulatorError  a ministack other than the pinned one
 └── ControlError              the running server refused a control operation
 """
 
