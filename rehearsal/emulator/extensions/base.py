@@ -5,7 +5,6 @@ import json
 import urllib.parse
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import UnknownServiceError
@@ -13,6 +12,7 @@ from botocore.exceptions import UnknownServiceError
 from rehearsal.emulator import hooks
 from rehearsal.emulator.configuration import PARTITION, Configuration, Roots
 from rehearsal.emulator.extensions.errors import ApiError
+from rehearsal.place import Place
 
 Response = tuple[int, dict[str, str], bytes]
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
@@ -21,14 +21,6 @@ Properties = dict[str, Any]
 Create = Callable[[str, Properties, str], tuple[str, dict[str, Any]]]
 Update = Callable[[str, Properties, Properties, str], tuple[str, dict[str, Any]]]
 Delete = Callable[[str, Properties], None]
-
-
-@dataclass(frozen=True)
-class Place:
-    """An account and a Region."""
-
-    account: str
-    region: str
 
 
 def account() -> str:
