@@ -180,5 +180,5 @@ def _create_organization(emulator: Emulator, options: Options, journal: Journal,
             step.summary = f"as it is in {options.targets}"
         else:
             filled = workspace.fill_targets(clone / workspace.TARGETS, created.targets | restores.OPTIONS)
-            step.summary = f"{len(filled)} values put into the copy"
+            step.summary = f"{len(filled)} values put into the copy, with {', '.join(restores.OPTIONS)}"
     return created

@@ -34,7 +34,7 @@ from rehearsal.stories.restore_cases import (
     Tags,
 )
 
-# What the operator's file has to say: it goes through SSM and a StackSet to the function in each account.
+# An option for the operator's file: it reaches the function in each account through SSM and a StackSet.
 OPTIONS: Final = {"TagsToExcludeInCopy": f"aws:backup:source-resource, {EXCLUDED}"}
 FAILURE_QUEUE: Final = "TagOnRestoreFailures"
 FAILURE_ALARM: Final = "TagOnRestoreFailures"
