@@ -184,5 +184,5 @@ def _create_organization(emulator: Emulator, options: Options, journal: Journal,
             step.summary = f"unchanged from {options.targets}"
         else:
             filled = workspace.fill_targets(clone / workspace.TARGETS, created.targets | restores.OPTIONS)
-            step.summary = f"{len(filled)} values written to the copy"
+            step.summary = f"{len(filled)} values written to the copy, with {', '.join(restores.OPTIONS)}"
     return created

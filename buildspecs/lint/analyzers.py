@@ -118,7 +118,7 @@ def checkov(files: Iterable[str]) -> list[Finding]:
     ]
 
 
-ANALYSERS: Mapping[str, Callable[[Bodies], list[Finding]]] = {
+ANALYZERS: Mapping[str, Callable[[Bodies], list[Finding]]] = {
     "checkov": checkov,
     "cfripper": cfripper,
 }
@@ -128,6 +128,6 @@ def run(analyzer: str, files: Sequence[str]) -> int:
     """Print each finding that nothing suppresses, and each suppression of nothing; 1 if there is any."""
     bodies = {file: suppressions.template(file) for file in files}
     given = [one for file, body in bodies.items() for one in suppressions.of(file, body)]
-    found = suppressions.faults(analyzer, ANALYSERS[analyzer](bodies), given)
+    found = suppressions.faults(analyzer, ANALYZERS[analyzer](bodies), given)
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildspecs import names
 from buildspecs.errors import PackagingError
 from buildspecs.paths import BUILD_FOLDER, ROOT
 
@@ -23,22 +24,22 @@ PLAIN_FILE = stat.S_IFREG | 0o644
 
 @dataclass(frozen=True)
 class Package:
-    """A Lambda package: its folder below lambdas/, and the name in its object key and SSM parameters."""
+    """A Lambda package: its folder below lambdas/, and its name in the object key and in SSM."""
 
     folder: str
-    function: str
+    name: str
 
     @property
     def name_parameter(self) -> str:
-        return f"/backup/lambda/{self.function}/deployed-package"
+        return f"/backup/lambda/{self.name}/deployed-package"
 
     @property
     def hash_parameter(self) -> str:
-        return f"/backup/lambda/{self.function}/deployed-hash"
+        return f"/backup/lambda/{self.name}/deployed-hash"
 
 
-POLICY_MANAGER = Package("backup_org_policy_manager", "aws-backup-backuporgpolicymanager")
-TAG_ON_RESTORE = Package("tag_on_restore", "aws-backup-tagonrestore")
+POLICY_MANAGER = Package("backup_org_policy_manager", names.PACKAGES[names.POLICY_FUNCTION])
+TAG_ON_RESTORE = Package("tag_on_restore", names.PACKAGES[names.TAG_FUNCTION])
 PACKAGES: Mapping[str, Package] = {package.folder: package for package in (POLICY_MANAGER, TAG_ON_RESTORE)}
 
 
@@ -55,7 +56,7 @@ class Archive:
 
     @property
     def key(self) -> str:
-        return f"{self.package.function}-{self.sha256[:16]}.zip"
+        return f"{self.package.name}-{self.sha256[:16]}.zip"
 
     @property
     def s3_checksum(self) -> str:

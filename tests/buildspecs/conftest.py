@@ -1,6 +1,6 @@
-"""A small repository to build in, and an account of moto's that records calls and can fail any of them.
+"""A small repository to build in, and an account in moto that records calls and can fail any of them.
 
-CloudFormation is a fake: moto's needs packages that nothing else here does.
+CloudFormation is a fake: moto's needs packages that nothing else here needs.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ _session = cache(environment.session)
 
 @cache
 def client(service: str, region: str) -> Any:
-    """The account as somebody else sees it: these calls are neither named nor made to fail."""
+    """A client of somebody else in the account: its calls are neither recorded nor made to fail."""
     return _session().client(service, region_name=region)
 
 
 @dataclass
 class Stack:
-    """A stack as CloudFormation shows it."""
+    """A stack as CloudFormation describes it."""
 
     body: str
     parameters: Mapping[str, str]
@@ -45,7 +45,7 @@ def _listed(values: Mapping[str, str], of: str) -> list[dict[str, str]]:
 
 
 class Aws:
-    """A session in the home account. `calls` names every call; `fail` makes one of them raise instead."""
+    """A session in the home account. `calls` names every call; `fail` makes some of them raise instead."""
 
     def __init__(self) -> None:
         self.session = environment.session(HOME_REGION)
@@ -56,10 +56,10 @@ class Aws:
         self._should_fail: Callable[[int, str], Exception | None] = lambda number, call: None
 
     def fail(self, should_fail: Callable[[int, str], Exception | None]) -> None:
-        """Ask the function at each call, with its number from 0 and its name, for an error to raise."""
+        """Call the function at each call, with its number from 0 and its name, for an error to raise."""
         self._should_fail = should_fail
 
-    def work_again(self) -> None:
+    def recover(self) -> None:
         self._should_fail = lambda number, call: None
         self.calls.clear()
 
@@ -79,9 +79,9 @@ class Aws:
     def _cloudformation(self, operation: str, name: str) -> tuple[AWSResponse, dict[str, Any]]:
         stack = self.stacks.get(name)
         if stack is None:
-            fault = {"Code": "ValidationError", "Message": f"Stack with id {name} does not exist"}
-            return AWSResponse("", 400, {}, None), {"Error": fault}
-        answers = {
+            error = {"Code": "ValidationError", "Message": f"Stack with id {name} does not exist"}
+            return AWSResponse("", 400, {}, None), {"Error": error}
+        responses = {
             "DescribeStacks": {
                 "Stacks": [
                     {
@@ -93,7 +93,7 @@ class Aws:
             },
             "GetTemplate": {"TemplateBody": stack.body},
         }
-        return AWSResponse("", 200, {}, None), answers[operation]
+        return AWSResponse("", 200, {}, None), responses[operation]
 
     def make_bucket(self, region: str) -> str:
         name = f"lambda-deployment-bucket-{ACCOUNT}-{region}"
@@ -124,7 +124,7 @@ class Aws:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    """The home account as the pipeline leaves it before the first packaging build."""
+    """The home account before the first packaging build."""
     monkeypatch.setenv("TARGET_REGIONS", f"{HOME_REGION},{OTHER_REGION}")
     monkeypatch.setenv("PACKAGE_BUCKET_PREFIX", "lambda-deployment-bucket")
     with mock_aws():
@@ -137,7 +137,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository whose tag_on_restore needs nothing beside itself."""
+    """A repository whose tag_on_restore has no dependencies."""
     package = tmp_path / "repository" / "lambdas" / "tag_on_restore"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -148,7 +148,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Make a wheel that pip finds without any network; returns its line for requirements.txt."""
+    """Makes a wheel that pip finds without a network, and returns its line for requirements.txt."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")

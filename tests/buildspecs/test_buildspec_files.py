@@ -1,4 +1,4 @@
-"""The .yml files: what they name exists in the published zip, and no failure of a command goes unseen."""
+"""The .yml files: what they name is in the published zip, and no command fails unnoticed."""
 
 import re
 import shlex
@@ -52,7 +52,7 @@ def test_every_file_is_known_here() -> None:
 
 @pytest.mark.parametrize("name", BUILDSPECS)
 def test_nothing_runs_after_a_failed_build_phase(name: str) -> None:
-    """A post_build phase runs although build has failed; so does a finally block."""
+    """A post_build phase runs even if build has failed; so does a finally block."""
     phases = loaded(name)["phases"]
     assert list(phases) == ["install", "build"]
     for phase in phases.values():
@@ -62,7 +62,7 @@ def test_nothing_runs_after_a_failed_build_phase(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUILDSPECS)
 def test_commands_share_one_shell(name: str) -> None:
-    """From version 0.2 on; a variable that one command exports is there at the end."""
+    """Since version 0.2; a variable that one command exports is still set at the end."""
     assert loaded(name)["version"] == 0.2
 
 
@@ -71,7 +71,7 @@ def test_the_pipeline_gets_its_variables() -> None:
     assert sorted(exported) == sorted([*BODIES, "PACKAGE_REGIONS", *RECORDED])
 
 
-def test_the_artifact_is_the_folder_of_the_bodies() -> None:
+def test_the_artifact_is_the_folder_of_the_templates() -> None:
     assert loaded(VALIDATE)["artifacts"] == {"base-directory": ".build/deployment", "files": ["**/*"]}
 
 
@@ -121,8 +121,8 @@ def test_the_first_build_first_checks_that_the_projects_exist() -> None:
     assert commands(VALIDATE, "build")[0] == "python -m buildspecs.projects"
 
 
-def test_rubygems_is_used_by_the_build_that_can_write_nothing_and_by_no_other() -> None:
-    """Which versions a gem brings with it is not pinned."""
+def test_only_the_build_that_can_write_nothing_uses_rubygems() -> None:
+    """The versions of what a gem depends on are not pinned."""
     assert [name for name in BUILDSPECS if "gem install" in " ".join(commands(name, "install"))] == [SCAN]
     assert commands(SCAN, "install") == ["gem install cfn-nag --version 0.8.10 --no-document"]
 
@@ -131,7 +131,7 @@ def test_every_package_has_a_build() -> None:
     assert sorted(PACKAGING.values()) == sorted(PACKAGES)
 
 
-# What a build may download: locked with hashes (environments.py installs nothing without them), or exact.
+# What a build may download: exact versions, with hashes if pip installs them (environments.py requires them).
 DOWNLOADS = (
     r"python -m pip install --quiet --require-hashes --no-deps --requirement requirements/build\.txt",
     r"python -m buildspecs\.lint\.environments checkov",
@@ -147,7 +147,7 @@ def test_installed_tools_have_exact_versions(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUILDSPECS)
 def test_nothing_is_downloaded_after_the_install_phase(name: str) -> None:
-    """boto3's calls to AWS apart: pip runs again for the locked dependencies of a package only."""
+    """pip runs again only for the locked dependencies of a package."""
     for line in commands(name, "build"):
         assert not re.search(r"\b(pip|gem|curl|wget|npm|git|environments)\b", line), line
 
@@ -158,7 +158,7 @@ def test_every_gate_runs_before_anything_is_deployed() -> None:
 
 
 def test_the_functions_are_tested_before_anything_is_deployed() -> None:
-    """The packaging builds test them once more; but stacks and the pipeline itself change before those."""
+    """The packaging builds test them again, but stacks and the pipeline itself change before that."""
     *checks, last = commands(VALIDATE, "build")
     assert "python -m pytest --quiet --numprocesses 2 --dist worksteal tests/lambdas" in checks
     assert "buildspecs.stackset_templates" in last
@@ -184,7 +184,7 @@ def stub(folder: Path, name: str, script: str) -> None:
 
 @pytest.mark.parametrize("line", dict.fromkeys(all_commands()))
 def test_a_failing_program_fails_its_command(line: str, tmp_path: Path) -> None:
-    """Each program on the line in turn fails; the shell that CodeBuild uses must see it."""
+    """Each program on the line fails in turn, and the shell that CodeBuild uses must notice it."""
     (tmp_path / ".build").mkdir()
     (tmp_path / ".build" / "pipeline-variables.sh").write_text("export STALE=1\n")
     programs = [name for name in ("python", "aws", "gem", "cfn_nag_scan") if re.search(rf"\b{name} ", line)]
@@ -243,7 +243,7 @@ ZIP_COMMAND = f"zip -r {ZIP} * -FS -x '*__pycache__*'"
 
 
 def packed(root: Path) -> set[str]:
-    """The files that the command packs: the shell's * leaves out dotted names at the top, but only there."""
+    """The files that the command packs: the shell's * leaves dotfiles out, but only at the top."""
     return {
         path.relative_to(root).as_posix()
         for top in root.iterdir()
@@ -255,7 +255,7 @@ def packed(root: Path) -> set[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what the zip packs, with the leftovers of a developer's work."""
+    """A copy of what the zip packs, with leftovers of a developer's work."""
     for name in packed(ROOT):
         target = tmp_path / "checkout" / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -269,7 +269,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def zip_up(root: Path) -> set[str]:
-    """Run the README's command, or do what it does where no zip is installed; returns the zip's files."""
+    """Run the README's command, or do the same if zip is not installed; returns the files of the zip."""
     if shutil.which("zip"):
         subprocess.run(["/bin/sh", "-c", ZIP_COMMAND], cwd=root, capture_output=True, check=True)  # noqa: S603
     else:
@@ -316,7 +316,7 @@ def test_no_dotfile_and_no_leftover_is_packed(checkout: Path) -> None:
 
 
 def test_the_unpacked_zip_tests_and_packages(checkout: Path, tmp_path: Path) -> None:
-    """The repository in CodeCommit is this and no more: no dotfile may be missed by a build."""
+    """The repository in CodeCommit holds only this: no build may need a dotfile."""
     zip_up(checkout)
     repository = tmp_path / "repository"
     with zipfile.ZipFile(checkout / ZIP) as made:
@@ -339,7 +339,7 @@ ROLES = (
 
 
 @pytest.mark.parametrize("package", PACKAGING.values())
-def test_no_test_of_a_build_looks_at_a_role(package: str) -> None:
-    """A permission that is missing shows as the call that AWS refuses: docs/decisions/088."""
+def test_no_test_of_a_build_reads_the_template_of_a_role(package: str) -> None:
+    """A missing permission has to show as the call that AWS refuses, not as a failed test in a build."""
     tests = (ROOT / "tests" / "lambdas" / package).glob("*.py")
     assert [test.name for test in tests if any(role in test.read_text() for role in ROLES)] == []

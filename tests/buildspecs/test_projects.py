@@ -23,7 +23,7 @@ STACK_9 = "aws-backup-codebuild-test-package-tagonrestore"
 
 
 class FakeCodeBuild:
-    """An account that lacks some projects, or whose builds may not look."""
+    """An account that lacks some projects, or whose builds may not look them up."""
 
     def __init__(self, *missing: str, error: str = "") -> None:
         self._missing = missing

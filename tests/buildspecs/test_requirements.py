@@ -1,4 +1,4 @@
-"""Pinned packages: exact, with hashes, from no named address, tested at the versions that are packaged."""
+"""Packages are pinned exactly, with hashes and without an address, and tested at the packaged versions."""
 
 import re
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_every_requirement_is_exact_and_has_hashes(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EVERY_FILE, ids=label)
-def test_no_file_names_an_address_or_a_place_on_a_machine(path: Path) -> None:
+def test_no_file_names_an_address_or_a_path_on_a_machine(path: Path) -> None:
     assert (
         re.findall(r"://|--(?:extra-)?index|--find-links|--trusted|@ ?file|(?<![\w.])/\w", path.read_text())
         == []
@@ -70,18 +70,18 @@ def test_what_is_packaged_is_what_was_tested(path: Path) -> None:
     assert {name: build.get(name) for name in packaged} == packaged
 
 
-def test_every_file_of_requirements_is_looked_at_here() -> None:
+def test_every_file_of_requirements_is_tested_here() -> None:
     assert {*FOLDER.iterdir(), *(ROOT / "lambdas").rglob("requirements*")} == set(EVERY_FILE)
 
 
-def test_the_policy_manager_takes_crhelper_along() -> None:
+def test_the_policy_manager_includes_crhelper() -> None:
     assert set(pins(ROOT / "lambdas" / "backup_org_policy_manager" / "requirements.txt")) == {"crhelper"}
 
 
 INSTALLING = [ROOT / "Makefile", *(ROOT / "buildspecs").glob("*.yml"), *(ROOT / "buildspecs").rglob("*.py")]
 
 
-def test_pip_resolves_nothing_so_that_a_new_release_of_a_package_changes_nothing() -> None:
+def test_pip_resolves_nothing_so_a_new_release_of_a_package_changes_nothing() -> None:
     lines = [line for path in INSTALLING for line in path.read_text().splitlines()]
     installing = [line.strip() for line in lines if "--require-hashes" in line and "`" not in line]
     assert len(installing) >= 5

@@ -29,7 +29,7 @@ FAULTS = [
     ("cfripper", "cfripper-privilege-escalation", "Role: cfripper PrivilegeEscalationRule: Role has"),
     ("cfripper", "cfripper-cross-account", "Role: cfripper GenericCrossAccountTrustRule: Role has"),
     ("cfripper", "cfripper-idle-suppression", "Topic: cfripper SNSTopicPolicyNotPrincipalRule is suppressed"),
-    ("rules", "rules-retention", "LogGroup: DeletionPolicy has to be Retain"),
+    ("rules", "rules-retention", "LogGroup: DeletionPolicy"),
 ]
 COMMENT = "checkov-comment"
 EMPTY = "lambdas/tag_on_restore/empty.py"

@@ -1,4 +1,4 @@
-"""The zip of a package: the same content makes the same bytes, whatever the machine, time and folder."""
+"""The zip of a package: the same content makes the same bytes, whatever the machine, time or folder."""
 
 import io
 import os
@@ -22,7 +22,7 @@ def entries(archive: Archive) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-def test_the_package_folder_lies_at_the_root_of_the_zip(repository: Path) -> None:
+def test_the_package_folder_is_at_the_root_of_the_zip(repository: Path) -> None:
     assert sorted(entries(build(TAG_ON_RESTORE, repository))) == [
         "tag_on_restore/__init__.py",
         "tag_on_restore/handler.py",
@@ -35,7 +35,7 @@ def test_the_key_carries_the_function_and_the_hash_of_the_content(repository: Pa
     assert len(archive.sha256) == 64
 
 
-def test_writing_leaves_the_zip_under_its_key(repository: Path) -> None:
+def test_the_file_of_the_zip_is_named_by_its_key(repository: Path) -> None:
     archive = build(TAG_ON_RESTORE, repository)
     assert write(archive, repository).read_bytes() == archive.content
     assert (repository / ".build" / "packages" / archive.key).is_file()
@@ -110,7 +110,7 @@ def test_entries_are_stored_readable_and_without_a_real_time(repository: Path) -
             assert entry.create_system == 3
 
 
-def test_dependencies_lie_beside_the_package_without_what_pip_adds(
+def test_dependencies_are_next_to_the_package_without_what_pip_adds(
     repository: Path, wheels: Callable[..., str]
 ) -> None:
     (repository / PACKAGE / "requirements.txt").write_text(wheels())
@@ -132,14 +132,14 @@ def test_a_changed_dependency_changes_the_key(repository: Path, wheels: Callable
     assert build(TAG_ON_RESTORE, repository).key != before.key
 
 
-def test_a_dependency_with_another_hash_is_refused(repository: Path, wheels: Callable[..., str]) -> None:
+def test_a_dependency_with_another_hash_is_rejected(repository: Path, wheels: Callable[..., str]) -> None:
     wheels()
     (repository / PACKAGE / "requirements.txt").write_text(f"helper==1.0 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(PackagingError, match=r"(?s)requirements\.txt: pip did not install it.*HASH"):
         build(TAG_ON_RESTORE, repository)
 
 
-def test_a_dependency_without_a_hash_is_refused(repository: Path, wheels: Callable[..., str]) -> None:
+def test_a_dependency_without_a_hash_is_rejected(repository: Path, wheels: Callable[..., str]) -> None:
     wheels()
     (repository / PACKAGE / "requirements.txt").write_text("helper==1.0\n")
     with pytest.raises(PackagingError, match=r"(?s)requirements\.txt: pip did not install it.*hash"):
@@ -147,7 +147,7 @@ def test_a_dependency_without_a_hash_is_refused(repository: Path, wheels: Callab
 
 
 @pytest.mark.parametrize("tag", ["cp311-cp311-manylinux_2_28_x86_64", "py3-none-linux_x86_64"])
-def test_a_dependency_for_one_platform_is_refused(
+def test_a_dependency_for_one_platform_is_rejected(
     repository: Path, wheels: Callable[..., str], tag: str
 ) -> None:
     (repository / PACKAGE / "requirements.txt").write_text(wheels(tag=tag))
@@ -155,21 +155,21 @@ def test_a_dependency_for_one_platform_is_refused(
         build(TAG_ON_RESTORE, repository)
 
 
-def test_an_unexpected_file_is_refused_and_named(repository: Path) -> None:
-    """Left out silently, it would be missed only in Lambda."""
+def test_an_unexpected_file_is_rejected_and_named(repository: Path) -> None:
+    """If it were left out silently, only Lambda would miss it."""
     (repository / PACKAGE / "policy.json").write_text("{}")
     with pytest.raises(PackagingError, match=r"policy\.json: a package holds \.py files"):
         build(TAG_ON_RESTORE, repository)
 
 
-def test_a_package_without_source_is_refused(repository: Path) -> None:
+def test_a_package_without_source_is_rejected(repository: Path) -> None:
     for path in (repository / PACKAGE).glob("*.py"):
         path.unlink()
     with pytest.raises(PackagingError, match=r"tag_on_restore: there is no \.py file"):
         build(TAG_ON_RESTORE, repository)
 
 
-def test_missing_requirements_are_refused(repository: Path) -> None:
+def test_missing_requirements_are_rejected(repository: Path) -> None:
     (repository / PACKAGE / "requirements.txt").unlink()
     with pytest.raises(PackagingError, match=r"requirements\.txt: cannot be read: No such file"):
         build(TAG_ON_RESTORE, repository)
