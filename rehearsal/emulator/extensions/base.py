@@ -13,6 +13,7 @@ from botocore.exceptions import UnknownServiceError
 from rehearsal.emulator import hooks
 from rehearsal.emulator.configuration import PARTITION, Configuration, Roots
 from rehearsal.emulator.extensions.errors import ApiError
+from rehearsal.machine import environment
 
 Response = tuple[int, dict[str, str], bytes]
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
@@ -73,18 +74,14 @@ def configure(configuration: Configuration) -> None:
     hooks.responses._service_model = _service_model
 
 
-@functools.cache
-def _models() -> Any:
-    import botocore.session  # a third of a second that the server's start need not wait for
-
-    return botocore.session.get_session()
+_session = functools.cache(environment.session)
 
 
 @functools.cache
 def _service_model(service: str) -> Any:
     """What ministack reads a content type from, without a new botocore session for each service."""
     try:
-        return _models().get_service_model(hooks.responses._BOTOCORE_NAME.get(service, service))
+        return _session()._session.get_service_model(hooks.responses._BOTOCORE_NAME.get(service, service))
     except UnknownServiceError:
         return None
 
