@@ -46,13 +46,19 @@ class Context:
     def configuration(self) -> Mapping[str, str]:
         return self.action.configuration
 
-    def input(self, name: str | None = None) -> Path:
-        """An input artifact, extracted with the pipeline's role."""
-        name = name or (self.action.inputs[0] if self.action.inputs else "")
+    def input(self) -> Path:
+        """The first input artifact, extracted with the pipeline's role."""
+        name = self._input(self.action.inputs[0] if self.action.inputs else "")
+        return self.store.get(self.role.client("s3"), name, self.scratch / name)
+
+    def input_text(self, name: str, path: str) -> str | None:
+        """One file of an input artifact, read with the pipeline's role; None if it has no such file."""
+        return self.store.text(self.role.client("s3"), self._input(name), path)
+
+    def _input(self, name: str) -> str:
         if name not in self.action.inputs:
             raise UnsupportedError(f"action {self.action.name} has no input artifact {name!r}.")
-        folder = self.scratch / name
-        return folder if folder.exists() else self.store.get(self.role.client("s3"), name, folder)
+        return name
 
 
 @dataclass(frozen=True)
@@ -227,10 +233,10 @@ def _artifact_text(context: Context, path: str) -> str:
     artifact, separator, inside = path.partition("::")
     if not separator:
         raise ActionError(f"{path} must have the form artifact::path.")
-    file = context.input(artifact) / inside
-    if not file.is_file():
+    text = context.input_text(artifact, inside)
+    if text is None:
         raise ActionError(f"artifact {artifact} has no file {inside}.")
-    return file.read_text()
+    return text
 
 
 def _json_object(context: Context, what: str, text: str) -> dict[str, Any]:

@@ -72,7 +72,16 @@ class ArtifactStore:
 
     def get(self, s3: Any, name: str, folder: Path) -> Path:
         """Extract artifact `name` into `folder`, with the client of the role in use."""
+        unpack(self._content(s3, name), folder)
+        return folder
+
+    def text(self, s3: Any, name: str, path: str) -> str | None:
+        """One file of artifact `name`, with the client of the role in use; None if it has no such file."""
+        with zipfile.ZipFile(io.BytesIO(self._content(s3, name))) as archive:
+            return archive.read(path).decode() if path in archive.namelist() else None
+
+    def _content(self, s3: Any, name: str) -> bytes:
         if name not in self._keys:
             raise UnsupportedError(f"no earlier action of the pipeline makes the artifact {name}.")
-        unpack(s3.get_object(Bucket=self._bucket, Key=self._keys[name])["Body"].read(), folder)
-        return folder
+        content: bytes = s3.get_object(Bucket=self._bucket, Key=self._keys[name])["Body"].read()
+        return content

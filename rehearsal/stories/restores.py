@@ -21,7 +21,7 @@ from rehearsal.stories.resources import EXCLUDED, ITSELF
 from rehearsal.stories.restore_cases import RESTORE_CASES, TABLE, VOLUME, RestoreCase
 from rehearsal.stories.restore_jobs import Backup, back_up, restore, run_restore_test, wait_for_tags
 
-# Goes from the operator's file through SSM and a StackSet to the function in each account.
+# An option for the operator's file: it reaches the function in each account through SSM and a StackSet.
 OPTIONS: Final = {"TagsToExcludeInCopy": f"aws:backup:source-resource, {EXCLUDED}"}
 DENIED_ACTION: Final = "dynamodb:TagResource"
 _NAME: Final = "payroll-restored"

@@ -1,11 +1,11 @@
 """What the emulator's tests share: the accounts, and a few verbs on the running organization."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from rehearsal.emulator import Accounts, Emulator
+from rehearsal.machine import waiting
 from rehearsal.machine.environment import Caller
 
 ACCOUNTS = Accounts(
@@ -43,6 +43,15 @@ class World:
     def acting(self, role: str, region: str = HOME_REGION) -> Caller:
         """CodeBuild with a role."""
         return self.emulator.service_credentials(role, "codebuild.amazonaws.com", region)
+
+    def log(self, function: str, group: str | None = None) -> str:
+        """What a function of the home account has logged, oldest first."""
+        logs = self.client("logs")
+        try:
+            found = logs.filter_log_events(logGroupName=group or f"/aws/lambda/{function}")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return ""
+        return "\n".join(event["message"] for event in found)
 
     def create(
         self, name: str, template: str, account: str = ACCOUNTS.home, region: str = HOME_REGION
@@ -89,12 +98,24 @@ class World:
         return Stack(stack["StackStatus"], outputs, reasons[0] if reasons else "")
 
 
+def organize(emulator: Emulator) -> World:
+    """Create the organization; the unit `workloads` holds the member accounts."""
+    organizations = emulator.session(ACCOUNTS.management, HOME_REGION).client("organizations")
+    organization = organizations.create_organization(FeatureSet="ALL")["Organization"]["Id"]
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    unit = organizations.create_organizational_unit(ParentId=root, Name="workloads")["OrganizationalUnit"][
+        "Id"
+    ]
+    for name, account in ACCOUNTS.ids_by_name().items():
+        if name != "management":
+            organizations.create_account(AccountName=name, Email=f"{name}@example.com")
+        if account in ACCOUNTS.members:
+            organizations.move_account(AccountId=account, SourceParentId=root, DestinationParentId=unit)
+    return World(emulator, root, unit, organization)
+
+
 def eventually(look: Callable[[], Any]) -> Any:
     """What `look` finds, as soon as it finds something."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"nothing happened in {WAIT_SECONDS:.0f} seconds")
+    found = waiting.until(look, WAIT_SECONDS)
+    assert found, f"nothing happened in {WAIT_SECONDS:.0f} seconds"
+    return found
