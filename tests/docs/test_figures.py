@@ -161,7 +161,7 @@ FIGURES: list[tuple[str, str, tuple[Callable[[], str], ...]]] = [
         r"so (every [\w ]+?) the jobs of the last (\w+) days",
         (sweep_period, sweep_looks_back),
     ),
-    ("docs/operations.md", r"could not hand over is kept for (\d+) days", (kept_undelivered,)),
+    ("docs/operations.md", r"could not deliver is kept for (\d+) days", (kept_undelivered,)),
     (
         f"{MEMBER}/aws-backup-tagonrestore.yaml",
         r"restore jobs of the last (\w+) days (?:are looked at )?again,? (every [\w ]+)\.",
