@@ -1,7 +1,7 @@
 """Prose and messages are spelled as AWS's documentation spells them, and say things in its terms.
 
 The dictionary is pyspellchecker's, in American English; words.txt has the words that it lacks, one a line.
-Code is left out: what is in backticks, and every word that is written like a name (with digits, underscores or
+Code is left out: what is in backticks, and words that are written like names (with digits, underscores or
 capitals inside).
 """
 
