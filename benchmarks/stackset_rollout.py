@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT)]
 
 from buildspecs.lint.templates import load  # noqa: E402
 from buildspecs.names import STACKSETS  # noqa: E402
-from rehearsal.emulator.extensions.cloudformation.stackset_model import Preferences  # noqa: E402  # needs the path above
+from rehearsal.emulator.extensions.stacksets.model import Preferences  # noqa: E402  # needs the path above
 from tests.templates.resolving import Resolver  # noqa: E402
 
 ONE_AT_A_TIME: Mapping[str, Any] = {"MaxConcurrentCount": 1, "FailureToleranceCount": 0}

@@ -1,7 +1,7 @@
-"""Control operations: what only an emulator can do, reachable at /_rehearsal/<operation> beside the AWS APIs.
+"""Control operations: what only an emulator can do, at /_rehearsal/<operation> beside the AWS APIs.
 
-An operation is a function with keyword arguments that returns something JSON can hold; it is registered by
-the extension module that it belongs to. Requests need the token that only the starting process knows.
+An operation is a function with keyword arguments that returns what JSON can hold; the extension that it
+belongs to registers it. Requests need the token that only the process that started the server knows.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _operations: dict[str, Callable[..., Any]] = {"ready": lambda: True}
 
 
 class RefusedError(Exception):
-    """Raised by an operation: the message goes to the caller as it is."""
+    """Raised by an operation: the caller gets the message as it is."""
 
 
 def register(name: str, operation: Callable[..., Any]) -> None:
@@ -24,8 +24,8 @@ def register(name: str, operation: Callable[..., Any]) -> None:
     _operations[name] = operation
 
 
-def beside(aws: Application, token: str) -> Application:
-    """An ASGI application that answers the control operations and hands everything else to `aws`."""
+def with_operations(aws: Application, token: str) -> Application:
+    """An ASGI application that runs the control operations and passes every other request to `aws`."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(_PREFIX):
@@ -34,16 +34,16 @@ def beside(aws: Application, token: str) -> Application:
         body = await _read(receive)
         headers = dict(scope["headers"])
         if hmac.compare_digest(headers.get(b"authorization", b""), f"Bearer {token}".encode()):
-            status, answer = await asyncio.to_thread(_answer, scope["path"].removeprefix(_PREFIX), body)
+            status, content = await asyncio.to_thread(_response, scope["path"].removeprefix(_PREFIX), body)
         else:
-            status, answer = 403, b"control operations belong to the process that started the emulator"
+            status, content = 403, b"control operations belong to the process that started the emulator"
         head = {
             "type": "http.response.start",
             "status": status,
             "headers": [(b"content-type", b"application/json")],
         }
         await send(head)
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": content})
 
     return application
 
@@ -57,7 +57,7 @@ async def _read(receive: Any) -> bytes:
             return bytes(body)
 
 
-def _answer(name: str, body: bytes) -> tuple[int, bytes]:
+def _response(name: str, body: bytes) -> tuple[int, bytes]:
     operation = _operations.get(name)
     if operation is None:
         return 404, f"no control operation {name}; there are: {', '.join(sorted(_operations))}".encode()

@@ -1,9 +1,9 @@
 """Everything that can go wrong in the emulator's own machinery.
 
 EmulatorError              base: the message says what to do next
-├── StartError             the server did not come up (openssl missing, port busy, crashed, too slow)
-├── UnsupportedEmulator    another ministack than the pinned one, or one without a hook we rely on
-└── ControlError           a control operation was refused by the running server
+├── StartError                the server did not come up (port in use, crashed, too slow)
+├── UnsupportedEmulatorError  a ministack other than the pinned one
+└── ControlError              the running server refused a control operation
 """
 
 
@@ -16,7 +16,7 @@ class StartError(EmulatorError):
 
 
 class UnsupportedEmulatorError(EmulatorError):
-    """The installed ministack is not the one that the extension modules were written against."""
+    """The installed ministack is not the one that the extensions were written for."""
 
 
 class ControlError(EmulatorError):

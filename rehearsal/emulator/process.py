@@ -1,11 +1,12 @@
 """Starts, addresses and stops the emulator's server process.
 
-The server runs in its own session (so in its own process group, together with the Lambda workers that it
-starts), with a minimal environment, on 127.0.0.1 only. It ends with its parent in every case: `stop` ends the
-whole group, and the server watches the pipe that is its standard input, which the operating system closes
-when the parent dies.
+The server runs in its own session (and so in its own process group, together with the Lambda workers that it
+starts), with a minimal environment, on 127.0.0.1 only. It always ends with its parent: `stop` ends the whole
+group, and the server watches the pipe that is its standard input, which the operating system closes when the
+parent dies.
 """
 
+import functools
 import json
 import os
 import secrets
@@ -17,15 +18,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from buildspecs.paths import ROOT
-from rehearsal.emulator.certificate import make_certificate
-from rehearsal.emulator.configuration import SECRET_ACCESS_KEY, root
+from rehearsal.emulator.configuration import SECRET_ACCESS_KEY, Configuration, Roots
 from rehearsal.emulator.errors import ControlError, StartError
 from rehearsal.machine import environment
 from rehearsal.machine.environment import Caller
@@ -37,7 +36,7 @@ _LOG_TAIL_LINES = 25
 
 @dataclass(frozen=True)
 class Accounts:
-    """The organization's accounts: 12-digit ids. CreateAccount with the name gives the account that id."""
+    """The account IDs of the organization; CreateAccount with an account's name gives it its ID."""
 
     management: str
     home: str
@@ -45,14 +44,14 @@ class Accounts:
     members: tuple[str, ...]
 
     def ids_by_name(self) -> dict[str, str]:
-        """Account name → id; the members are called member-1, member-2, …"""
+        """Account name → account ID; the members are called member-1, member-2, …"""
         members = {f"member-{number}": account for number, account in enumerate(self.members, start=1)}
         return {"management": self.management, "home": self.home, "central": self.central, **members}
 
 
 @dataclass(frozen=True)
 class Denied:
-    """One refused request: when (epoch seconds), in which account, who, what, on which ARN, and why."""
+    """One denied request: when (epoch seconds), in which account, who, what, on which ARN, and why."""
 
     time: float
     account: str
@@ -65,7 +64,7 @@ class Denied:
 class Emulator:
     """The running organization; use it as a context manager.
 
-    state: private folder (created, 0700) for certificate, log and temporary files; port: a free one by
+    state: a private folder (created, 0700) for certificates, the log and temporary files; port: a free one by
     default. Raises StartError with the end of the server's log if the server does not come up.
     """
 
@@ -74,12 +73,13 @@ class Emulator:
         self.accounts = accounts
         self.home_region = home_region
         self.port = port if port is not None else _free_port()
-        self.endpoint = f"https://127.0.0.1:{self.port}"
-        self.ca_bundle = self.state / "tls" / "authority.pem"
         self.log = self.state / "server.log"
-        self._token = secrets.token_hex(16)
+        self._configuration = Configuration(
+            accounts.ids_by_name(), self.port, str(self.state), secrets.token_hex(16)
+        )
+        self.endpoint = self._configuration.endpoint
+        self._roots = Roots(self._configuration)
         self._process: subprocess.Popen[bytes] | None = None
-        self._sessions: dict[tuple[str, str], Caller] = {}
 
     def __enter__(self) -> Self:
         self.start()
@@ -94,26 +94,14 @@ class Emulator:
         self.stop()
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
-        for folder in (self.state, self.state / "tmp", self.state / "home"):
+        """Start the server and wait until it responds."""
+        for folder in (self.state, self.state / "tmp", self.state / "home", self.state / "tls"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if fault := port_fault(self.port):
             raise StartError(fault)
-        certificate = make_certificate(self.state / "tls")
-        configuration = {
-            "accounts": self.accounts.ids_by_name(),
-            "management": self.accounts.management,
-            "home_region": self.home_region,
-            "port": self.port,
-            "endpoint": self.endpoint,
-            "authority": str(certificate.authority),
-            "certificate": str(certificate.server),
-            "key": str(certificate.key),
-            "token": self._token,
-        }
         settings = self.state / "server.json"
         settings.touch(mode=0o600)
-        settings.write_text(json.dumps(configuration))
+        settings.write_text(json.dumps(asdict(self._configuration)))
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "rehearsal.emulator.server", str(settings)],
@@ -131,7 +119,7 @@ class Emulator:
             raise
 
     def stop(self) -> None:
-        """End the server and every process that it started; does nothing when it is not running."""
+        """End the server and every process that it started; does nothing if it is not running."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -146,63 +134,62 @@ class Emulator:
             process.stdin.close()
 
     def session(self, account: str, region: str) -> Caller:
-        """The root of `account`, for `aws` commands and with clients that are made once."""
-        if (account, region) not in self._sessions:
-            self._sessions[account, region] = self._caller(root(account), region)
-        return self._sessions[account, region]
+        """The root user of an account, for `aws` commands and with clients that are made once."""
+        return self._roots.of(account, region)
 
     def service_credentials(
         self, role_arn: str, service: str, region: str | None = None, source_arn: str | None = None
     ) -> Caller:
-        """What `service` (for example codebuild.amazonaws.com) runs with a role.
+        """A role as `service` (for example codebuild.amazonaws.com) assumes it.
 
         The role's trust policy is evaluated for the service principal (aws:SourceAccount is the role's
-        account); ControlError names role and service if it refuses. The role's identity policies are enforced
-        afterwards.
+        account); ControlError names role and service if it does not allow it. Afterwards the role's identity
+        policies are enforced.
         """
-        answer = self.control("assume-role-as-service", role=role_arn, service=service, source=source_arn)
+        response = self.control("assume-role-as-service", role=role_arn, service=service, source=source_arn)
         credentials = {
-            "AWS_ACCESS_KEY_ID": answer["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": answer["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": answer["SessionToken"],
+            "AWS_ACCESS_KEY_ID": response["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": response["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": response["SessionToken"],
         }
-        return self._caller(credentials, region or self.home_region)
+        return self._configuration.caller(credentials, region or self.home_region)
 
     def denied(self) -> list[Denied]:
-        """Every refused request since the start, oldest first."""
+        """Every request denied since the start, oldest first."""
         return [Denied(**entry) for entry in self.control("denied")]
 
-    def function_log(self, account: str, region: str, function: str) -> str:
-        """What a Lambda function wrote so far, oldest first, platform lines included."""
-        return str(self.control("function-log", account=account, region=region, function=function))
-
     def control(self, operation: str, **arguments: Any) -> Any:
-        """A control operation: something that only an emulator can do (README.md lists them)."""
+        """A control operation, which only an emulator can do (README.md lists them)."""
         request = urllib.request.Request(  # noqa: S310 - always our own https endpoint
             f"{self.endpoint}/_rehearsal/{operation}",
             data=json.dumps(arguments).encode(),
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
-        )
-        context = ssl.create_default_context(cafile=str(self.ca_bundle))
-        direct = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+            headers={
+                "Authorization": f"Bearer {self._configuration.token}",
+                "Content-Type": "application/json",
+            },
         )
         try:
-            with direct.open(request, timeout=60) as answer:
-                return json.load(answer)
+            with self._opener.open(request, timeout=60) as response:
+                return json.load(response)
         except urllib.error.HTTPError as refused:
             with refused:
                 raise ControlError(refused.read().decode()) from None
 
-    def _caller(self, credentials: Mapping[str, str], region: str) -> Caller:
-        return Caller(self.endpoint, str(self.ca_bundle), region, credentials)
+    @functools.cached_property
+    def _opener(self) -> urllib.request.OpenerDirector:
+        """Without a proxy, and trusting nothing but this run's authority."""
+        context = ssl.create_default_context(cafile=str(self._configuration.authority))
+        return urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
 
     def _server_environment(self) -> dict[str, str]:
-        """All that the server, and so every Lambda function, sees: nothing of the developer's environment."""
+        bundle = str(self._configuration.authority)
         return {
             **environment.program(self.state / "home"),
             "PATH": os.defpath,
             "TMPDIR": str(self.state / "tmp"),
+            "STATE_DIR": str(self.state / "tmp"),
             "PYTHONUNBUFFERED": "1",
             "AUTH": "true",
             "BIND_HOST": "127.0.0.1",
@@ -211,13 +198,13 @@ class Emulator:
             "MINISTACK_REGION": self.home_region,
             "MINISTACK_ACCOUNT_ID": self.accounts.management,
             "USE_SSL": "1",
-            "MINISTACK_SSL_CERT": str(self.state / "tls" / "server.pem"),
-            "MINISTACK_SSL_KEY": str(self.state / "tls" / "server.key"),
-            "AWS_CA_BUNDLE": str(self.ca_bundle),
-            "REQUESTS_CA_BUNDLE": str(self.ca_bundle),
-            "SSL_CERT_FILE": str(self.ca_bundle),
+            "MINISTACK_SSL_CERT": str(self._configuration.certificate),
+            "MINISTACK_SSL_KEY": str(self._configuration.key),
+            "AWS_CA_BUNDLE": bundle,
+            "REQUESTS_CA_BUNDLE": bundle,
+            "SSL_CERT_FILE": bundle,
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
-            "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",  # AWS waits one, then two minutes
+            "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.02",  # AWS waits one minute, then two
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": f"unix://{self.state}/no-docker",
@@ -228,20 +215,19 @@ class Emulator:
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
                 raise StartError(
-                    f"the emulator stopped while starting; the end of {self.log}:\n{self.log_tail()}"
+                    f"the emulator stopped while starting; the end of {self.log}:\n{self._log_tail()}"
                 )
             try:
                 self.control("ready")
                 return
-            except (OSError, ValueError):
+            except (OSError, ValueError):  # no certificate yet, or nothing that listens
                 time.sleep(0.02)
         raise StartError(
-            f"the emulator did not answer within {_START_SECONDS:.0f} seconds; "
-            f"the end of {self.log}:\n{self.log_tail()}"
+            f"the emulator did not respond within {_START_SECONDS:.0f} seconds; "
+            f"the end of {self.log}:\n{self._log_tail()}"
         )
 
-    def log_tail(self) -> str:
-        """The last lines of the server's log."""
+    def _log_tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-_LOG_TAIL_LINES:])
 
@@ -253,7 +239,7 @@ def _free_port() -> int:
 
 
 def port_fault(port: int) -> str | None:
-    """Why the emulator cannot listen on a port and what to do instead; None where it can."""
+    """Why the emulator cannot listen on a port and what to do instead; None if it can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -275,4 +261,4 @@ def _kill_group(leader: int) -> None:
     try:
         os.killpg(leader, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        return  # nobody of the group is left (macOS answers EPERM for a group of zombies)
+        return  # the group is empty (macOS returns EPERM for a group of zombies)

@@ -1,7 +1,6 @@
 """The server process: ministack with the extension modules, on 127.0.0.1 only, and no longer than its parent.
 
-Started by process.py as `python -m rehearsal.emulator.server <settings.json>`; everything else it needs is in
-the environment that process.py makes.
+process.py starts it as `python -m rehearsal.emulator.server <settings.json>` in an environment of its own.
 """
 
 import asyncio
@@ -15,7 +14,7 @@ from pathlib import Path
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from rehearsal.emulator import control, hooks
+from rehearsal.emulator import certificate, control, hooks
 from rehearsal.emulator.configuration import Configuration
 from rehearsal.emulator.errors import StartError
 from rehearsal.emulator.extensions import installation
@@ -24,18 +23,18 @@ _OPEN_FILES = 8192
 
 
 def end_process_group(*_: object) -> None:
-    """Take the Lambda workers along: the state is in memory, the temporary folder the parent's."""
+    """End the Lambda workers too: the state is in memory, and the temporary folder is the parent's."""
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def watch_parent() -> None:
-    """The parent holds the other end of our standard input and never writes: reading ends when it is gone."""
+    """The parent holds the other end of standard input and never writes: reading returns when it is gone."""
     sys.stdin.buffer.read()
     end_process_group()
 
 
 def allow_many_connections() -> None:
-    """A stack set in a hundred accounts needs more open files than macOS gives a process by default (256)."""
+    """A StackSet in a hundred accounts needs more open files than macOS allows by default (256)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
     if soft < wanted:
@@ -49,14 +48,15 @@ def main(settings: Path) -> None:
     allow_many_connections()
     hooks.check()
     if not hooks.app.AUTH:
-        raise StartError("the server was started without AUTH=true: nothing would be refused")
+        raise StartError("the server was started without AUTH=true: it would deny nothing")
     installation.install(configuration)
+    certificate.make(configuration)
     listener = Config()
     listener.bind = [f"127.0.0.1:{configuration.port}"]
     listener.certfile, listener.keyfile = str(configuration.certificate), str(configuration.key)
     listener.keep_alive_timeout = 75
-    application = control.beside(hooks.app.app, configuration.token)
-    # A shutdown trigger that never fires keeps hypercorn from replacing the SIGTERM handler above.
+    application = control.with_operations(hooks.app.app, configuration.token)
+    # A shutdown trigger that never fires keeps hypercorn from replacing the SIGTERM handler.
     asyncio.run(serve(application, listener, shutdown_trigger=asyncio.Event().wait))
 
 

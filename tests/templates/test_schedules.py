@@ -62,8 +62,8 @@ def test_a_schedule_runs_and_its_function_takes_what_it_sends(template: Template
         ('"since": "P2D"', '"sinse": "P2D"', "MalformedEventError: A sweep knows since, until and after"),
         ('"since": "P2D"', '"since": "2D"', "MalformedEventError: since is '2D'"),
         ("FunctionName: TagOnRestore", "FunctionName: Another", "SweepRule starts Another: say in TAKES"),
-        ("rate(1 day)", "rate(1 days)", "SweepRule: rate(1 days): it is neither rate"),
-        ("rate(1 day)", "cron(0 5 * * * *)", "day-of-month or day-of-week has to be ?"),
+        ("rate(1 day)", "rate(1 days)", "SweepRule: rate(1 days): it is neither a rate"),
+        ("rate(1 day)", "cron(0 5 * * * *)", "day-of-month or day-of-week must be ?"),
     ],
 )
 def test_a_schedule_that_does_nothing_is_named(old: str, new: str, fault: str) -> None:

@@ -1,7 +1,7 @@
-"""S3 objects that services read on somebody's behalf: CodeCommit, StackSets and Lambda.
+"""S3 objects that services read for an account: CodeCommit, StackSets and Lambda.
 
-S3 buckets have one name space over all accounts; a foreign account reads only what the bucket's owner lets it
-(bucket policy, organization condition included). The messages name bucket and key, as AWS's do.
+Bucket names are unique across all accounts; another account reads only what the bucket's owner allows (bucket
+policy, organization condition included). The messages name bucket and key, as AWS's do.
 """
 
 import re

@@ -1,6 +1,9 @@
-"""Small templates, as Python values: what the emulator's tests create."""
+"""What the emulator's tests create: small templates as Python values, and zip files."""
 
+import io
 import json
+import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 Resources = dict[str, dict[str, Any]]
@@ -55,3 +58,23 @@ def function(name: str, code: dict[str, Any], execution_role: str = "Role", **mo
 
 def log_group(name: str) -> dict[str, Any]:
     return {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name}}
+
+
+def action(
+    name: str, category: str, provider: str, configuration: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    """An action of a pipeline."""
+    return {
+        "Name": name,
+        "ActionTypeId": {"Category": category, "Owner": "AWS", "Provider": provider, "Version": "1"},
+        "Configuration": configuration,
+        **more,
+    }
+
+
+def zipped(files: Mapping[str, str | bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()

@@ -1,4 +1,4 @@
-"""The table of what the extensions rely on in ministack: complete, and checked at start."""
+"""ministack: the pinned version has every name that the extensions use, and no other version starts."""
 
 import ast
 from pathlib import Path
@@ -9,11 +9,6 @@ from rehearsal.emulator import hooks
 from rehearsal.emulator.errors import UnsupportedEmulatorError
 
 SOURCES = sorted(Path(hooks.__file__).parent.rglob("*.py"))
-MODULES = {  # the name that hooks.py gives a module → its name in the table
-    name: module.__name__.removeprefix("ministack.")
-    for name, module in vars(hooks).items()
-    if getattr(module, "__name__", "").startswith("ministack.")
-}
 
 
 def uses(source: Path) -> set[tuple[str, str]]:
@@ -45,29 +40,25 @@ def uses(source: Path) -> set[tuple[str, str]]:
     return found
 
 
-def test_the_table_lists_exactly_what_the_extensions_use() -> None:
-    used = {(MODULES[module], name) for source in SOURCES for module, name in uses(source)}
-    listed = {(module, name) for module, names in hooks.TABLE.items() for name in names}
-    assert used == listed
+USED = {use for source in SOURCES for use in uses(source)}
+
+
+def test_the_installed_version_has_every_name_that_the_extensions_use() -> None:
+    assert [use for use in sorted(USED) if not hasattr(getattr(hooks, use[0]), use[1])] == []
+
+
+def test_every_module_that_is_imported_is_used() -> None:
+    imported = {name for name, value in vars(hooks).items() if "ministack" in getattr(value, "__name__", "")}
+    assert imported == {module for module, _ in USED}
 
 
 def test_nothing_but_the_hooks_module_imports_ministack() -> None:
-    importers = [
-        source.name for source in SOURCES if "ministack." in source.read_text() and source.name != "hooks.py"
-    ]
-    assert importers == []
+    importers = [source.name for source in SOURCES if "ministack." in source.read_text()]
+    assert importers == ["hooks.py"]
 
 
-def test_the_installed_version_has_every_hook() -> None:
+def test_another_version_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     hooks.check()
-
-
-def test_another_version_is_refused_by_name() -> None:
+    monkeypatch.setattr(hooks, "SUPPORTED_VERSION", "1.5.0")
     with pytest.raises(UnsupportedEmulatorError, match=r"ministack 1\.5\.0 is needed, 1\.5\.33 is installed"):
-        hooks.check(expected="1.5.0")
-
-
-def test_missing_hooks_are_named() -> None:
-    table = {"services.iam": ("_roles", "_gone"), "app": ("missing",)}
-    with pytest.raises(UnsupportedEmulatorError, match=r"services\.iam\._gone, app\.missing"):
-        hooks.check(table)
+        hooks.check()

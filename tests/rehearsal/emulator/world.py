@@ -44,6 +44,15 @@ class World:
         """CodeBuild with a role."""
         return self.emulator.service_credentials(role, "codebuild.amazonaws.com", region)
 
+    def log(self, function: str, group: str | None = None) -> str:
+        """What a function of the home account has logged, oldest first."""
+        logs = self.client("logs")
+        try:
+            found = logs.filter_log_events(logGroupName=group or f"/aws/lambda/{function}")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return ""
+        return "\n".join(event["message"] for event in found)
+
     def create(
         self, name: str, template: str, account: str = ACCOUNTS.home, region: str = HOME_REGION
     ) -> Stack:
@@ -87,6 +96,22 @@ class World:
         ]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         return Stack(stack["StackStatus"], outputs, reasons[0] if reasons else "")
+
+
+def organize(emulator: Emulator) -> World:
+    """Create the organization; the unit `workloads` holds the member accounts."""
+    organizations = emulator.session(ACCOUNTS.management, HOME_REGION).client("organizations")
+    organization = organizations.create_organization(FeatureSet="ALL")["Organization"]["Id"]
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    unit = organizations.create_organizational_unit(ParentId=root, Name="workloads")["OrganizationalUnit"][
+        "Id"
+    ]
+    for name, account in ACCOUNTS.ids_by_name().items():
+        if name != "management":
+            organizations.create_account(AccountName=name, Email=f"{name}@example.com")
+        if account in ACCOUNTS.members:
+            organizations.move_account(AccountId=account, SourceParentId=root, DestinationParentId=unit)
+    return World(emulator, root, unit, organization)
 
 
 def eventually(look: Callable[[], Any]) -> Any:

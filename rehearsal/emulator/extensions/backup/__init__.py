@@ -1,1 +1,1 @@
-"""AWS Backup: vaults, recovery points and restore jobs, and the services of what is restored."""
+"""AWS Backup: vaults, recovery points, restore jobs and settings, and the services of what is restored."""

@@ -1,1 +1,1 @@
-"""CloudFormation: what it refuses when a resource is created, and StackSets, which ministack lacks."""
+"""CloudFormation: what AWS refuses when resources are created or deleted, roles of stacks, conditions."""

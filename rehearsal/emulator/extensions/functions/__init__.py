@@ -1,1 +1,1 @@
-"""Lambda and EventBridge: functions, the rules that start them, and what happens to an event that fails."""
+"""Lambda and EventBridge: functions, the rules that start them, and what happens to failed events."""

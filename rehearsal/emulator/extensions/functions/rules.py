@@ -1,14 +1,14 @@
-"""EventBridge rules: what PutRule refuses is refused, and a schedule runs when the rehearsal says so.
+"""EventBridge rules: malformed ones are refused, and a schedule runs when the rehearsal runs it.
 
 AWS refuses a rule whose pattern or schedule is malformed ("Setting a schedule pattern for scheduled rules",
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html); ministack's
 CloudFormation creates it, and it never matches or runs.
 
-Emulated: those refusals; the control operation `run-schedule`, which sends the rule's targets what they would
-get at the next time of the schedule, their Input in the first place, and answers with the longest time in
-seconds between two runs; the control operation `rule-events`, how often each rule has sent an event on.
+Emulated: those refusals. The control operation `run-schedule` sends a rule's targets what they get when the
+schedule runs, and returns the longest time between two runs; `rule-events` counts what each rule has sent to
+its targets.
 
-Not emulated: the clock. A rule with a schedule runs when it is told to.
+Not emulated: the clock.
 """
 
 import json
@@ -27,7 +27,7 @@ _RATE = re.compile(r"rate\((?:1 (minute|hour|day)|(?!0|1 )(\d+) (minute|hour|day
 _CRON = re.compile(r"cron\((\S+(?: +\S+){5})\)")
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
-# The six fields of a cron expression: name, values, and what else may stand there.
+# The six fields of a cron expression: name, values, and a pattern of what else is allowed.
 _FIELDS: tuple[tuple[str, Collection[str], str], ...] = (
     ("minutes", [str(number) for number in range(60)], ""),
     ("hours", [str(number) for number in range(24)], ""),
@@ -41,31 +41,31 @@ _sent: Any = hooks.responses.AccountRegionScopedDict()
 
 
 def install() -> None:
-    _check_created_rules()
+    base.wrap_resource_type("AWS::Events::Rule", _check)
     control.register("run-schedule", _run)
     control.register("rule-events", _events)
 
 
-def sent_on(rule: dict[str, Any]) -> None:
-    """A rule hands an event over to one of its targets."""
+def count_delivery(rule: dict[str, Any]) -> None:
+    """Count an event that a rule sends to one of its targets."""
     _sent.setdefault("rules", Counter())[rule["Name"]] += 1
 
 
 def why_refused(schedule: str) -> str | None:
-    """What is wrong with a schedule expression; pure."""
+    """What is wrong with a schedule expression; None for a valid one."""
     if _RATE.fullmatch(schedule):
         return None
     if not (cron := _CRON.fullmatch(schedule)):
         return (
-            "it is neither rate(1 day), rate(12 hours) and the like "
+            "it is neither a rate such as rate(1 day) or rate(12 hours) "
             "nor cron(minutes hours day-of-month month day-of-week year)"
         )
     fields = cron[1].upper().split()
     for (name, values, more), field in zip(_FIELDS, fields, strict=True):
         if not all(_fits(part, values, more) for part in field.split(",")):
-            return f"{field} is no {name}"
+            return f"{field} is not valid for {name}"
     if "?" not in (fields[2], fields[4]):
-        return "day-of-month or day-of-week has to be ?"
+        return "day-of-month or day-of-week must be ?"
     return None
 
 
@@ -73,24 +73,6 @@ def _fits(part: str, values: Collection[str], more: str) -> bool:
     span, slash, step = part.partition("/")
     plain = span == "*" or all(bound in values for bound in span.split("-", 1))
     return bool(more and re.fullmatch(more, part)) or (plain and (not slash or step.isdigit()))
-
-
-def _check_created_rules() -> None:
-    """ministack's update goes through its PutRule, which lets some schedules pass."""
-    handlers = hooks.provisioners._RESOURCE_HANDLERS["AWS::Events::Rule"]
-    create, update = handlers["create"], handlers["update"]
-
-    def create_checked(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
-        _check(properties)
-        return create(logical_id, properties, stack)
-
-    def update_checked(
-        physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str | None = None
-    ) -> Any:
-        _check(new)
-        return update(physical_id, old, new, stack, logical_id)
-
-    handlers.update(create=create_checked, update=update_checked)
 
 
 def _check(properties: dict[str, Any]) -> None:
@@ -107,7 +89,9 @@ def _run(account: str, region: str, rule: str) -> float:
         key = hooks.eventbridge._rule_key(rule, "default")
         found = hooks.eventbridge._rules.get(key)
         if not found or found["State"] != "ENABLED" or not found["ScheduleExpression"]:
-            raise control.RefusedError(f"{rule} is no enabled rule with a schedule in {account}, {region}")
+            raise control.RefusedError(
+                f"{rule} is not an enabled rule with a schedule in {account}, {region}"
+            )
         event = {
             "EventId": str(uuid.uuid4()),
             "Source": "aws.events",
@@ -128,7 +112,7 @@ def _run(account: str, region: str, rule: str) -> float:
 
 
 def longest_pause(schedule: str, now: datetime) -> timedelta | None:
-    """The longest time without a run in the year that follows; None if there is none at all."""
+    """The longest time without a run in the following year; None if there is no run."""
     if rate := _RATE.fullmatch(schedule):
         return timedelta(**{f"{rate[1] or rate[3]}s": int(rate[2] or 1)})
     fields = hooks.eventbridge._parse_cron_fields(schedule)

@@ -1,1 +1,1 @@
-"""IAM and STS: requests evaluated on the resources that AWS uses, and roles that services assume."""
+"""IAM and STS: requests authorized on the resources that AWS uses, and roles that services assume."""

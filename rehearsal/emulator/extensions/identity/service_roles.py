@@ -1,36 +1,33 @@
-"""Roles that AWS services assume: CodePipeline, CodeBuild and the like, and AWS Backup's service-linked role.
+"""Roles that AWS services assume, such as CodeBuild's, and AWS Backup's service-linked role.
 
-AWS lets a service assume a role if the role's trust policy names the service and its conditions hold; the
-confused deputy keys aws:SourceAccount and aws:SourceArn are set by the service. ministack's own trust check
-lets any account root through wherever a service is named, so it can't tell; here the trust policy is
-evaluated for the service alone, and the session that comes out is held to the role's identity policies like
-any other.
+A service can assume a role if the role's trust policy names the service and its conditions hold; the service
+sets the confused deputy keys aws:SourceAccount and aws:SourceArn. ministack's trust check allows any
+account's root where a service is named. Here the trust policy is evaluated for the service principal alone,
+and the session's identity policies are enforced like any other's.
 
-A service-linked role is made once, by CreateServiceLinkedRole; a second request is refused with InvalidInput
-(https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html). The words of that and
-of the refusal for a service without such a role are known from public reports. ministack answers the second
-request with a code that AWS does not have there, and makes a role for any word that it is given.
+A service-linked role is created once, by CreateServiceLinkedRole; a second request fails with InvalidInput
+(https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html). The wording of that,
+and of the error for a service without such a role, is known from public reports. ministack uses a code that
+AWS does not have there, and creates a role for any service name.
 
 Not emulated: session policies of a service; service-linked roles of services other than AWS Backup; that AWS
-Backup makes its role by itself at the first backup or at the setup of cross-account backup, which creating a
+Backup creates its role itself at the first backup or when cross-account backup is set up, which creating a
 vault does not do
 (https://docs.aws.amazon.com/aws-backup/latest/devguide/using-service-linked-roles-AWSServiceRoleForBackup.html).
 """
 
 import secrets
-import urllib.parse
 from http import HTTPStatus
 from typing import Any
 
 from rehearsal.emulator import control, hooks
 from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base
-from rehearsal.emulator.extensions.base import Answer
-from rehearsal.emulator.extensions.identity import iam
-from rehearsal.emulator.extensions.pipeline import codepipeline
+from rehearsal.emulator.extensions.base import Handler, Request, Response
+from rehearsal.emulator.extensions.identity import authorization
+from rehearsal.emulator.extensions.pipeline import pipelines
 
-# Services that document no aws:SourceAccount for the roles they assume: a trust that demands one fails on
-# AWS.
+# Services that document no aws:SourceAccount for the roles they assume; a trust policy must not require it.
 _NO_SOURCE_KEYS = ("lambda.amazonaws.com",)
 # Service → its service-linked role.
 _SERVICE_LINKED_ROLES = {"backup.amazonaws.com": "AWSServiceRoleForBackup"}
@@ -42,8 +39,8 @@ def install() -> None:
     _refuse_second_service_linked_roles()
 
 
-def trusts_service(role_arn: str, service: str, source: str | None = None) -> str | None:
-    """Why a role cannot be assumed by a service principal, or None when it can."""
+def why_not_assumable(role_arn: str, service: str, source: str | None = None) -> str | None:
+    """Why a service principal cannot assume a role; None if it can."""
     account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
     role = hooks.iam._roles.get_scoped(account, None, name)
     if role is None or role["Arn"] != role_arn:
@@ -63,16 +60,20 @@ def trusts_service(role_arn: str, service: str, source: str | None = None) -> st
     decision = hooks.iam_evaluator.evaluate_resource_policy(
         role["AssumeRolePolicyDocument"], context, service=service
     ).decision
-    return None if decision == "Allow" else f"the trust policy of {role_arn} does not let {service} assume it"
+    return (
+        None
+        if decision == "Allow"
+        else f"the trust policy of {role_arn} does not allow {service} to assume it"
+    )
 
 
 def assume_role_as_service(role: str, service: str, source: str | None = None) -> dict[str, Any]:
-    """Credentials of a role for what a service runs; refused with the reason if the trust policy says no."""
+    """Credentials of a role for what a service runs; RefusedError if the trust policy does not allow it."""
     account, name = role.split(":")[4], role.rpartition("/")[2]
-    refusal = trusts_service(role, service, source or _source_of(role, service))
+    refusal = why_not_assumable(role, service, source or _source_of(role, service))
     if refusal is not None:
         with base.scope(account, base.region()):
-            iam.record_denial(service, "sts:AssumeRole", role, refusal)
+            authorization.record_denial(service, "sts:AssumeRole", role, refusal)
         raise control.RefusedError(refusal)
     session = service.partition(".")[0]
     credentials = {
@@ -95,43 +96,34 @@ def assume_role_as_service(role: str, service: str, source: str | None = None) -
 
 
 def _record_refused_assumptions() -> None:
-    """STS asks the trust policy by itself, past the evaluator that records the other refusals."""
-    ministacks_own = hooks.sts.handle_request
+    """STS evaluates the trust policy itself, without the evaluator that records other denials."""
 
-    async def handle_request(
-        method: str, path: str, headers: dict[str, str], body: bytes, query: Any
-    ) -> Answer:
-        answer: Answer = await ministacks_own(method, path, headers, body, query)
-        request = urllib.parse.parse_qs(body.decode(errors="replace"))
-        if answer[0] == HTTPStatus.FORBIDDEN and request.get("Action") == ["AssumeRole"]:
-            role = request.get("RoleArn", [""])[0]
-            caller = hooks.iam_evaluator.request_caller_arn(headers, query)
-            iam.record_denial(caller, "sts:AssumeRole", role, "no such role, or it does not trust the caller")
-        return answer
+    async def respond(request: Request, own: Handler) -> Response:
+        response = await own(request)
+        if response[0] == HTTPStatus.FORBIDDEN and request.form.get("Action") == "AssumeRole":
+            role = request.form.get("RoleArn", "")
+            caller = hooks.iam_evaluator.request_caller_arn(request.headers, request.query)
+            reason = "no such role, or it does not trust the caller"
+            authorization.record_denial(caller, "sts:AssumeRole", role, reason)
+        return response
 
-    hooks.sts.handle_request = handle_request
+    base.wrap_requests(hooks.sts, respond)
 
 
 def _refuse_second_service_linked_roles() -> None:
-    ministacks_own = hooks.iam.handle_request
-
-    async def handle_request(
-        method: str, path: str, headers: dict[str, str], body: bytes, query: Any
-    ) -> Answer:
-        request = urllib.parse.parse_qs(body.decode(errors="replace"))
+    async def respond(request: Request, own: Handler) -> Response:
         refused = None
-        if request.get("Action") == ["CreateServiceLinkedRole"]:
-            refused = _service_linked_refusal(request.get("AWSServiceName", [""])[0])
-        answer: Answer = refused or await ministacks_own(method, path, headers, body, query)
-        return answer
+        if request.form.get("Action") == "CreateServiceLinkedRole":
+            refused = _service_linked_refusal(request.form.get("AWSServiceName", ""))
+        return refused or await own(request)
 
-    hooks.iam.handle_request = handle_request
+    base.wrap_requests(hooks.iam, respond)
 
 
-def _service_linked_refusal(service: str) -> Answer | None:
-    """AWS's answer when no service-linked role can be made for a service, or None when one can."""
+def _service_linked_refusal(service: str) -> Response | None:
+    """AWS's error if no service-linked role can be created for a service; None if one can."""
     name = _SERVICE_LINKED_ROLES.get(service)
-    refused: Answer | None = None
+    refused: Response | None = None
     if name is None:
         message = f"Cannot find Service Linked Role template for {service}"
         refused = hooks.iam._error(403, "AccessDenied", message, ns="iam")
@@ -142,11 +134,11 @@ def _service_linked_refusal(service: str) -> Answer | None:
 
 
 def _source_of(role: str, service: str) -> str | None:
-    """The project or pipeline that runs with a role, when the caller does not say on whose behalf it asks."""
+    """The project or pipeline that uses a role, if the caller names no source."""
     if service == "codebuild.amazonaws.com":
         users = [(p["arn"], p["serviceRole"]) for p in hooks.codebuild._projects.all_values()]
     elif service == "codepipeline.amazonaws.com":
-        users = codepipeline.roles_in_use()
+        users = pipelines.roles_in_use()
     else:
         users = []
     return next((arn for arn, used in users if used == role), None)

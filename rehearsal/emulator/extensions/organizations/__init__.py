@@ -1,1 +1,1 @@
-"""AWS Organizations: one organization that all accounts see, its policies and its closed accounts."""
+"""AWS Organizations: one organization for all accounts, its backup policies and its closed accounts."""

@@ -1,12 +1,12 @@
-"""CodeCommit: a repository that CloudFormation fills from a zip in S3; ministack does not have the service.
+"""CodeCommit, which ministack lacks: a repository that CloudFormation fills from a zip file in S3.
 
-AWS unpacks the zip of AWS::CodeCommit::Repository Code.S3 into one commit on the branch (default main) when
-the repository is created and never reads it again. It refuses one with an empty file, as it is told of in
-https://github.com/aws/aws-cdk/issues/19012; AWS's documents do not say so.
+AWS unpacks the zip file of AWS::CodeCommit::Repository Code.S3 into one commit on the branch (default main)
+when the repository is created, and never reads it again. It refuses one that contains an empty file, which is
+reported in https://github.com/aws/aws-cdk/issues/19012 and not documented.
 
-Emulated: exactly that; CreateCommit on that branch, with its refusals and the event "CodeCommit Repository
-State Change" that EventBridge gets; GetRepository, ListRepositories, GetBranch, ListBranches, GetFolder and
-GetFile on the branch's last commit; and the control operation `repository-archive` (a zip of that commit).
+Emulated: exactly that; CreateCommit on that branch with its refusals and the event "CodeCommit Repository
+State Change"; GetRepository, ListRepositories, GetBranch, ListBranches, GetFolder and GetFile on the branch's
+last commit; the control operation `repository-archive` (a zip file of that commit).
 
 Not emulated: git, other branches, earlier commits, pull requests, triggers.
 """
@@ -25,13 +25,13 @@ from rehearsal.emulator.extensions import base, objects
 from rehearsal.emulator.extensions.errors import ApiError
 
 _repositories: Any = hooks.responses.AccountRegionScopedDict()
-_MOST_FILES = 100  # of one CreateCommit; "Quotas in AWS CodeCommit"
-# The permissions of a file in a zip (upper half: Unix mode), by CodeCommit's file mode
+_MOST_FILES = 100  # in one CreateCommit; "Quotas in AWS CodeCommit"
+# CodeCommit's file mode → a file's attributes in a zip file (upper half: Unix mode)
 _MODES = {"NORMAL": 0o100644 << 16, "EXECUTABLE": 0o100755 << 16}
 
 
 def install() -> None:
-    base.resource_type("AWS::CodeCommit::Repository", _create, _update, _delete, blocking=True, tags=True)
+    base.add_resource_type("AWS::CodeCommit::Repository", _create, _update, _delete, blocking=True)
     base.serve_json("codecommit", "CodeCommit_20150413", _OPERATIONS)
     control.register("repository-archive", _archive)
 
@@ -75,7 +75,7 @@ def _unpack(repository: dict[str, Any], archive: bytes) -> None:
                     repository["files"][entry.filename] = packed.read(entry)
                     repository["modes"][entry.filename] = entry.external_attr
     except zipfile.BadZipFile:
-        raise ValueError(f"the code of repository {name} is not a zip archive") from None
+        raise ValueError(f"the code of repository {name} is not a zip file") from None
     if empty := sorted(path for path, content in repository["files"].items() if not content):
         raise ValueError(f"the code of repository {name} has empty files: {', '.join(empty)}")
 
@@ -179,10 +179,10 @@ def _get_file(request: dict[str, Any]) -> dict[str, Any]:
 
 def _create_commit(request: dict[str, Any]) -> dict[str, Any]:
     repository = _repository(request["repositoryName"])
-    _get_branch(request)  # the branch has to exist
+    _get_branch(request)  # the branch must exist
     parent = request.get("parentCommitId")
     if parent is None:
-        raise ApiError("ParentCommitIdRequiredException", "the branch has commits: name the last one")
+        raise ApiError("ParentCommitIdRequiredException", "the branch has commits: specify the last one")
     if parent != repository["commit"]:
         raise ApiError("ParentCommitIdOutdatedException", f"the last commit is {repository['commit']}")
     put = {each["filePath"]: each for each in request.get("putFiles") or []}
@@ -202,7 +202,7 @@ def _create_commit(request: dict[str, Any]) -> dict[str, Any]:
     }
     repository.update(files=files, modes=modes, commit=commit)
     repository["metadata"]["lastModifiedDate"] = time.time()
-    _tell(repository["metadata"], request["branchName"], commit, parent)
+    _announce(repository["metadata"], request["branchName"], commit, parent)
     return {"commitId": commit, "treeId": commit, **shown}
 
 
@@ -224,8 +224,8 @@ def _file(path: str, files: dict[str, bytes]) -> dict[str, str]:
     return {"absolutePath": path, "blobId": blob, "fileMode": "NORMAL"}
 
 
-def _tell(metadata: dict[str, Any], branch: str, commit: str, parent: str) -> None:
-    """The event of a changed branch ("Monitoring CodeCommit events", referenceUpdated)."""
+def _announce(metadata: dict[str, Any], branch: str, commit: str, parent: str) -> None:
+    """Send the event of a changed branch ("Monitoring CodeCommit events", referenceUpdated)."""
     detail = {
         "event": "referenceUpdated",
         "repositoryName": metadata["repositoryName"],

@@ -1,11 +1,11 @@
-"""CodePipeline: executions, which the rehearsal's runner carries out and reports here.
+"""CodePipeline's executions, which the rehearsal's runner runs and reports here.
 
-Emulated: StartPipelineExecution, called or through a rule of EventBridge with the role of its target; it
-makes an execution that is in progress and waits for the runner. ListPipelineExecutions and
-GetPipelineExecution of those and of what was reported, RetryStageExecution with AWS's refusals (only the
-latest execution's failed stage can be retried; the runner then does it). Control operation
-`pipeline-execution` reports an execution's status. Not emulated: source revisions, stopping, queues, action
-executions, rollbacks.
+Emulated: StartPipelineExecution, called or through a rule of EventBridge, creates an execution in progress,
+which waits for the runner; ListPipelineExecutions, GetPipelineExecution; RetryStageExecution with AWS's
+refusals (only the failed stage of the latest execution can be retried; the runner then retries it). The
+control operation `pipeline-execution` reports an execution's status.
+
+Not emulated: source revisions, stopping, queues, action executions, rollbacks.
 """
 
 import time
@@ -15,14 +15,14 @@ from typing import Any
 from rehearsal.emulator import control, hooks
 from rehearsal.emulator.extensions import base
 from rehearsal.emulator.extensions.errors import ApiError
-from rehearsal.emulator.extensions.pipeline import codepipeline
+from rehearsal.emulator.extensions.pipeline import pipelines
 
 _executions: Any = hooks.responses.AccountRegionScopedDict()
 
 
 def install() -> None:
     control.register("pipeline-execution", _report)
-    codepipeline._OPERATIONS.update(
+    pipelines.add_operations(
         GetPipelineExecution=_get,
         ListPipelineExecutions=_list,
         RetryStageExecution=_retry,
@@ -41,7 +41,7 @@ def _report(
 
 
 def start(name: str, trigger: str, detail: str) -> str:
-    """A new execution of the request's account and region; trigger as in a pipeline execution's summary."""
+    """Create an execution in the request's account and Region and return its ID; trigger: its type."""
     identifier, now = str(uuid.uuid4()), time.time()
     _of(name)[identifier] = {
         "started": now,
@@ -60,13 +60,13 @@ def _start(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pipeline(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = codepipeline._get_pipeline({"name": name})["pipeline"]
+    found: dict[str, Any] = pipelines.stored(name)["pipeline"]
     return found
 
 
 def _of(name: str) -> dict[str, dict[str, Any]]:
     """The executions of a pipeline, oldest first; a pipeline that is created again starts with none."""
-    created = codepipeline._get_pipeline({"name": name})["metadata"]["created"]
+    created = pipelines.stored(name)["metadata"]["created"]
     found: dict[str, dict[str, Any]] = _executions.setdefault((name, created), {})
     return found
 

@@ -1,8 +1,9 @@
-"""CodePipeline: the job with which an action invokes a function, and the result that the function puts.
+"""CodePipeline's jobs: with one, an action invokes a function, which returns the job's result.
 
-Emulated: PutJobSuccessResult and PutJobFailureResult of jobs that exist and have no result yet. Control
-operations: `pipeline-job` opens a job and returns its id, `pipeline-job-result` says how it ended. Not
-emulated: continuation tokens, output variables, third-party jobs.
+Emulated: PutJobSuccessResult and PutJobFailureResult of jobs that exist and have no result yet. The control
+operation `pipeline-job` opens a job and returns its ID, `pipeline-job-result` returns its result.
+
+Not emulated: continuation tokens, output variables, third-party jobs.
 """
 
 import uuid
@@ -11,7 +12,7 @@ from typing import Any
 from rehearsal.emulator import control, hooks
 from rehearsal.emulator.extensions import base
 from rehearsal.emulator.extensions.errors import ApiError
-from rehearsal.emulator.extensions.pipeline import codepipeline
+from rehearsal.emulator.extensions.pipeline import pipelines
 
 _jobs: Any = hooks.responses.AccountRegionScopedDict()
 
@@ -19,7 +20,7 @@ _jobs: Any = hooks.responses.AccountRegionScopedDict()
 def install() -> None:
     control.register("pipeline-job", _open)
     control.register("pipeline-job-result", _result)
-    codepipeline._OPERATIONS.update(PutJobSuccessResult=_succeed, PutJobFailureResult=_fail)
+    pipelines.add_operations(PutJobSuccessResult=_succeed, PutJobFailureResult=_fail)
 
 
 def _open(account: str, region: str) -> str:
@@ -30,7 +31,7 @@ def _open(account: str, region: str) -> str:
 
 
 def _result(account: str, region: str, identifier: str) -> dict[str, Any]:
-    """{} while there is none, {"status": "Succeeded"}, or {"status": "Failed", "message": …}."""
+    """{} as long as there is none, {"status": "Succeeded"}, or {"status": "Failed", "message": …}."""
     with base.scope(account, region):
         found: dict[str, Any] = _jobs[identifier]
         return found

@@ -1,7 +1,8 @@
-"""What CodePipeline refuses in the structure of a pipeline, when it is created or updated.
+"""What CodePipeline checks in the structure of a pipeline when it is created or updated.
 
-At least two stages, the first with source actions only, unique names, every input artifact made by an earlier
-action, every `#{namespace.variable}` of an earlier namespace ("CodePipeline pipeline structure reference").
+At least two stages, source actions in the first stage and nowhere else, unique names, every input artifact
+from an earlier action, every `#{namespace.variable}` of an earlier namespace ("CodePipeline pipeline
+structure reference").
 """
 
 import re
@@ -12,7 +13,7 @@ _LEAST_STAGES = 2
 
 
 def check(pipeline: dict[str, Any]) -> None:
-    """Raise ValueError if AWS would refuse a pipeline (API shape) as badly structured."""
+    """Raise ValueError if AWS would refuse the structure of a pipeline (in the API's shape)."""
     stages = pipeline.get("stages") or []
     if len(stages) < _LEAST_STAGES:
         raise ValueError("Pipeline should have at least two stages")
@@ -33,13 +34,13 @@ def check(pipeline: dict[str, Any]) -> None:
 def _check_category(where: str, action: dict[str, Any], position: int) -> None:
     is_source = action["actionTypeId"]["category"] == "Source"
     if is_source != (position == 0):
-        raise ValueError(f"{where}: source actions belong into the first stage, and only they do")
+        raise ValueError(f"{where}: source actions belong in the first stage, and no other actions do")
 
 
 def _check_action(where: str, action: dict[str, Any], made: set[str], namespaces: set[str]) -> None:
     for artifact in action.get("inputArtifacts") or []:
         if artifact["name"] not in made:
-            raise ValueError(f"{where}: no earlier action makes the input artifact {artifact['name']}")
+            raise ValueError(f"{where}: no earlier action has the output artifact {artifact['name']}")
     for setting, value in (action.get("configuration") or {}).items():
         for namespace in _VARIABLE.findall(value):
             if namespace not in namespaces:
@@ -54,4 +55,4 @@ def _check_action(where: str, action: dict[str, Any], made: set[str], namespaces
 def _refuse_repeated(kind: str, names: list[str]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ValueError(f"each {kind} needs a name of its own: {', '.join(repeated)}")
+        raise ValueError(f"each {kind} needs its own name: {', '.join(repeated)}")

@@ -1,0 +1,1 @@
+"""CloudFormation StackSets, which ministack lacks: operations in target accounts, automatic deployment."""
