@@ -1,8 +1,8 @@
 """The one home of every published name: what users type, read or depend on. Nothing here changes by accident.
 
-Builds, rehearsal and tests read the names here. Functions and templates repeat them, since each of them is
-deployed alone; tests/templates/test_contract.py holds the templates against these tables. Accounts:
-management, home, central, member.
+Builds, rehearsal and tests read the names here. Functions and templates repeat them, because each is deployed
+alone; tests/templates/test_contract.py compares the templates with these tables. Accounts: management, home,
+central, member.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Deployed:
 
 @dataclass(frozen=True)
 class StackSet:
-    """A StackSet: its wrapper, its body and the wrapper's parameter that names the regions."""
+    """A StackSet: its wrapper, its body and the wrapper's parameter with the Regions."""
 
     name: str
     wrapper: str
@@ -87,7 +87,7 @@ class StackSet:
 
 @dataclass(frozen=True)
 class Name:
-    """A physical name: the template that owns it, the resource type and the property that carries it."""
+    """A physical name: the template that owns it, the resource type and the property that has it."""
 
     template: str
     type: str
@@ -278,7 +278,7 @@ NAMES = (
     *(Name(s.wrapper, "AWS::CloudFormation::StackSet", "StackSetName", s.name) for s in STACKSETS),
 )
 
-# Published exports, and (last two) ours, kept for stacks that still import them.
+# Published exports; the ordering exports are ours, kept for stacks that still import them.
 EXPORTS = {
     "aws-backup-central-backup-vault-name": f"{CENTRAL}/aws-backup-central-backup-account.yaml",
     "aws-backup-central-backup-vault-arn": f"{CENTRAL}/aws-backup-central-backup-account.yaml",
@@ -299,7 +299,9 @@ ORDERING_EXPORTS = {
 }
 
 SSM_TEMPLATE = f"{HOME}/aws-backup-ssm-targets.yaml"
-# Values of the repository's aws-backup-ssm-targets.json, as the parameters have to carry them.
+# What the repository's aws-backup-ssm-targets.json puts into SSM. In addition, each option has a parameter:
+# buildspecs/targets.py has the options with their defaults.
+OPTIONS_PATH = "/backup/options"
 SSM_VALUES = {
     "/backup/bucket": ("String", "${ImportValue:aws-backup-s3-bucket-name}"),
     "/backup/org-management-account": ("String", "777788889999"),
@@ -337,7 +339,7 @@ OUS = {"pOrgBackupTargetOUs": (TEXTS, "/backup/target/organizational-units")}
 REGIONS = {"pRegions": (TEXTS, "/backup/target/regions")}
 GLOBAL_REGION = {"GlobalRegion": (TEXT, "/backup/target/global-region")}
 PREFERENCES = {"MaxConcurrentPercentage": ("Number", "100"), "FailureTolerancePercentage": ("Number", "100")}
-# template → parameter → (type, default); None: has no default.
+# Template → parameter → (type, default); None: no default.
 PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
     f"{CENTRAL}/aws-backup-central-backup-account.yaml": {"pOrganizationId": ("String", None)},
     f"{HOME}/aws-cloudformation-stackset-execution-role.yaml": {"AdministratorAccountId": ("String", None)},
@@ -420,7 +422,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
         "pTagValue": ("String", "aws-backup"),
     },
 }
-# Published parameters that begin with a type letter; a new name does not.
+# Published parameters that begin with a type letter; new names do not.
 LETTERED = frozenset(
     name for table in PARAMETERS.values() for name in table if name[:1] == "p" and name[1:2].isupper()
 )

@@ -1,16 +1,22 @@
 """Check of aws-backup-ssm-targets.json, the one file that an operator edits.
 
-`python -m buildspecs.targets [FILE] [--account ID] [--home-region REGION]` lists every fault at once and
-exits with 1; of a right file it names the Regions that have to be enabled first. The validation build,
-`make targets` and the tests call the same functions. Needs nothing but Python and botocore, whose list of
-partitions says which Regions exist.
+`python -m buildspecs.targets [FILE] [--account ID] [--home-region REGION]` lists all faults at once and exits
+with 1. For a valid file, it names the Regions that need attention. The validation build, `make targets` and
+the tests call the same functions. Requires only Python and botocore, whose list of partitions says which
+Regions exist. A newer Region needs a newer botocore; the message names the version.
 
-Forms come from the API references: ids of accounts, roots, organizational units and organizations from AWS
-Organizations; that a root id may stand among the targets from the DeploymentTargets of a StackSet; vault
-names from AWS Backup's CreateBackupVault; tags from CloudFormation's Tag; the length of a list from SSM's
-standard parameters. From which Regions a delegated administrator for StackSets can be registered comes from
-the CloudFormation User Guide, "Register a delegated administrator member account"
-(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-delegated-admin.html).
+A wrong value would fail late and far away, in a StackSet operation or in a policy that protects nothing, so
+the check goes beyond the form of each value: all targets are below one root, whose ID is part of every
+unit's; all Regions, that of the central vault included, are in one partition; the home account, as a
+delegated administrator, is not the management account. `StackPolicy`, which CodePipeline accepts, is refused.
+
+Sources. IDs of accounts, roots, organizational units and organizations: AWS Organizations' API. A root among
+the targets: DeploymentTargets of a StackSet. Vault names: AWS Backup's CreateBackupVault. Tags:
+CloudFormation's Tag. Length of a list: SSM's standard parameters. Regions in which a delegated administrator
+for StackSets can be registered:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-delegated-admin.html
+Regions without cross-account management:
+https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-feature-availability.html#features-by-region
 """
 
 import argparse
@@ -29,12 +35,13 @@ import botocore
 import botocore.loaders
 
 from buildspecs.errors import TargetsError, exit_code
+from buildspecs.names import TARGETS_FILE
 from buildspecs.paths import ROOT
 
-FILE = Path("aws-backup-ssm-targets.json")
+FILE = Path(TARGETS_FILE)
 
-# The values that the repository ships, for the keys that no two organizations share. Regions are not among
-# them: the shipped ones may be the right ones.
+# The values that the repository ships for keys whose values no two organizations share. Regions are not among
+# them: those that are shipped may be right.
 EXAMPLES: Mapping[str, str] = {
     "TargetHomeAccount": "111122223333",
     "TargetOUs": "ou-exam-ple11111",
@@ -45,35 +52,43 @@ EXAMPLES: Mapping[str, str] = {
     "OrganizationId": "o-exampleorgid",
 }
 
-# The template of stack 3, whose trust policy has the one list of the Regions that are disabled by default.
+# The template of stack 3. Its trust policy is the only list of the Regions that are disabled by default.
 ADMINISTRATION_ROLE = ROOT / "templates/home-account/aws-cloudformation-stackset-admin-role.yaml"
-# Where the home Region may lie, in the partitions that the page tells of.
+# Where the home Region may be, in the partitions that the page covers.
 DELEGATION_PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 DELEGATION_REGIONS = (
     *("ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1"),
     *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "sa-east-1"),
     *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1"),
 )
+# Where AWS Backup has no cross-account management yet.
+UNMANAGED_REGIONS = frozenset({"ap-east-2", "ap-southeast-6", "ap-southeast-7", "mx-central-1"})
 
-MOST_TAGS = 50
-MOST_LIST_CHARACTERS = 4096  # an SSM standard parameter, and the value of a CloudFormation parameter
+MAX_TAGS = 50
+MAX_LIST_LENGTH = 4096  # of an SSM standard parameter, and of a CloudFormation parameter's value
+# Lambda's 4 KB for all environment variables of a function, less the others of TagOnRestore.
+MAX_EXCLUSIONS_LENGTH = 3072
 ACCOUNT = re.compile(r"[0-9]{12}")
 ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
-# Group 1 is the id of the root: an organization has one, so all targets carry the same.
+# Group 1 is the ID of the root: an organization has one, so it is the same in all targets.
 ORGANIZATIONAL_UNIT = re.compile(r"ou-([0-9a-z]{4,32})-[a-z0-9]{8,32}")
 ROOT_ID = re.compile(r"r-([0-9a-z]{4,32})")
 VAULT_NAME = re.compile(r"[a-zA-Z0-9_-]{2,50}")
 VAULT_ARN = "arn:<partition>:backup:<region>:<12-digit account>:backup-vault:<vault name>"
+ROLE_NAME = re.compile(r"(?=.{1,512}$)([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
+BUCKET_PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,28}")
+MULTI_REGION_KEY = re.compile(r"none|mrk-[0-9a-f]{32}")
+EXCLUSION = re.compile(r"[^\s,{][^,{]{0,127}")  # SSM reads {{ as a reference
 
 
 def split(value: str) -> list[str]:
-    """The items of a comma-separated list; blanks around an item do not count."""
+    """The items of a comma-separated list, without the spaces around them."""
     return [item.strip(" ") for item in value.split(",")]
 
 
 @functools.cache
 def partitions() -> Mapping[str, str]:
-    """Every Region that botocore knows, with its partition, such as {"us-east-1": "aws"}."""
+    """Each Region that botocore knows, with its partition, such as {"us-east-1": "aws"}."""
     known = botocore.loaders.create_loader().load_data("partitions")["partitions"]
     return {
         region: partition["id"]
@@ -85,13 +100,13 @@ def partitions() -> Mapping[str, str]:
 
 @functools.cache
 def opt_in_regions() -> frozenset[str]:
-    """The Regions that are disabled by default: those that the administration role of StackSets trusts."""
+    """The Regions that are disabled by default: those that the StackSets administration role trusts."""
     trusted = ADMINISTRATION_ROLE.read_text(encoding="utf-8")
     return frozenset(re.findall(r"\bcloudformation\.([a-z0-9-]+)\.amazonaws\.com\b", trusted))
 
 
 def read(path: Path) -> object:
-    """The parsed file. TargetsError: it cannot be read, is not plain JSON, or repeats a key."""
+    """The parsed file. Raises TargetsError if it cannot be read, is not plain JSON, or repeats a key."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -119,11 +134,11 @@ def check(
     home_region: str | None = None,
     examples_allowed: bool = False,
 ) -> list[str]:
-    """All faults of the parsed file, each with its key, what it holds and what it needs; none: it is right.
+    """All faults of the parsed file, each with its key, its value and what is needed; none if it is valid.
 
-    account, home_region: those that the build runs in, which have to be the home account and a Region that
-    it can be; None where nobody knows them.
-    examples_allowed: the values of EXAMPLES are no faults, and say nothing about the other values.
+    account, home_region: where the build runs; they must be the home account and a possible home Region.
+    None if unknown.
+    examples_allowed: the values of EXAMPLES are not faults, and other values are not compared with them.
     """
     if not isinstance(document, dict):
         return [f'the file holds {_shown(document)}; it needs an object with "Parameters" and "Tags"']
@@ -152,29 +167,37 @@ def check(
 
 
 def package_regions(target_regions: Iterable[str], home_region: str) -> list[str]:
-    """The Regions that hold the packages, sorted: another order in the targets file changes no stack."""
+    """The Regions that hold the packages, sorted, so that their order in the file changes no stack."""
     return sorted({*target_regions, home_region})
 
 
 def target_regions(document: object) -> list[str]:
-    """The target Regions of a parsed file, in its order, whatever else is wrong with the file."""
+    """The target Regions of a parsed file, in its order, whatever else is wrong with it."""
     match document:
         case {"Parameters": {"TargetRegions": str(value)}}:
             return split(value)
     raise TargetsError(f"{FILE}: Parameters has no list TargetRegions")
 
 
-def disabled_by_default(document: object, home_region: str | None) -> list[str]:
-    """Those of the Regions of a right file, and of the home Region, that accounts have to enable first."""
+def warnings(document: object, home_region: str | None) -> Iterator[str]:
+    """What a valid file's Regions, and the home Region, need or lack."""
     match document:
         case {"Parameters": {"TargetGlobalRegion": str(global_region)}}:
-            named = {*target_regions(document), global_region, home_region}
-            return sorted(opt_in_regions() & named)
-    return []
+            targets = set(target_regions(document))
+            if disabled := opt_in_regions() & {*targets, global_region, home_region}:
+                yield (
+                    f"disabled by default: {', '.join(sorted(disabled))}; enable them in the management"
+                    " account, the home account and every member account first"
+                )
+            if unmanaged := UNMANAGED_REGIONS & targets:
+                yield (
+                    "without AWS Backup's cross-account management, which backup policies need:"
+                    f" {', '.join(sorted(unmanaged))}"
+                )
 
 
 def stack_tags(document: object) -> dict[str, str] | None:
-    """The stack's tags in a parsed file that `check` finds right; None: it has none to set."""
+    """The stack's tags in a valid file; None if it sets none."""
     match document:
         case {"Tags": dict(tags)}:
             return tags
@@ -183,24 +206,34 @@ def stack_tags(document: object) -> dict[str, str] | None:
 
 @dataclass(frozen=True)
 class Form:
-    """What one value must look like: in words, and as a function from the value to its faults."""
+    """What a value must look like: in words, and as a function that returns its faults."""
 
     needs: str
     faults: Callable[[str], Iterable[str]]
 
 
+@dataclass(frozen=True)
+class Option:
+    """A key that may be left out: its default in aws-backup-ssm-targets.yaml, and the form of its values."""
+
+    default: str
+    form: Form
+
+
 def _form_faults(parameters: Mapping[str, object], examples_allowed: bool) -> Iterator[str]:
+    given = {key: option.form for key, option in OPTIONS.items() if key in parameters}
+    forms = {**REQUIRED, **given}
     for key in parameters:
-        if key not in _FORMS:
-            yield f"unknown key {_shown(key)}; Parameters holds {_KEYS}"
-    for key, form in _FORMS.items():
+        if key not in forms:
+            yield f"unknown key {_shown(key)}; Parameters holds {_KEYS} and, optionally, {', '.join(OPTIONS)}"
+    for key, form in forms.items():
         value = parameters.get(key)
         if not isinstance(value, str):
             yield f"{key}: {_holds(parameters, key)}; it needs {form.needs}, in double quotes"
         elif value == EXAMPLES.get(key):
             if examples_allowed:
                 continue
-            yield f"{key}: still holds the example {_shown(value)}; put in your own: {form.needs}"
+            yield f"{key}: still holds the example {_shown(value)}; replace it with {form.needs}"
         else:
             yield from (f"{key}: {fault}; it needs {form.needs}" for fault in form.faults(value))
 
@@ -215,18 +248,20 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[str], Iterator[str]]:
 
 def _region(value: str) -> Iterator[str]:
     if value not in partitions():
-        yield f"{_shown(value)} is no Region that botocore {botocore.__version__} knows"
+        yield f"{_shown(value)} is not a Region that botocore {botocore.__version__} knows"
 
 
-def _list_of(item_faults: Callable[[str], Iterable[str]]) -> Callable[[str], Iterator[str]]:
+def _list_of(
+    item_faults: Callable[[str], Iterable[str]], longest: int = MAX_LIST_LENGTH
+) -> Callable[[str], Iterator[str]]:
     def faults(value: str) -> Iterator[str]:
-        if len(value) > MOST_LIST_CHARACTERS:
-            yield f"holds {len(value)} characters, {MOST_LIST_CHARACTERS} fit into an SSM parameter"
+        if len(value) > longest:
+            yield f"has {len(value)} characters, more than {longest}"
         counted = Counter(split(value))
         if not value.strip(" "):
             yield "is empty"
         elif "" in counted:
-            yield f"holds a comma with nothing beside it: {_shown(value)}"
+            yield f"has an empty item: {_shown(value)}"
         for item, times in counted.items():
             if item:
                 yield from item_faults(item)
@@ -250,38 +285,65 @@ def _vault(value: str) -> Iterator[str]:
     if region not in partitions():
         yield from _region(region)
     elif partitions()[region] != partition:
-        yield f"partition {_shown(partition)} does not hold {region}, which lies in {partitions()[region]}"
+        yield f"{region} is in partition {partitions()[region]}, not {_shown(partition)}"
     if not ACCOUNT.fullmatch(account):
         yield f"account {_shown(account)} is not 12 digits"
     if not VAULT_NAME.fullmatch(name):
         yield f"vault name {_shown(name)} is not 2 to 50 letters, digits, hyphens and underscores"
 
 
-_ACCOUNT_FORM = Form("an account number of exactly 12 digits", _matching(ACCOUNT))
-_FORMS: Mapping[str, Form] = {
+_ACCOUNT_FORM = Form("an account ID of exactly 12 digits", _matching(ACCOUNT))
+REQUIRED: Mapping[str, Form] = {
     "TargetHomeAccount": _ACCOUNT_FORM,
     "TargetRegions": Form('one or more Regions, such as "us-east-1, us-east-2"', _list_of(_region)),
     "TargetGlobalRegion": Form('one Region, such as "us-east-1"', _region),
     "TargetOUs": Form(
-        "one or more ids of organizational units (ou-<root>-<unit>) or of the root (r-<root>)",
+        "one or more IDs of organizational units (ou-<root>-<unit>) or of the root (r-<root>)",
         _list_of(_unit),
     ),
     "CentralBackupVaultArn": Form(f"the central vault's ARN, {VAULT_ARN}", _vault),
     "OrgManagementAccount": _ACCOUNT_FORM,
     "OrganizationId": Form(
-        "an organization id: o- and 10 to 32 small letters and digits", _matching(ORGANIZATION)
+        "an organization ID: o- and 10 to 32 lowercase letters and digits", _matching(ORGANIZATION)
     ),
 }
-_KEYS = ", ".join(_FORMS)
+_ROLE_FORM = Form(
+    "none, or a role name with its path, if any, such as security/backup-admin", _matching(ROLE_NAME)
+)
+# docs/options.md describes them and says how to add one.
+OPTIONS: Mapping[str, Option] = {
+    "KeyAdministratorRoleName": Option("none", _ROLE_FORM),
+    "BreakGlassRoleName": Option("none", _ROLE_FORM),
+    "AccessLogBucketPrefix": Option(
+        "none", Form("none, or 2 to 29 lowercase letters, digits and hyphens", _matching(BUCKET_PREFIX))
+    ),
+    "LogKeyId": Option(
+        "none",
+        Form(
+            "none, or the ID of a multi-Region key (mrk- and 32 hexadecimal digits)",
+            _matching(MULTI_REGION_KEY),
+        ),
+    ),
+    "TagsToExcludeInCopy": Option(
+        "aws:backup:source-resource",
+        Form(
+            "none, or tag keys separated by commas, exact or with * for any text",
+            _list_of(_matching(EXCLUSION), MAX_EXCLUSIONS_LENGTH),
+        ),
+    ),
+    "OverwriteExistingTags": Option("false", Form("true or false", _matching(re.compile("true|false")))),
+    "SweepState": Option("ENABLED", Form("ENABLED or DISABLED", _matching(re.compile("ENABLED|DISABLED")))),
+}
+_KEYS = ", ".join(REQUIRED)
 _TOP_LEVEL = ("Parameters", "Tags")
 
 
 def _home_account_faults(parameters: Mapping[str, str], account: str | None) -> Iterator[str]:
     home = parameters.get("TargetHomeAccount", "")
     if not ACCOUNT.fullmatch(home) or home == EXAMPLES["TargetHomeAccount"]:
-        return  # already told
+        return  # already reported
     if account is not None and home != account:
-        yield f"TargetHomeAccount: holds {_shown(home)}; it needs {account}, in which the pipeline runs"
+        yield f"TargetHomeAccount: holds {_shown(home)}; it needs {account}, where the pipeline runs"
     if home == parameters.get("OrgManagementAccount"):
         yield (
             f"OrgManagementAccount: holds {_shown(home)}, the home account; it needs another account:"
@@ -296,13 +358,13 @@ def _home_region_faults(region: str | None) -> Iterator[str]:
         yield from (f"home Region: {fault}" for fault in _region(region))
     elif partitions()[region] in DELEGATION_PARTITIONS and region not in DELEGATION_REGIONS:
         yield (
-            f"home Region: the pipeline runs in {region}, in which no delegated administrator for StackSets"
-            f" can be registered; it needs one of {', '.join(DELEGATION_REGIONS)}"
+            f"home Region: the pipeline runs in {region}, where a delegated administrator for StackSets"
+            f" cannot be registered; it needs one of {', '.join(DELEGATION_REGIONS)}"
         )
 
 
 def _partition_faults(parameters: Mapping[str, str]) -> Iterator[str]:
-    """No service here reaches from one partition into another."""
+    """No service used here works across partitions."""
     regions = [*split(parameters.get("TargetRegions", "")), parameters.get("TargetGlobalRegion", "")]
     regions += parameters.get("CentralBackupVaultArn", "").split(":")[3:4]
     first = {partitions()[region]: region for region in reversed(regions) if region in partitions()}
@@ -315,7 +377,7 @@ def _partition_faults(parameters: Mapping[str, str]) -> Iterator[str]:
 
 
 def _root_faults(parameters: Mapping[str, str]) -> Iterator[str]:
-    """An organization has one root, whose id every organizational unit carries."""
+    """An organization has one root, whose ID is part of each organizational unit's."""
     units = split(parameters.get("TargetOUs", ""))
     roots = {
         match[1]
@@ -330,18 +392,18 @@ def _tag_faults(tags: object) -> Iterator[str]:
     if not isinstance(tags, dict):
         yield f"Tags: holds {_shown(tags)}; it needs an object of strings"
         return
-    if len(tags) > MOST_TAGS:
-        yield f"Tags: holds {len(tags)} tags; a stack takes {MOST_TAGS}"
+    if len(tags) > MAX_TAGS:
+        yield f"Tags: holds {len(tags)} tags; a stack can have {MAX_TAGS}"
     for key, value in tags.items():
         if not 1 <= len(key) <= 128 or key.lower().startswith("aws:") or not _is_tag_text(key):
             yield (
-                f"Tags: key {_shown(key)}; it needs 1 to 128 letters, digits, blanks and _.:/=+-@,"
-                " and may not begin with aws:"
+                f"Tags: key {_shown(key)}; it needs 1 to 128 letters, digits, spaces and _.:/=+-@,"
+                " and must not begin with aws:"
             )
         if not isinstance(value, str) or not 1 <= len(value) <= 256 or not _is_tag_text(value):
             yield (
                 f"Tags: {_shown(key)} holds {_shown(value)};"
-                " it needs a string of 1 to 256 letters, digits, blanks and _.:/=+-@"
+                " it needs a string of 1 to 256 letters, digits, spaces and _.:/=+-@"
             )
 
 
@@ -354,7 +416,7 @@ def _holds(container: Mapping[str, object], key: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value as the file spells it, on one line of plain ASCII, cut where it gets long."""
+    """A value as JSON, on one line of ASCII, truncated if long."""
     text = json.dumps(value)
     return text if len(text) <= 100 else f"{text[:97]}..."
 
@@ -362,16 +424,16 @@ def _shown(value: object) -> str:
 def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
     repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
     if repeated:
-        raise ValueError(f"the key {', '.join(map(_shown, repeated))} stands more than once in one object")
+        raise ValueError(f"the key {', '.join(map(_shown, repeated))} appears more than once in one object")
     return dict(pairs)
 
 
 def _no_constant(name: str) -> object:
-    raise ValueError(f"is not JSON: {name} is no JSON value")
+    raise ValueError(f"is not JSON: {name} is not a JSON value")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check the file; see the module's text for the command line."""
+    """Check the file; see the module's docstring for the command line."""
     parser = argparse.ArgumentParser(
         prog="buildspecs.targets", description=(__doc__ or "").partition("\n")[0]
     )
@@ -386,12 +448,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for fault in faults:
             print(f"{options.file}: {fault}", file=sys.stderr)
         if not faults:
-            print(f"{options.file}: right, for {', '.join(target_regions(document))}")
-            if opt_in := disabled_by_default(document, options.home_region):
-                print(
-                    f"{options.file}: disabled by default: {', '.join(opt_in)}; enable them in the management"
-                    " account, the home account and every member account first"
-                )
+            print(f"{options.file}: valid, for {', '.join(target_regions(document))}")
+            for warning in warnings(document, options.home_region):
+                print(f"{options.file}: {warning}")
         return 1 if faults else 0
 
     return exit_code(command)
@@ -399,7 +458,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _account_argument(text: str) -> str:
     if not ACCOUNT.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an account number of 12 digits")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an account ID of 12 digits")
     return text
 
 

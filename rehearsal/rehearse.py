@@ -179,6 +179,6 @@ def _create_organization(emulator: Emulator, options: Options, journal: Journal,
             workspace.use_targets(options.targets, clone / workspace.TARGETS)
             step.summary = f"as it is in {options.targets}"
         else:
-            filled = workspace.fill_targets(clone / workspace.TARGETS, created.targets)
-            step.summary = f"{len(filled)} values of the emulated organization put into the copy"
+            filled = workspace.fill_targets(clone / workspace.TARGETS, created.targets | restores.OPTIONS)
+            step.summary = f"{len(filled)} values put into the copy, with {', '.join(restores.OPTIONS)}"
     return created

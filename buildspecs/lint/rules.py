@@ -65,7 +65,7 @@ ATTRIBUTES = (
     "Properties",
 )
 # Where parameters are most of a template, Resources cannot begin within the first third: so many are free.
-FEW_LINES = 103
+FEW_LINES = 98
 RETAINED = frozenset(
     {
         "AWS::Backup::BackupVault",
@@ -221,7 +221,7 @@ def layout(template: Template) -> Iterator[Finding]:
         yield Finding(template.path, "template", "begins with AWSTemplateFormatVersion: '2010-09-09'")
     lines = template.text.splitlines()
     start = next((n for n, line in enumerate(lines, start=1) if line.startswith("Resources:")), 0)
-    if start > max(FEW_LINES, len(lines) / 3):
+    if start > max(FEW_LINES, len(lines) / 3) and _group(template) != "owner":
         yield Finding(
             template.path, "Resources", f"begins in line {start} of {len(lines)}: not within the first third"
         )
@@ -742,12 +742,17 @@ def _group(template: Template) -> str:
     return "body" if wrapped else "reader"
 
 
+def _source(template: Template, parameter: Mapping[str, Any]) -> tuple[str, bool]:
+    """The group, and whether SSM has the value: an option is not what a stack made by hand is given."""
+    return _group(template), str(parameter.get("Type")).startswith("AWS::SSM::")
+
+
 def one_definition(templates: Sequence[Template]) -> Iterator[Finding]:
     """The same parameter name has the same type, pattern, description and default in every template."""
-    first: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
+    first: dict[tuple[tuple[str, bool], str], tuple[str, Mapping[str, Any]]] = {}
     for template in templates:
         for name, parameter in template.parameters.items():
-            path, known = first.setdefault((_group(template), name), (template.path, parameter))
+            path, known = first.setdefault((_source(template, parameter), name), (template.path, parameter))
             for key in sorted({*known, *parameter} - PER_FUNCTION.get(name, set())):
                 if known.get(key) != parameter.get(key):
                     reason = f"{key} {parameter.get(key)!r} differs from {known.get(key)!r} in {path}"

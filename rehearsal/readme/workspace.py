@@ -56,13 +56,13 @@ def check_targets(file: Path) -> None:
 
 
 def fill_targets(file: Path, values: Mapping[str, str]) -> list[str]:
-    """Put the emulated organization's values into the copy of the file, whose form has been checked.
+    """Replace the values in the copy of the file, whose form has been checked. Returns the keys.
 
-    Returns the keys.
+    No option of the operator's is kept: it may name a key or a bucket that the emulated organization lacks.
     """
     document = targets.read(file)
     assert isinstance(document, dict)  # noqa: S101 - check_targets has seen it
-    document["Parameters"] |= values
+    document["Parameters"] = dict(values)
     file.write_text(json.dumps(document, indent=2) + "\n")
     return sorted(values)
 

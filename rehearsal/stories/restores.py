@@ -18,7 +18,7 @@ from typing import Any, Final
 from buildspecs.names import MEMBER_ROLE, MEMBER_VAULT, TAG_FUNCTION, TAG_ROLE
 from rehearsal.emulator import Denied, Emulator
 from rehearsal.errors import OutcomeError
-from rehearsal.organization import logs, rules, stacks
+from rehearsal.organization import logs, rules
 from rehearsal.organization.plan import Organization
 from rehearsal.report.journal import Holding, Journal, describe
 from rehearsal.stories.restore_cases import (
@@ -34,8 +34,8 @@ from rehearsal.stories.restore_cases import (
     Tags,
 )
 
-EXCLUSION_STACK: Final = "stackset-aws-backup-tagonrestore"
-EXCLUSION_PARAMETER: Final = "pTagsToExcludeInCopy"
+# An option for the operator's file: it reaches the function in each account through SSM and a StackSet.
+OPTIONS: Final = {"TagsToExcludeInCopy": f"aws:backup:source-resource, {EXCLUDED}"}
 FAILURE_QUEUE: Final = "TagOnRestoreFailures"
 FAILURE_ALARM: Final = "TagOnRestoreFailures"
 SWEEP_ALARM: Final = "TagOnRestoreSweep"
@@ -66,16 +66,15 @@ def rehearse(emulator: Emulator, organization: Organization, journal: Journal) -
     elsewhere = next((region for region in plan.regions if region != plan.home_region), plan.home_region)
     home = Place(emulator, account, plan.home_region)
     other = Place(emulator, account, elsewhere)
-    with _excluded(emulator, organization, journal):
-        if home != other:
-            for restore in (TABLE, VOLUME):
-                _restored_with_tags(home, restore, journal)
-        backups = [_restored_with_tags(other, restore, journal) for restore in RESTORES]
-        table = next(backup for backup in backups if backup.restore is TABLE)
-        with journal.step(f"restore test in {other}: {TABLE.kind}") as step:
-            arn = leaves_a_test_alone(other, table, "payroll-tested")
-            step.summary = f"{_short(arn)} is left as it is"
-        _denial_and_repair(other, table, backups, journal)
+    if home != other:
+        for restore in (TABLE, VOLUME):
+            _restored_with_tags(home, restore, journal)
+    backups = [_restored_with_tags(other, restore, journal) for restore in RESTORES]
+    table = next(backup for backup in backups if backup.restore is TABLE)
+    with journal.step(f"restore test in {other}: {TABLE.kind}") as step:
+        arn = leaves_a_test_alone(other, table, "payroll-tested")
+        step.summary = f"{_short(arn)} is left as it is"
+    _denial_and_repair(other, table, backups, journal)
 
 
 def _restored_with_tags(place: Place, restore: Restore, journal: Journal) -> Backup:
@@ -129,32 +128,6 @@ def _origins(backups: Sequence[Backup]) -> Counter[str]:
         counts["FromRecoveryPointSourceGone" if restore.remove else "FromSource"] += len(restore.expected)
         counts["TagsWithheld"] += len(restore.withheld)
     return counts
-
-
-@contextmanager
-def _excluded(emulator: Emulator, organization: Organization, journal: Journal) -> Iterator[None]:
-    """While the block runs, tags that match EXCLUDED are not copied; then all is as the pipeline made it."""
-    before = ""
-    with journal.step(f"{EXCLUSION_STACK}: tags {EXCLUDED} are not to be copied") as step:
-        before = exclude(emulator, organization, lambda value: f"{value}, {EXCLUDED}")
-        step.summary = f"{EXCLUSION_PARAMETER} has reached every member account"
-    yield
-    with journal.step(f"{EXCLUSION_STACK}: as it was"):
-        exclude(emulator, organization, lambda _: before)
-
-
-def exclude(emulator: Emulator, organization: Organization, changed: Callable[[str], str]) -> str:
-    """Change which tags the home account's stack leaves out everywhere; returns what it was before."""
-    plan = organization.plan
-    cloudformation = emulator.session(plan.accounts.home, plan.home_region).client("cloudformation")
-    before = stacks.parameters(cloudformation, EXCLUSION_STACK).get(EXCLUSION_PARAMETER, "")
-    stacks.change(
-        cloudformation,
-        EXCLUSION_STACK,
-        {EXCLUSION_PARAMETER: changed(before)},
-        f"the home account, {plan.home_region}",
-    )
-    return before
 
 
 # -- one thing each ------------------------------------------------------------------------------------------

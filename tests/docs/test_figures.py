@@ -164,12 +164,12 @@ FIGURES: list[tuple[str, str, tuple[Callable[[], str], ...]]] = [
     ("docs/operations.md", r"could not deliver is kept for (\d+) days", (kept_undelivered,)),
     (
         f"{MEMBER}/aws-backup-tagonrestore.yaml",
-        r"restore jobs of the last (\w+) days (?:are looked at )?again,? (every [\w ]+)\.",
+        r"restore jobs of the last (\w+) days again (every [\w ]+)\.",
         (sweep_looks_back, sweep_period),
     ),
     (
-        f"{HOME}/stackset-aws-backup-tagonrestore.yaml",
-        r"restore jobs of the last (\w+) days are looked at again (every [\w ]+)\.",
+        f"{HOME}/aws-backup-ssm-targets.yaml",
+        r"restore jobs of the last (\w+) days again (every [\w ]+)\.",
         (sweep_looks_back, sweep_period),
     ),
 ]  # fmt: skip

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from buildspecs.lint.templates import Part, Template
-from buildspecs.names import SSM_VALUES
+from buildspecs.names import OPTIONS_PATH, SSM_VALUES
+from buildspecs.targets import OPTIONS
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
+# Every SSM parameter of the home account, with type and value, where the operator has set no option.
+SSM = SSM_VALUES | {f"{OPTIONS_PATH}/{key}": ("String", option.default) for key, option in OPTIONS.items()}
 
 
 class Resolver:
@@ -35,7 +38,7 @@ class Resolver:
     def _typed(parameter: Mapping[str, Any], value: Any) -> Any:
         kind = str(parameter.get("Type"))
         if kind.startswith("AWS::SSM::Parameter::Value") and str(value).startswith("/"):
-            value = SSM_VALUES[str(value)][1]
+            value = SSM[str(value)][1]
         if value is not None and ("List" in kind or kind == "CommaDelimitedList"):
             return [item.strip() for item in str(value).split(",")]
         return value if value is None else str(value)

@@ -1,6 +1,6 @@
 """Every alarm watches a metric that exists: our functions write it, or AWS does.
 
-CloudWatch takes an alarm on any name, and one on a metric that nobody writes never goes off.
+CloudWatch accepts an alarm on any metric name, and an alarm on a metric without data never goes off.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BY_AWS: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]] = {
 
 @dataclass(frozen=True)
 class Metric:
-    """What identifies a metric, but for the values of its dimensions."""
+    """What identifies a metric, except the values of its dimensions."""
 
     namespace: str
     name: str
@@ -51,7 +51,7 @@ def written(lines: str) -> Iterator[Metric]:
 
 @pytest.fixture
 def by_functions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Set[Metric]:
-    """What the functions write while they work: an alarm must not hang on what they write now and then."""
+    """What a function writes in every run: an alarm must not depend on an occasional metric."""
     monkeypatch.setattr(tag_on_restore, "_aws", lambda: Aws(jobs(1)))
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
     tag_on_restore.handler({"RefreshTagItems": "true"}, context)
@@ -59,7 +59,7 @@ def by_functions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 
 
 def alarms(template: Template) -> Iterator[tuple[str, Metric, Mapping[str, Any]]]:
-    """(logical id, metric, dimension → value as it is in the template) of every alarm."""
+    """(logical ID, metric, dimension → value as in the template) of every alarm."""
     for name, properties in template.of_type("AWS::CloudWatch::Alarm"):
         values = {each.get("Name"): each.get("Value") for each in properties.get("Dimensions", [])}
         metric = Metric(
@@ -85,10 +85,10 @@ def faults(template: Template, by_functions: Set[Metric]) -> Iterator[str]:
             for dimension, (kind, attribute) in known.items():
                 own = [{"Fn::GetAtt": [logical, attribute]} for logical, _ in template.of_type(kind)]
                 if values[dimension] not in own:
-                    yield f"{where}, but {dimension} is {values[dimension]}, not the {attribute} of a {kind}"
+                    yield f"{where}, but {dimension} is {values[dimension]}, not the {attribute} of an {kind}"
 
 
-def test_every_alarm_watches_a_metric_that_somebody_writes(by_functions: Set[Metric]) -> None:
+def test_every_alarm_watches_a_metric_that_is_written(by_functions: Set[Metric]) -> None:
     templates = repository_templates()
     assert any(True for template in templates for _ in alarms(template))
     found = [fault for template in templates for fault in faults(template, by_functions)]
@@ -125,12 +125,12 @@ DIMENSIONS = """      MetricName: SweepProblems
             "MetricName: Aprox",
             "NumberOfMessagesVisible by QueueName, which is not in BY_AWS",
         ),
-        ("- Name: QueueName", "- Name: Queue", "by Queue, but AWS writes it by QueueName"),
-        ("FailureQueue.QueueName", "FailureQueue.Arn", "not the QueueName of a AWS::SQS::Queue"),
+        ("{Name: QueueName", "{Name: Queue", "by Queue, but AWS writes it by QueueName"),
+        ("FailureQueue.QueueName", "FailureQueue.Arn", "not the QueueName of an AWS::SQS::Queue"),
     ],
     ids=["metric", "namespace", "dimensions", "metric of AWS", "dimension of AWS", "value"],
 )
-def test_an_alarm_on_a_metric_that_nobody_writes_is_named(
+def test_an_alarm_on_a_metric_that_is_not_written_is_reported(
     by_functions: Set[Metric], old: str, new: str, fault: str
 ) -> None:
     assert fault in "\n".join(faults(changed(TAG_ON_RESTORE, old, new), by_functions))

@@ -1,4 +1,4 @@
-"""The templates keep contract.py: every name, parameter, default, export and SSM parameter."""
+"""The templates keep every published name, parameter, default, export and SSM parameter."""
 
 from __future__ import annotations
 
@@ -14,42 +14,58 @@ from buildspecs.lint.templates import Part, load, one, repository_templates
 from buildspecs.names import (
     BACKUP_POLICIES,
     BEFORE,
+    COMPLETE_WINDOW_MINUTES,
     DEPLOYED,
     EXPORTS,
+    FIND_ROLE_PROJECT,
     HAND_MADE,
     HOME,
+    MEMBER_ROLE,
+    MEMBER_ROLE_SET,
+    MEMBER_SET,
+    MEMBER_VAULT,
     NAMES,
     ORDERING_EXPORTS,
     ORG_POLICY,
     PACKAGE_BUCKET_PREFIX,
     PACKAGE_PARAMETERS,
+    PACKAGE_POLICY_PROJECT,
+    PACKAGE_TAG_PROJECT,
     PARAMETERS,
     PIPELINE,
+    POLICY_FUNCTION,
+    POLICY_STACK,
     SSM_TEMPLATE,
     SSM_VALUES,
     STAGES,
+    START_WINDOW_MINUTES,
+    TAG_ROLE_SET,
+    TAG_SET,
     TARGETS_FILE,
     TARGETS_KEYS,
+    VALIDATE_PROJECT,
     BackupPolicy,
     Deployed,
     Name,
     Stack,
+    wrapper,
 )
 from buildspecs.paths import ROOT
-from tests.templates.resolving import Resolver
+from buildspecs.targets import OPTIONS
+from tests.templates.resolving import SSM, Resolver
 
 TARGETS = json.loads((ROOT / TARGETS_FILE).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("stack", HAND_MADE, ids=lambda stack: stack.name)
-def test_a_person_types_exactly_the_published_parameters(stack: Stack) -> None:
+def test_a_person_gives_exactly_the_published_parameters(stack: Stack) -> None:
     template = load(ROOT / stack.template)
     assert {name for name, item in template.parameters.items() if "Default" not in item} == set(stack.typed)
     assert template.account == stack.account
 
 
 @pytest.mark.parametrize("stack", DEPLOYED, ids=lambda stack: stack.name)
-def test_the_pipeline_gives_every_parameter_that_has_no_default(stack: Deployed) -> None:
+def test_the_pipeline_passes_every_parameter_that_has_no_default(stack: Deployed) -> None:
     template = load(ROOT / stack.template)
     needed = {name for name, item in template.parameters.items() if "Default" not in item}
     configured = TARGETS_KEYS if stack.template == SSM_TEMPLATE else frozenset()
@@ -92,7 +108,7 @@ def test_ssm_parameters_have_the_published_names_types_and_values() -> None:
     template = load(ROOT / SSM_TEMPLATE)
     resolver = Resolver(template, TARGETS["Parameters"])
     parameters = [resolver.properties(name) for name, _ in template.of_type("AWS::SSM::Parameter")]
-    assert {item["Name"]: (item["Type"], item["Value"]) for item in parameters} == SSM_VALUES
+    assert {item["Name"]: (item["Type"], item["Value"]) for item in parameters} == SSM
 
 
 def test_only_one_template_creates_ssm_parameters() -> None:
@@ -114,9 +130,7 @@ def test_only_one_template_creates_ssm_parameters() -> None:
         ("TagOnRestoreHash", "/backup/lambda/aws-backup-tagonrestore/deployed-hash"),
     ],
 )
-def test_what_the_packaging_build_recorded_survives_an_update_of_the_targets(
-    parameter: str, path: str
-) -> None:
+def test_an_update_of_the_targets_keeps_what_the_packaging_build_recorded(parameter: str, path: str) -> None:
     template = load(ROOT / SSM_TEMPLATE)
     resolver = Resolver(template, {**TARGETS["Parameters"], parameter: "recorded"})
     values = {
@@ -126,13 +140,13 @@ def test_what_the_packaging_build_recorded_survives_an_update_of_the_targets(
     assert values[path] == "recorded"
 
 
-def test_the_operator_s_file_has_the_published_keys_and_each_is_a_parameter() -> None:
+def test_the_operator_s_file_has_the_published_keys_and_each_key_and_option_is_a_parameter() -> None:
     assert set(TARGETS) == {"Parameters", "Tags"}
     assert set(TARGETS["Parameters"]) == TARGETS_KEYS
-    assert set(load(ROOT / SSM_TEMPLATE).parameters) == TARGETS_KEYS | PACKAGE_PARAMETERS
+    assert set(load(ROOT / SSM_TEMPLATE).parameters) == TARGETS_KEYS | set(OPTIONS) | PACKAGE_PARAMETERS
 
 
-def test_blanks_after_commas_do_not_reach_the_lists() -> None:
+def test_spaces_after_commas_do_not_reach_the_lists() -> None:
     template = load(ROOT / SSM_TEMPLATE)
     resolver = Resolver(
         template, {**TARGETS["Parameters"], "TargetRegions": "eu-west-1,  eu-west-2 ,us-east-1"}
@@ -184,8 +198,8 @@ def test_the_source_is_the_main_branch_and_is_not_polled() -> None:
 def test_static_analysis_and_cfn_nag_come_before_anything_is_deployed() -> None:
     analysis, scan = [action for stage, action in actions() if stage == STAGES[1]]
     assert (analysis["Name"], analysis["Namespace"]) == ("Static_Analysis", "StaticAnalysis")
-    assert analysis["Configuration"]["ProjectName"] == "AWSBackup-ValidateTemplates"
-    # The first build looks whether the others are there.
+    assert analysis["Configuration"]["ProjectName"] == VALIDATE_PROJECT
+    # The first build checks that the projects of the others exist.
     assert int(analysis["RunOrder"]) < int(scan["RunOrder"])
     assert scan["Configuration"]["ProjectName"] == "AWSBackup-ScanTemplates"
     assert not {"OutputArtifacts", "Namespace"} & scan.keys()
@@ -205,19 +219,11 @@ def buildspec(project: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("stack", "project", "role"),
     [
-        (
-            "stackset-aws-backup-tagonrestore",
-            "AWSBackup-TestAndPackageTagOnRestore",
-            "organizations-aws-backup-tagonrestore-role",
-        ),
-        (
-            "stackset-aws-backup-member-accounts",
-            "AWSBackup-FindRoleStackSet",
-            "organizations-aws-backup-member-accounts-role",
-        ),
+        (wrapper(TAG_SET), PACKAGE_TAG_PROJECT, TAG_ROLE_SET),
+        (wrapper(MEMBER_SET), FIND_ROLE_PROJECT, MEMBER_ROLE_SET),
     ],
 )
-def test_a_stack_set_waits_for_the_arn_that_its_own_execution_has_asked_for(
+def test_a_stack_set_waits_for_the_arn_that_a_build_of_the_same_execution_exports(
     stack: str, project: str, role: str
 ) -> None:
     (build,) = [action for _, action in actions() if action["Configuration"].get("ProjectName") == project]
@@ -277,12 +283,12 @@ def test_roles_come_before_packages_and_packages_before_functions(earlier: str, 
 @pytest.mark.parametrize(
     ("stack", "project"),
     [
-        ("aws-backup-backuporgpolicymanager", "AWSBackup-TestAndPackageBackupOrgPolicyManager"),
-        ("stackset-aws-backup-tagonrestore", "AWSBackup-TestAndPackageTagOnRestore"),
+        ("aws-backup-backuporgpolicymanager", PACKAGE_POLICY_PROJECT),
+        (wrapper(TAG_SET), PACKAGE_TAG_PROJECT),
     ],
 )
-def test_a_function_gets_the_package_that_its_own_execution_has_tested(stack: str, project: str) -> None:
-    """Not what SSM holds by then: an execution behind it may have put an older value back."""
+def test_a_function_gets_the_package_that_the_same_execution_has_tested(stack: str, project: str) -> None:
+    """Not the one that SSM has by then: the next execution may have restored an older value."""
     build = one(
         (action for _, action in actions() if action["Configuration"].get("ProjectName") == project),
         f"action of the pipeline with ProjectName {project}",
@@ -293,7 +299,7 @@ def test_a_function_gets_the_package_that_its_own_execution_has_tested(stack: st
 
 
 @pytest.mark.parametrize(("tested", "used"), [("aws-backup-x-0123456789abcdef.zip", None), ("", "none")])
-@pytest.mark.parametrize("stack", ["aws-backup-backuporgpolicymanager", "stackset-aws-backup-tagonrestore"])
+@pytest.mark.parametrize("stack", ["aws-backup-backuporgpolicymanager", wrapper(TAG_SET)])
 def test_without_a_tested_package_the_recorded_one_is_deployed(
     stack: str, tested: str, used: str | None
 ) -> None:
@@ -307,11 +313,11 @@ def test_without_a_tested_package_the_recorded_one_is_deployed(
 
 
 def test_the_policies_stack_is_touched_only_when_the_management_role_can_be_assumed() -> None:
-    """So its first creation does not fail in the published order, and no failed stack has to be deleted."""
+    """So in the published order its creation cannot fail, and no failed stack has to be deleted."""
     before, stack = [action for stage, action in actions() if stage == STAGES[-1]][:2]
     assert before["ActionTypeId"]["Provider"] == "Lambda"
-    assert before["Configuration"]["FunctionName"] == "BackupOrgPolicyManager"
-    assert stack["Configuration"]["StackName"] == "aws-backup-org-policy"
+    assert before["Configuration"]["FunctionName"] == POLICY_FUNCTION
+    assert stack["Configuration"]["StackName"] == POLICY_STACK
     assert int(before["RunOrder"]) < int(stack["RunOrder"])
     namespace, output = re.fullmatch(r"#\{(\w+)\.(\w+)\}", before["Configuration"]["UserParameters"]).groups()  # type: ignore[union-attr]  # a mismatch is the failure
     _, owner = deployed()["aws-backup-backuporgpolicymanager-role"]
@@ -335,7 +341,7 @@ def assigned(value: Any) -> Any:
 
 
 def policy_properties(name: str) -> dict[str, Any]:
-    """The resolved Custom::OrgPolicy of that policy name, its content with the Variables put in."""
+    """The resolved Custom::OrgPolicy with that policy name, and its content with the Variables replaced."""
     template = load(ROOT / ORG_POLICY)
     resolver = Resolver(template)
     found = [resolver.properties(logical) for logical, _ in template.of_type("Custom::OrgPolicy")]
@@ -365,15 +371,15 @@ def test_a_backup_policy_has_the_published_plan(policy: BackupPolicy) -> None:
     rule = plan["rules"][policy.rule]
     vault = SSM_VALUES["/backup/central-vault-arn"][1]
     assert rule["schedule_expression"] == policy.schedule
-    assert str(rule["start_backup_window_minutes"]) == "60"
-    assert str(rule["complete_backup_window_minutes"]) == "1200"
-    assert rule["target_backup_vault_name"] == "AWSBackupSolutionVault"
+    assert rule["start_backup_window_minutes"] == START_WINDOW_MINUTES
+    assert rule["complete_backup_window_minutes"] == COMPLETE_WINDOW_MINUTES
+    assert rule["target_backup_vault_name"] == MEMBER_VAULT
     assert str(rule["lifecycle"]["delete_after_days"]) == policy.days
     assert list(rule["copy_actions"]) == [vault]
     assert rule["copy_actions"][vault]["target_backup_vault_arn"] == vault
     assert str(rule["copy_actions"][vault]["lifecycle"]["delete_after_days"]) == policy.days
     (selection,) = plan["selections"]["tags"].values()
-    assert selection["iam_role_arn"].endswith(":iam::$account:role/AWSBackupSolutionRole")
+    assert selection["iam_role_arn"].endswith(f":iam::$account:role/{MEMBER_ROLE}")
     assert (selection["tag_key"], selection["tag_value"]) == (policy.tag[0], [policy.tag[1]])
 
 

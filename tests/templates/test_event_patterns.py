@@ -98,8 +98,8 @@ def test_a_rule_matches_the_events_that_it_is_meant_for_and_no_others(
         (PIPELINES, "StartRule", "[branch]", "[branch, tag]", "matches codecommit-tag-created"),
         (PIPELINES, "FailureRule", "state: [FAILED]", "state: [FAILURE]", "misses codepipeline-execution-f"),
         (PIPELINES, "FailureRule", "Pipeline Pipeline Ex", "Pipeline Stage Ex", "matches codepipeline-stage"),
-        (RESTORES, "RestoreRule", "- COMPLETED", "- COMPLETE", "RestoreRule misses restore-job-aurora, "),
-        (RESTORES, "RestoreRule", "- COMPLETED", "- ABORTED", "matches restore-job-status-aborted"),
+        (RESTORES, "RestoreRule", "[COMPLETED]", "[COMPLETE]", "RestoreRule misses restore-job-aurora, "),
+        (RESTORES, "RestoreRule", "[COMPLETED]", "[ABORTED]", "matches restore-job-status-aborted"),
     ],
 )  # fmt: skip
 def test_a_pattern_that_matches_otherwise_is_named(

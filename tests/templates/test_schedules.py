@@ -1,4 +1,4 @@
-"""Every schedule is one that EventBridge takes, and sends what the function that it starts takes."""
+"""EventBridge accepts every schedule, and the function that it invokes accepts what it sends."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from rehearsal.emulator.extensions.functions.rules import why_refused
 from tests.templates.planted import changed
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
-# Function → whether it takes an event that its schedule sends.
-TAKES: Mapping[str, Callable[[Any], bool]] = {
+# Function → whether it accepts the event that its schedule sends.
+ACCEPTS: Mapping[str, Callable[[Any], bool]] = {
     "TagOnRestore": lambda event: isinstance(parse(event, NOW), SweepRequest)
 }
 
@@ -37,21 +37,21 @@ def faults(template: Template) -> list[str]:
         for target in properties["Targets"]:
             sent = target.get("Input", "{}")
             function = str(functions.get(referred(target.get("Arn"), "Arn"), target.get("Arn")))
-            if function not in TAKES:
-                found.append(f"{where} starts {function}: say in TAKES what that takes")
+            if function not in ACCEPTS:
+                found.append(f"{where} invokes {function}: say in ACCEPTS what it accepts")
                 continue
             try:
-                taken = TAKES[function](json.loads(sent))
+                accepted = ACCEPTS[function](json.loads(sent))
             except Exception as error:  # noqa: BLE001 - whatever the function would raise
                 found.append(f"{where} sends {function} {sent}: {type(error).__name__}: {error}")
             else:
-                if not taken:
-                    found.append(f"{where} sends {function} {sent}, which is no sweep")
+                if not accepted:
+                    found.append(f"{where} sends {function} {sent}, which is not a sweep")
     return found
 
 
 @pytest.mark.parametrize("template", repository_templates(), ids=lambda template: template.path)
-def test_a_schedule_runs_and_its_function_takes_what_it_sends(template: Template) -> None:
+def test_a_schedule_runs_and_its_function_accepts_what_it_sends(template: Template) -> None:
     assert not (found := faults(template)), "\n".join(found)
 
 
@@ -61,11 +61,11 @@ def test_a_schedule_runs_and_its_function_takes_what_it_sends(template: Template
         ('{"RefreshTagItems": "true", "since"', '{"RefreshTagItem": "true", "since"', "MalformedEventError"),
         ('"since": "P2D"', '"sinse": "P2D"', "MalformedEventError: A sweep knows since, until and after"),
         ('"since": "P2D"', '"since": "2D"', "MalformedEventError: since is '2D'"),
-        ("FunctionName: TagOnRestore", "FunctionName: Another", "SweepRule starts Another: say in TAKES"),
+        ("FunctionName: TagOnRestore", "FunctionName: Another", "SweepRule invokes Another: say in ACCEPTS"),
         ("rate(1 day)", "rate(1 days)", "SweepRule: rate(1 days): it is neither a rate"),
         ("rate(1 day)", "cron(0 5 * * * *)", "day-of-month or day-of-week must be ?"),
     ],
 )
-def test_a_schedule_that_does_nothing_is_named(old: str, new: str, fault: str) -> None:
+def test_a_schedule_that_does_nothing_is_reported(old: str, new: str, fault: str) -> None:
     template = changed(load(ROOT / f"{MEMBER}/aws-backup-tagonrestore.yaml"), old, new)
     assert fault in "\n".join(faults(template))

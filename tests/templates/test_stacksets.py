@@ -1,4 +1,4 @@
-"""Each wrapper deploys exactly its body: in parallel, content-keyed, with what the body needs."""
+"""Each wrapper deploys exactly its body: in parallel, keyed by content, with the parameters that it needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TARGET_REGIONS = ["us-east-1", "us-east-2"]
 
 
 def wrapper(stack_set: StackSet) -> tuple[Template, dict[str, Any]]:
-    """The wrapper and its StackSet's properties, with what the pipeline overrides."""
+    """The wrapper and its StackSet's properties, with the values that the pipeline passes."""
     template = load(ROOT / stack_set.wrapper)
     given = {
         "TemplateKey": KEY,
@@ -48,7 +48,7 @@ def test_the_body_comes_from_the_deployment_bucket_by_its_content(stack_set: Sta
 
 
 @pytest.mark.parametrize("stack_set", STACKSETS, ids=ids)
-def test_the_body_gets_every_parameter_that_it_needs_and_no_other(stack_set: StackSet) -> None:
+def test_the_body_gets_every_parameter_that_it_needs_and_no_unknown_one(stack_set: StackSet) -> None:
     _, properties = wrapper(stack_set)
     body = load(ROOT / stack_set.body)
     given = {item["ParameterKey"]: item["ParameterValue"] for item in properties.get("Parameters", [])}
@@ -89,7 +89,7 @@ def test_member_stack_sets_follow_the_organization(stack_set: StackSet) -> None:
     assert properties["PermissionModel"] == "SERVICE_MANAGED"
     assert properties["CallAs"] == "DELEGATED_ADMIN"
     assert properties["AutoDeployment"]["Enabled"] is True
-    # What protects backups stays with an account that leaves; the function is of no use to it.
+    # An account that leaves keeps what protects its backups; it has no use for the function.
     keeps = "member-accounts" in stack_set.name
     assert properties["AutoDeployment"]["RetainStacksOnAccountRemoval"] in (
         [True] if keeps else [True, False]
@@ -97,7 +97,7 @@ def test_member_stack_sets_follow_the_organization(stack_set: StackSet) -> None:
 
 
 @pytest.mark.parametrize("stack_set", SERVICE_MANAGED, ids=ids)
-def test_one_broken_account_does_not_stop_the_others(stack_set: StackSet) -> None:
+def test_an_account_that_fails_does_not_stop_the_others(stack_set: StackSet) -> None:
     _, properties = wrapper(stack_set)
     assert properties["OperationPreferences"] == {
         "RegionConcurrencyType": "PARALLEL",
@@ -114,7 +114,7 @@ WAITING = pytest.mark.parametrize(
 
 @WAITING
 def test_in_an_account_that_joins_the_role_comes_first(later: str) -> None:
-    """Its StackSet's ARN is the one that AWS gave the pipeline: no document says which account it names."""
+    """The ARN of its StackSet comes from AWS: its documentation does not say which account the ARN has."""
     by_file = {stack_set.wrapper: stack_set for stack_set in STACKSETS}
     template, properties = wrapper(by_file[f"{HOME}/{later}.yaml"])
     assert properties["AutoDeployment"]["DependsOn"] == [ROLE_STACK_SET]
@@ -123,7 +123,7 @@ def test_in_an_account_that_joins_the_role_comes_first(later: str) -> None:
 
 @WAITING
 @pytest.mark.parametrize(
-    ("arn", "taken"),
+    ("arn", "accepted"),
     [
         (ROLE_STACK_SET, True),
         (ROLE_STACK_SET.replace("arn:aws", "arn:aws-us-gov"), True),
@@ -132,14 +132,14 @@ def test_in_an_account_that_joins_the_role_comes_first(later: str) -> None:
         (ROLE_STACK_SET.replace("stackset/", "stack/"), False),
     ],
 )
-def test_only_the_arn_of_a_stack_set_is_taken(later: str, arn: str, taken: bool) -> None:
+def test_only_the_arn_of_a_stack_set_is_accepted(later: str, arn: str, accepted: bool) -> None:
     parameter = load(ROOT / f"{HOME}/{later}.yaml").parameters["RoleStackSetArn"]
-    assert bool(re.fullmatch(parameter["AllowedPattern"], arn)) == taken
+    assert bool(re.fullmatch(parameter["AllowedPattern"], arn)) == accepted
     assert "Default" not in parameter
 
 
 @pytest.mark.parametrize("stack_set", SELF_MANAGED, ids=ids)
-def test_package_buckets_are_created_by_the_account_s_own_roles_without_tolerating_a_failure(
+def test_package_buckets_are_created_with_the_account_s_own_roles_and_no_failure_is_tolerated(
     stack_set: StackSet,
 ) -> None:
     _, properties = wrapper(stack_set)

@@ -1,4 +1,4 @@
-"""The role of TagOnRestore holds exactly the permissions that the table of taggers calls for."""
+"""The role of TagOnRestore has exactly the permissions that the table of taggers needs."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from buildspecs.paths import ROOT
 from tests.templates.service_authorization import named
 
 TEMPLATES = ROOT / "templates" / "member-account"
-# Actions beside the table: jobs and recovery points, the function's log and its failures.
-BESIDE = {
+# Actions in addition to the table: jobs and recovery points, the function's log and its failures.
+ADDITIONAL = {
     "backup:DescribeRestoreJob",
     "backup:ListRestoreJobs",
     "backup:DescribeRecoveryPoint",
@@ -19,11 +19,11 @@ BESIDE = {
     "logs:PutLogEvents",
     "sqs:SendMessage",
 }
-LISTS_BUCKETS = {"s3:ListAllMyBuckets"}  # knows no resource, and is the only call that dates a bucket
+LISTS_BUCKETS = {"s3:ListAllMyBuckets"}  # supports no resource, and alone returns when a bucket was created
 
 
 class Loader(yaml.SafeLoader):
-    """Reads the short forms of CloudFormation: !Sub and !Ref give their text, the rest is not used here."""
+    """Reads !Sub and !Ref of CloudFormation as text."""
 
 
 Loader.add_multi_constructor("!", lambda loader, _suffix, node: node.value)
@@ -45,14 +45,14 @@ def action(tagger: Tagger, operation: str) -> str:
     return f"{tagger.service}:{''.join(part.capitalize() for part in operation.split('_'))}"
 
 
-def takes_a_resource(tagger: Tagger) -> bool:
-    """Whether IAM knows a resource for the call that reads."""
+def supports_a_resource(tagger: Tagger) -> bool:
+    """Whether the action that reads supports resources in IAM."""
     (facts,) = named(action(tagger, tagger.reads.operation)).values()
     return not facts.takes_no_resource
 
 
 def arns(tagger: Tagger) -> set[str]:
-    """The resources of a row as ARNs with wildcards, less those that a wider one of the row covers."""
+    """The resources of a row as ARNs with wildcards, without those that another one covers."""
     place = "" if tagger.service == "s3" else "*:${AWS::AccountId}"
     prefix = f"arn:${{AWS::Partition}}:{tagger.service}:{place or ':'}:"
     wide = [one for one in tagger.resources if not any(covers(other, one) for other in tagger.resources)]
@@ -64,7 +64,7 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def test_reads_are_exactly_those_of_the_table() -> None:
-    listing = list(filter(takes_a_resource, TAGGERS))
+    listing = list(filter(supports_a_resource, TAGGERS))
     statement = statements()["ReadTags"]
     assert as_set(statement["Action"]) == {action(tagger, tagger.reads.operation) for tagger in listing}
     assert as_set(statement["Resource"]) == set().union(*map(arns, listing))
@@ -77,8 +77,10 @@ def test_writes_are_exactly_those_of_the_table() -> None:
     assert as_set(statement["Resource"]) == set().union(*map(arns, writing))
 
 
-def test_what_iam_cannot_scope_is_exactly_what_the_table_needs() -> None:
-    described = {action(tagger, tagger.reads.operation) for tagger in TAGGERS if not takes_a_resource(tagger)}
+def test_actions_without_a_resource_are_exactly_those_of_the_table() -> None:
+    described = {
+        action(tagger, tagger.reads.operation) for tagger in TAGGERS if not supports_a_resource(tagger)
+    }
     extra = {name for tagger in TAGGERS for name in tagger.also_needs}
     assert as_set(statements()["Describe"]["Action"]) == described | extra | LISTS_BUCKETS
 
@@ -95,19 +97,19 @@ def test_nothing_else_is_allowed() -> None:
     by_table = ("ReadTags", "WriteTags", "Describe", "ReadAge")
     table = set().union(*(as_set(statements()[name]["Action"]) for name in by_table))
     others = [as_set(each["Action"]) for name, each in statements().items() if name not in by_table]
-    assert set().union(*others) == BESIDE
+    assert set().union(*others) == ADDITIONAL
     assert not any(
-        "*" in name or name in ("lambda:InvokeFunction", "iam:PassRole") for name in table | BESIDE
+        "*" in name or name in ("lambda:InvokeFunction", "iam:PassRole") for name in table | ADDITIONAL
     )
     assert all(statement["Effect"] == "Allow" for statement in statements().values())
 
 
-def test_only_actions_that_know_no_resources_have_a_star() -> None:
+def test_only_actions_that_support_no_resource_have_a_star() -> None:
     starred = {name for name, statement in statements().items() if as_set(statement["Resource"]) == {"*"}}
     assert starred == {"Describe", "FindRestoreJobs"}
 
 
-def test_the_statements_beside_the_table_reach_no_more_than_these() -> None:
+def test_the_additional_statements_allow_these_resources_only() -> None:
     """A recovery point has the ARN of the service whose snapshot it is."""
     found = {name: as_set(statement["Resource"]) for name, statement in statements().items()}
     assert found["FindSource"] == {
@@ -135,7 +137,7 @@ def test_no_operator_policy_is_attached() -> None:
     assert "ManagedPolicyArns" not in text
 
 
-def test_the_functions_name_for_role_queue_and_log_group_are_the_roles() -> None:
+def test_function_and_role_agree_on_the_names_of_role_queue_and_log_group() -> None:
     function = (TEMPLATES / "aws-backup-tagonrestore.yaml").read_text()
     role = (TEMPLATES / "aws-backup-tagonrestore-role.yaml").read_text()
     assert "role/TagOnRestoreFunctionForAWSBackup" in function

@@ -95,7 +95,7 @@ def test_the_unedited_file_gets_the_organizations_values(targets: Path) -> None:
 
 def test_an_operators_own_values_are_replaced_and_the_tags_are_kept(targets: Path) -> None:
     def own(document: dict[str, Any]) -> None:
-        document["Parameters"].update(TargetHomeAccount="123456789012", TargetRegions="eu-west-1")
+        document["Parameters"].update(TargetHomeAccount="123456789012", SweepState="DISABLED")
         document["Tags"]["CostCenter"] = "4711"
 
     edit(targets, own)
