@@ -25,7 +25,7 @@ def test_what_control_tower_does_has_its_page(row: tuple[str, ...]) -> None:
 
 
 def test_the_exclusion_that_it_names_keeps_control_towers_tags_from_a_restored_resource() -> None:
-    (pattern,) = re.findall(r"Exclude `([^`]+)`", TEXT)
+    (pattern,) = re.findall(r"add `([^`]+)` to the option", TEXT)
     (tag,) = re.findall(r"copies `([\w-]+)` as it does", TEXT)
     assert Exclusions.parse(pattern).match(tag)
     assert not Exclusions.parse(pattern).match("backup")

@@ -1,7 +1,7 @@
-"""Every number of the README that stands in a template too is the template's; so are some of the docs.
+"""Numbers in the documents are those of the templates.
 
-FIGURES has the sentences, each with what the templates say now. A number with a unit that no sentence of the
-table holds fails a test: compare it with its template, or say in OTHERS whose number it is.
+FIGURES has the sentences, each with what the templates say. In the pages of COMPLETE, a number with a unit
+that no sentence has fails a test: compare it with its template, or say in OTHERS where it comes from.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from tests.templates.resolving import Resolver
 from tests.templates.test_contract import actions, policy_properties
 
 README = "README.md"
+REFERENCE = "docs/reference.md"
+SECURITY = "docs/security.md"
+COMPLETE = pytest.mark.parametrize("page", [README, REFERENCE, SECURITY])
 _SPELLED = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen",
@@ -141,25 +144,24 @@ FIGURES: list[tuple[str, str, tuple[Callable[[], str], ...]]] = [
         r"create (\w+) stacks in (\w+) accounts",
         (lambda: WORDS[len(HAND_MADE)], lambda: WORDS[len({stack.account for stack in HAND_MADE})]),
     ),
-    (README, r"account numbers of (\d+) digits", (account_digits,)),
-    (README, r"account(?: of the pipeline)? \| (\d+) digits", (account_digits,)),
+    (README, r"account IDs of (\d+) digits", (account_digits,)),
+    (README, r"account \| (\d+) digits", (account_digits,)),
     (README, r"shows (\w+) StackSets whose names begin with `organizations-", (stack_sets,)),
     (README, r"and the (\w+) deployed packages", (packages,)),
-    (README, r"stack aws-backup-org-policy: the (\w+) backup policies", (policies,)),
-    (README, r"starts within (\d+) minutes", (lambda: windows("start"),)),
-    (README, r"must complete within ([\d,]+)\.", (lambda: windows("complete"),)),
-    (README, r"which takes (\d+) days", (pending_deletion,)),
+    (REFERENCE, r"stack aws-backup-org-policy: the (\w+) backup policies", (policies,)),
+    (REFERENCE, r"starts within (\d+) minutes", (lambda: windows("start"),)),
+    (REFERENCE, r"must complete within ([\d,]+)\.", (lambda: windows("complete"),)),
+    (README, r"schedule the key's deletion in (\d+) days", (pending_deletion,)),
     (README, r"the vault of stack (\d+)", (stack("AWS::Backup::BackupVault"),)),
     (README, r"the bucket of stack (\d+)", (stack("AWS::S3::Bucket"),)),
     (README, r"(?:role of stack|\nStack) (\d+)", (stack("AWS::IAM::Role BackupOrgPolicyManagerOrgAdmin"),)),
-    (README, r"in stack (\d+)'s template", (stack("AWS::CodeBuild::Project AWSBackup-ReportRollout"),)),
-    (README, r"that stack \(([\d, or]+)\)", (lambda: "{}, {} or {}".format(*of_projects()),)),
+        (README, r"that stack \(([\d, or]+)\)", (lambda: "{}, {} or {}".format(*of_projects()),)),
     (
         "docs/tag-on-restore.md",
         r"so (every [\w ]+?) the jobs of the last (\w+) days",
         (sweep_period, sweep_looks_back),
     ),
-    ("docs/operations.md", r"could not hand over is kept for (\d+) days", (kept_undelivered,)),
+    ("docs/operations.md", r"could not deliver is kept for (\d+) days", (kept_undelivered,)),
     (
         f"{MEMBER}/aws-backup-tagonrestore.yaml",
         r"restore jobs of the last (\w+) days again (every [\w ]+)\.",
@@ -171,10 +173,10 @@ FIGURES: list[tuple[str, str, tuple[Callable[[], str], ...]]] = [
         (sweep_looks_back, sweep_period),
     ),
 ]  # fmt: skip
-# Numbers of the README that stand in no template, each with whose they are.
+# Numbers that are in no template, each with where it comes from.
 OTHERS = {
     "12 digits": "the form of an account number, compared above where a template asks for one",
-    "two minutes": "how long a rehearsal takes, which is measured",
+    "7 days": "the shortest waiting period that AWS KMS accepts",
 }
 
 
@@ -189,7 +191,7 @@ def told(when: str) -> str:
 
 
 def test_the_table_of_the_policies_says_what_the_template_does() -> None:
-    rows = re.findall(r"^\| org-[\w-]+ \|.*$", text(README), re.M)
+    rows = re.findall(r"^\| org-[\w-]+ \|.*$", text(REFERENCE), re.M)
     expected = []
     for policy in BACKUP_POLICIES:
         plan = policy_properties(policy.name)["PolicyContent"]["plans"][policy.plan]
@@ -221,9 +223,10 @@ def spans(page: str) -> Iterator[tuple[int, int]]:
         yield from (match.span() for match in re.finditer(pattern, text(page)))
 
 
-def test_every_number_with_a_unit_is_compared_or_is_nobody_s_but_the_readme_s() -> None:
-    prose = text(README)
-    compared = list(spans(README))
+@COMPLETE
+def test_every_number_with_a_unit_is_compared_or_has_another_source(page: str) -> None:
+    prose = text(page)
+    compared = list(spans(page))
     left = [
         f"line {prose[: match.start()].count(chr(10)) + 1}: {match[0]}"
         for match in re.finditer(rf"(?<![\w.-])(?:{NUMBER}) (?:{UNIT})\b", prose)
@@ -257,8 +260,8 @@ ALL = {name for stage in dict.fromkeys(stage for stage, _ in actions()) for name
 @pytest.mark.parametrize("stage", dict.fromkeys(stage for stage, _ in actions()))
 def test_a_row_of_the_stages_names_what_its_stage_deploys_and_runs(stage: str) -> None:
     row = one(
-        re.findall(rf"^\| {stage} \| ([^|]+) \|$", text(README), re.M),
-        f"row of the stage {stage} in {README}",
+        re.findall(rf"^\| {stage} \| ([^|]+) \|$", text(REFERENCE), re.M),
+        f"row of the stage {stage} in {REFERENCE}",
     )
     named = {name for name in ALL if re.search(rf"(?<![\w-]){name}(?![\w-]|\.json)", row)}
     assert named <= stage_names(stage), f"{sorted(named - stage_names(stage))} belong to another stage"

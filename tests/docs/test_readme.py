@@ -1,4 +1,4 @@
-"""The README is the runbook: commands, order table and links are held against contract and files."""
+"""The README is the runbook: commands, order table, tree and links are compared with names and files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rehearsal.readme import runbook
 from tests.templates.planted import below
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
 COMMANDS = runbook.parse(README)
 TAGS = '"Key"="Application","Value"="Backup and Recovery with AWS Backup Solution"'
 
@@ -93,7 +94,7 @@ def test_every_placeholder_is_explained_in_the_table() -> None:
 
 
 def test_the_home_region_may_be_named_as_the_check_has_it() -> None:
-    (sentence,) = re.findall(r"^The home Region has to be one .*$", README, re.MULTILINE)
+    (sentence,) = re.findall(r"^The home Region must be one .*$", README, re.MULTILINE)
 
     assert set(re.findall(r"\b[a-z]{2}(?:-[a-z]+)+-\d\b", sentence)) == set(DELEGATION_REGIONS)
 
@@ -154,13 +155,68 @@ def test_every_reference_is_defined_and_every_definition_is_used(page: Path) -> 
 
 
 @pytest.mark.parametrize("name", [name.value for name in names.NAMES])
-def test_the_readme_names_what_is_deployed(name: str) -> None:
+def test_the_reference_names_what_is_deployed(name: str) -> None:
     readable = re.sub(r"\$\{\w+::\w+\}|\$\{\w+\}", "", name).rstrip("-")
 
-    assert readable in README
+    assert readable in REFERENCE
 
 
-def test_the_readme_names_every_stage_in_its_order() -> None:
-    assert re.findall(r"^\| (\w+) \| [^|]+ \|$", below(README, "### What the pipeline does"), re.MULTILINE)[
-        1:10
-    ] == list(names.STAGES)
+def test_the_reference_names_every_stage_in_its_order() -> None:
+    stages = below(REFERENCE, "## Stages of the pipeline").partition("\n## ")[0]
+
+    assert re.findall(r"^\| (\w+) \| [^|]+ \|$", stages, re.MULTILINE)[1:] == list(names.STAGES)
+
+
+def tree() -> dict[str, str]:
+    """Path → annotation of each entry of the README's tree; a folder's path ends with a slash."""
+    (block,) = re.findall(r"^```text\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    entries, folder = {}, ""
+    for line in block.splitlines():
+        indent, name, annotation = re.fullmatch(r"( *)(\S+) +(.*)", line).groups()  # type: ignore[union-attr]
+        folder = folder if indent else name
+        entries[f"{folder}{name}" if indent else name] = annotation
+    return entries
+
+
+def test_the_tree_shows_every_folder_of_the_first_two_levels() -> None:
+    folders = {
+        f"{path.relative_to(ROOT).as_posix()}/"
+        for pattern in ("*/", "*/*/")
+        for path in ROOT.glob(pattern)
+        if path.is_dir() and any(path.rglob("*.*"))
+        if not any(part.startswith((".", "__")) for part in path.relative_to(ROOT).parts)
+    }
+
+    assert {entry for entry in tree() if entry.endswith("/")} == folders
+
+
+def test_the_files_of_the_tree_exist_and_every_entry_is_annotated() -> None:
+    assert [entry for entry in tree() if not (ROOT / entry).exists()] == []
+    assert [entry for entry, annotation in tree().items() if not annotation] == []
+
+
+def test_every_decision_record_is_in_the_index() -> None:
+    folder = ROOT / "docs/decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    records = {path.name for path in folder.iterdir()} - {"README.md"}
+
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == records
+
+
+@pytest.mark.parametrize(
+    "record", sorted((ROOT / "docs/decisions").glob("[a-z]*.md")), ids=lambda path: path.stem
+)
+def test_a_decision_record_has_context_decision_and_consequences(record: Path) -> None:
+    headings = re.findall(r"^## (.*)$", record.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert headings == ["Context", "Decision", "Consequences"]
+
+
+def test_every_page_is_two_clicks_from_the_readme() -> None:
+    reached = [ROOT / "README.md"]
+    for page in (clicked := {target for target, _ in links(ROOT / "README.md")}):
+        reached.append((ROOT / page).resolve())
+    for page in [ROOT / each for each in clicked if each.endswith(".md") and ":" not in each]:
+        reached += [(page.parent / target).resolve() for target, _ in links(page) if target]
+
+    assert [page for page in PAGES if page not in reached] == []

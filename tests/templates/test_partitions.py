@@ -17,7 +17,6 @@ from botocore.regions import EndpointResolver
 from buildspecs.lint.gates import lint
 from buildspecs.lint.templates import repository_templates
 from buildspecs.paths import ROOT
-from tests.templates.planted import below
 
 # https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html, and the
 # European Sovereign Cloud's only Region.
@@ -51,7 +50,7 @@ def test_cfn_lint_finds_nothing_in_any_template_for_any_partition() -> None:
 
 @REGIONS
 def test_every_resource_type_exists_in_the_main_region_of_each_partition(region: str) -> None:
-    """If one were missing, the README would have to say so (Partitions and regions)."""
+    """If one were missing, docs/partitions.md would have to say so."""
     used = {
         resource["Type"]
         for template in repository_templates()
@@ -73,15 +72,13 @@ def test_a_type_that_one_of_the_regions_lacks_is_found(tmp_path: Path) -> None:
         assert re.search(rf"E3006 .*{kind}' does not exist in '{region}'", found), found
 
 
-def readme_says() -> str:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    return below(readme, "## Partitions and regions\n").split("\n## ")[0]
+PAGE = (ROOT / "docs/partitions.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_names_these_partitions() -> None:
+def test_the_page_names_every_partition() -> None:
     for partition, region in MAIN_REGIONS.items():
-        assert f"`{partition}`" in readme_says()
-        assert region in readme_says()
+        assert f"`{partition}`" in PAGE
+        assert region in PAGE
 
 
 # The Regions in which the AWS SDK has a service, regardless of the user's configuration.
@@ -95,22 +92,23 @@ def regions_without(kind: str) -> set[str]:
     return {region for region in held if kind not in types_in(region)}
 
 
-def test_the_readme_counts_the_regions_without_codecommit_and_codebuild() -> None:
+def test_the_page_counts_the_regions_without_codecommit_and_codebuild() -> None:
     without_repository = regions_without("AWS::CodeCommit::Repository")
     without_build = regions_without("AWS::CodeBuild::Project")
     assert (len(without_repository), len(without_build)) == (14, 3)
-    assert "In 14 newer Regions CodeCommit, in three of them CodeBuild as well (such as ca-west-1)" in (
-        readme_says()
-    )
+    both = "in three of them CodeBuild does not either (such as ca-west-1)"
+    assert f"In 14 newer Regions CodeCommit does not exist, {both}" in PAGE
     assert {"ca-west-1"} < without_build < without_repository
 
 
 @pytest.mark.parametrize("service", ["CodePipeline", "CodeBuild", "CodeCommit"])
-def test_the_readme_says_where_the_sdk_lacks_a_service_of_the_pipeline(service: str) -> None:
+def test_the_page_says_where_the_sdk_lacks_a_service_of_the_pipeline(service: str) -> None:
     without = {
         partition
         for partition, region in MAIN_REGIONS.items()
         if region not in SDK.get_available_endpoints(service.lower(), partition)
     }
-    said = re.findall(r"^\| `([\w-]+)` .*The AWS SDK knows no ([\w, ]+) there", readme_says(), re.MULTILINE)
+    said = re.findall(
+        r"^## ([\w-]+)\n(?:(?!## ).*\n)*?.*The AWS SDK knows no ([\w, ]+) there", PAGE, re.MULTILINE
+    )
     assert without == {partition for partition, services in said if service in services}
