@@ -16,7 +16,7 @@ Tags = Mapping[str, str]
 
 # The tag by which the backup policies of this repository select resources.
 SELECTING: Final = {"backup": "daily"}
-TAGS: Final = {**SELECTING, "owner": "payroll", "cost centre": "4711/a"}
+TAGS: Final = {**SELECTING, "owner": "payroll", "cost center": "4711/a"}
 # Further tags of the sources: one that only AWS may write, and one that matches EXCLUDED.
 EXCLUDED: Final = "scratch*"
 NOT_COPIED: Final = {"aws:cloudformation:stack-name": "payroll", "scratch:until": "2026-12-31"}

@@ -37,7 +37,7 @@ PHRASES = {
     r"\bstands? (?:more than once|twice|again)\b": "appears twice",
     r"\bdrawn by lot\b": "random",
     r"\bseparated by blanks\b": "separated by spaces",
-    r"\bis no (?:Region|ARN|account|role|policy|template|StackSet|section)\b": "is not a",
+    r"(?<!\bthere )\bis no (?:Region|ARN|account|role|policy|template|StackSet|section)\b": "is not a",
     r"\bhas failed as it has to\b|\bfailed as it has to\b": "failed as expected",
     r"\bhands? on\b": "exports, passes",
 }
