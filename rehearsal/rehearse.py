@@ -69,7 +69,7 @@ def rehearse(options: Options, journal: Journal) -> None:
                     _check_outcomes(emulator, created, journal)
                     journal.section("Change: a commit")
                     commits.start_by_a_commit(deployed)
-                    _tell_stories(operator, emulator, created, outside, journal)
+                    _run_stories(operator, emulator, created, outside, journal)
                 _check_logs_and_denied(emulator, created, folder, journal)
             finally:
                 interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
@@ -118,7 +118,7 @@ def _check_outcomes(emulator: Emulator, created: Organization, journal: Journal)
             step.summary = f"{len(found)} found"
 
 
-def _tell_stories(
+def _run_stories(
     operator: Operator, emulator: Emulator, created: Organization, outside: Sandbox, journal: Journal
 ) -> None:
     """What happens in the deployed organization afterwards."""
@@ -151,7 +151,7 @@ def _check_machine(options: Options, journal: Journal, standins: Path) -> prefli
             Path(sys.executable).parent,
             standins,
         )
-    journal.remark("The commands' aws is a fork of a process that has already imported the AWS CLI.")
+    journal.remark("aws commands start from a process that has already imported the AWS CLI.")
     for note in tools.notes:
         journal.note(note, Status.NOT_RUN)
     return tools

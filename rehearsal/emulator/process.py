@@ -15,7 +15,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
@@ -26,7 +25,7 @@ from typing import Any, Self
 from buildspecs.paths import ROOT
 from rehearsal.emulator.configuration import SECRET_ACCESS_KEY, Configuration, Roots
 from rehearsal.emulator.errors import ControlError, StartError
-from rehearsal.machine import environment
+from rehearsal.machine import environment, waiting
 from rehearsal.machine.environment import Caller
 
 _START_SECONDS = 30.0
@@ -211,21 +210,22 @@ class Emulator:
         }
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
-                raise StartError(
-                    f"the emulator stopped while starting; the end of {self.log}:\n{self._log_tail()}"
-                )
-            try:
-                self.control("ready")
-                return
-            except (OSError, ValueError):  # no certificate yet, or nothing that listens
-                time.sleep(0.02)
-        raise StartError(
-            f"the emulator did not respond within {_START_SECONDS:.0f} seconds; "
-            f"the end of {self.log}:\n{self._log_tail()}"
-        )
+        if not waiting.until(self._is_ready, _START_SECONDS):
+            raise StartError(
+                f"the emulator did not respond within {_START_SECONDS:.0f} seconds; "
+                f"the end of {self.log}:\n{self._log_tail()}"
+            )
+
+    def _is_ready(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            raise StartError(
+                f"the emulator stopped while starting; the end of {self.log}:\n{self._log_tail()}"
+            )
+        try:
+            self.control("ready")
+        except (OSError, ValueError):  # no certificate yet, or nothing that listens
+            return False
+        return True
 
     def _log_tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []

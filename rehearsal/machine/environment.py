@@ -87,6 +87,13 @@ def session(region: str | None = None) -> boto3.Session:
     return boto3.Session(botocore_session=core, region_name=region)
 
 
+def service_model(service: str) -> Any:
+    """botocore's model of a service. Raises UnknownServiceError."""
+    from botocore.model import ServiceModel
+
+    return ServiceModel(_models().load_service_model(service, "service-2"), service_name=service)
+
+
 @functools.cache
 def _models() -> Any:
     from botocore.loaders import create_loader

@@ -1,4 +1,4 @@
-"""The one poller: waits for what somebody else makes happen."""
+"""The one poller: waits for what another process or thread does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-_PAUSE_SECONDS: Final = 0.03
+_PAUSE_SECONDS: Final = 0.02
 
 
 def until(look: Callable[[], T], seconds: float) -> T:

@@ -91,7 +91,7 @@ class _Fork:
 
 
 def wait(listener: socket.socket) -> Command:
-    """Fork for every command. Returns in the fork only."""
+    """Fork for every command, from the only thread of this process. Returns in the fork only."""
     forks: list[_Fork] = []
     while True:
         watched: list[int | socket.socket] = [listener, _PARENT]

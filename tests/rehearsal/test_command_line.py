@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from buildspecs.paths import ROOT
 from rehearsal.command_line import arguments, keep
 from rehearsal.emulator import Emulator
 from rehearsal.errors import SetupError
+from rehearsal.machine import waiting
 from rehearsal.organization import plan
 from rehearsal.organization.plan import Organization
 from rehearsal.readme import workspace
@@ -163,11 +163,8 @@ def rehearsing(
         ) as process,
     ):
         try:
-            deadline = time.monotonic() + 120
-            while moment not in output.read_text():
-                assert process.poll() is None, output.read_text()
-                assert time.monotonic() < deadline, output.read_text()
-                time.sleep(0.02)
+            waiting.until(lambda: moment in output.read_text() or process.poll() is not None, seconds=120)
+            assert moment in output.read_text(), output.read_text()
             yield process, output
         finally:
             process.kill()

@@ -5,7 +5,6 @@ import json
 import urllib.parse
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import UnknownServiceError
@@ -13,6 +12,8 @@ from botocore.exceptions import UnknownServiceError
 from rehearsal.emulator import hooks
 from rehearsal.emulator.configuration import PARTITION, Configuration, Roots
 from rehearsal.emulator.extensions.errors import ApiError
+from rehearsal.machine import environment
+from rehearsal.place import Place
 
 Response = tuple[int, dict[str, str], bytes]
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
@@ -21,14 +22,6 @@ Properties = dict[str, Any]
 Create = Callable[[str, Properties, str], tuple[str, dict[str, Any]]]
 Update = Callable[[str, Properties, Properties, str], tuple[str, dict[str, Any]]]
 Delete = Callable[[str, Properties], None]
-
-
-@dataclass(frozen=True)
-class Place:
-    """An account and a Region."""
-
-    account: str
-    region: str
 
 
 def account() -> str:
@@ -74,17 +67,10 @@ def configure(configuration: Configuration) -> None:
 
 
 @functools.cache
-def _models() -> Any:
-    import botocore.session  # a third of a second that the server's start need not wait for
-
-    return botocore.session.get_session()
-
-
-@functools.cache
 def _service_model(service: str) -> Any:
     """What ministack reads a content type from, without a new botocore session for each service."""
     try:
-        return _models().get_service_model(hooks.responses._BOTOCORE_NAME.get(service, service))
+        return environment.service_model(hooks.responses._BOTOCORE_NAME.get(service, service))
     except UnknownServiceError:
         return None
 

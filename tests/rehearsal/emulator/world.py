@@ -1,11 +1,11 @@
 """What the emulator's tests share: the accounts, and a few verbs on the running organization."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from rehearsal.emulator import Accounts, Emulator
+from rehearsal.machine import waiting
 from rehearsal.machine.environment import Caller
 
 ACCOUNTS = Accounts(
@@ -116,10 +116,6 @@ def organize(emulator: Emulator) -> World:
 
 def eventually(look: Callable[[], Any]) -> Any:
     """What `look` finds, as soon as it finds something."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"nothing happened in {WAIT_SECONDS:.0f} seconds")
+    found = waiting.until(look, WAIT_SECONDS)
+    assert found, f"nothing happened in {WAIT_SECONDS:.0f} seconds"
+    return found

@@ -5,14 +5,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from buildspecs.paths import ROOT
-from rehearsal.machine import warm_start
+from rehearsal.machine import waiting, warm_start
 
 AWS = Path(sys.executable).with_name("aws")
 # Prints all that a program can see of its start; its argument is the code that it ends with.
@@ -108,10 +107,7 @@ def runs(process: int) -> bool:
 
 
 def ends(process: int) -> bool:
-    deadline = time.monotonic() + 10
-    while runs(process) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not runs(process)
+    return waiting.until(lambda: not runs(process), seconds=10)
 
 
 def test_a_program_ends_with_its_stand_in(folder: Path) -> None:
@@ -131,7 +127,7 @@ def test_a_program_ends_with_its_stand_in(folder: Path) -> None:
 LEAVES = """
 import subprocess, sys, time
 from pathlib import Path
-from rehearsal.machine import warm_start
+from rehearsal.machine import waiting, warm_start
 program, folder = map(Path, sys.argv[1:])
 with warm_start.started(program, [], folder):
     subprocess.Popen([folder / "program"], stdin=subprocess.DEVNULL)

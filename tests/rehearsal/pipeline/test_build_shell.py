@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
+from rehearsal.machine import waiting
 from rehearsal.pipeline import build_shell, buildspec
 from rehearsal.pipeline.build_shell import AS_ON_AWS, BuildCommand, Differences, ShellResult
 
@@ -173,10 +173,7 @@ def test_every_command_is_reported_when_it_ends(tmp_path: Path) -> None:
 def test_what_a_build_leaves_running_ends_with_it(tmp_path: Path) -> None:
     build(tmp_path, "phases: {build: {commands: ['sleep 60 & echo $!']}}")
     (process,) = log(tmp_path)
-    deadline = time.monotonic() + 5
-    while is_alive(int(process)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    assert waiting.until(lambda: not is_alive(int(process)), seconds=5)
 
 
 def is_alive(process: int) -> bool:

@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 from rehearsal.emulator import control, hooks
 from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base
-from rehearsal.emulator.extensions.base import Place
 from rehearsal.emulator.extensions.errors import ApiError
+from rehearsal.place import Place
 
 _points: Any = hooks.responses.AccountRegionScopedDict()
 _OWN_ARN = re.compile(r"arn:[a-z-]+:backup:[^:]*:[0-9]*:recovery-point:.+")

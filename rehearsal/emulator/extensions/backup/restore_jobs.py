@@ -28,9 +28,10 @@ from rehearsal.emulator import control, hooks
 from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions import base
 from rehearsal.emulator.extensions.backup import recovery_points
-from rehearsal.emulator.extensions.base import Place, Request
+from rehearsal.emulator.extensions.base import Request
 from rehearsal.emulator.extensions.errors import ApiError
 from rehearsal.emulator.extensions.identity import service_roles
+from rehearsal.place import Place
 
 _RUNNING_SECONDS = 0.01
 _NEVER_COPIES_TAGS = ("DynamoDB", "S3", "SAP HANA on Amazon EC2", "Timestream", "VirtualMachine")

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.emulator.configuration import PARTITION
-from rehearsal.emulator.extensions.base import Place
 from rehearsal.emulator.extensions.organizations import organization
+from rehearsal.place import Place
 
 
 class StackFailedError(Exception):

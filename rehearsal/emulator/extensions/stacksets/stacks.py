@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 
 from rehearsal.emulator import hooks
 from rehearsal.emulator.extensions import base
-from rehearsal.emulator.extensions.base import Place
 from rehearsal.emulator.extensions.stacksets.model import Content, StackFailedError, first_failure
+from rehearsal.place import Place
 
 _POLL_SECONDS = 0.004  # a look at this server's own records, not a request
 _NO_UPDATES = "No updates are to be performed"

@@ -6,9 +6,9 @@ below it, but never the management account.
 
 from typing import Any
 
-from rehearsal.emulator.extensions.base import Place
 from rehearsal.emulator.extensions.organizations import organization
 from rehearsal.emulator.extensions.stacksets.model import Target, parameters
+from rehearsal.place import Place
 
 
 def targets_of(properties: dict[str, Any]) -> list[Target]:
