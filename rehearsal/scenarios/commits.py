@@ -51,7 +51,7 @@ def member_template(deployed: DeployedOrganization) -> None:
     before = deployed.snapshot()
     mark = edits.edit_member_template(deployed)
     deployed.commit("Another description of the member vault's key")
-    deployed.run(analysed=True)
+    deployed.run()
     deployed.check(
         "the key of every member account in every Region has the new description",
         lambda: edits.key_fault(deployed, mark),
