@@ -1,11 +1,14 @@
 """The package that Lambda gets: only the standard library and botocore, and no side effects at import."""
 
 import ast
-import subprocess
+import importlib
+import os
 import sys
 from pathlib import Path
 
+import botocore.session
 import pytest
+import tag_on_restore.handler
 
 from buildspecs.paths import ROOT
 
@@ -42,11 +45,14 @@ def test_the_handler_is_short() -> None:
     assert handler.end_lineno - handler.lineno < 30
 
 
-def test_importing_needs_no_region_and_no_credentials_and_creates_no_client() -> None:
-    program = (
-        "import botocore.session\n"
-        "botocore.session.get_session = botocore.session.Session = None\n"
-        "import tag_on_restore.handler"
-    )
-    environment = {"PYTHONPATH": str(PACKAGE.parent), "PATH": "/usr/bin:/bin"}
-    subprocess.run([sys.executable, "-c", program], check=True, env=environment)  # noqa: S603
+def test_importing_needs_no_region_and_no_credentials_and_creates_no_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE.name]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(botocore.session, "get_session", None)
+    monkeypatch.setattr(botocore.session, "Session", None)
+    handler = importlib.import_module(f"{PACKAGE.name}.handler")
+    assert handler is not tag_on_restore.handler
