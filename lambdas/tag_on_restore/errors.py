@@ -5,7 +5,7 @@ TagOnRestoreError
 ├── MalformedEventError           the event is neither a restore job nor a sweep request, or lacks a field
 ├── RestoreJobRefusedError        the event names a job that does not exist here or is not COMPLETED
 ├── CallFailedError               AWS rejected a call, or botocore stopped retrying it
-├── RestoredResourceMissingError  the resource that the job created does not exist (yet, or any more)
+├── RestoredResourceMissingError  the resource that the job created does not exist (yet, or no longer)
 └── TagsUnavailableError          neither the source nor its recovery point has tags that can be read
 
 A single event raises them: Lambda retries it, then sends it with the message to the dead-letter queue. A

@@ -208,7 +208,7 @@ class _Tagging:
         # The restored resource comes first: a permission that the role lacks for its type shows here.
         restored = self._read(target.created)
         if restored is None:
-            raise RestoredResourceMissingError(f"{target.created} does not exist (yet, or any more).")
+            raise RestoredResourceMissingError(f"{target.created} does not exist (yet, or no longer).")
         wanted, origin = self._wanted_tags(target)
         exclusions, overwrite = self._settings.exclusions, self._settings.overwrite
         tag_plan = plan(wanted, restored, exclusions, overwrite)

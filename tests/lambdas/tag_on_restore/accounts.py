@@ -116,8 +116,8 @@ def attach(aws: FakeAws, name: str, snapshot_id: str, **changed: Any) -> None:
 def instance_with_volumes(tags: list[dict[str, str]], source: dict[str, str] | None) -> FakeAws:
     """An account with a restored instance; `tags` are those of its volumes' sources."""
     aws = account_with(BY_NAME["ec2"], source)
-    for number, own in enumerate(tags, 1):
-        aws.add(volume(f"vol-old{number}"), own)
+    for number, source_tags in enumerate(tags, 1):
+        aws.add(volume(f"vol-old{number}"), source_tags)
         aws.add(snapshot(f"snap-{number}"), {"disk": f"as of backup {number}"}, VolumeId=f"vol-old{number}")
         attach(aws, f"vol-new{number}", f"snap-{number}")
     return aws

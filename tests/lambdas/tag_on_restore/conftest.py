@@ -1,4 +1,4 @@
-"""What makes the tests of this folder quick."""
+"""One copy of botocore's service models for all tests of this folder."""
 
 from collections.abc import Iterator
 from typing import Any

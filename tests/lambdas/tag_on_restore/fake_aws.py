@@ -253,13 +253,13 @@ def _map_adder(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rds_missing(p: dict[str, Any]) -> Refused:
-    kind = p["ResourceName"].split(":")[5]
+    resource_type = p["ResourceName"].split(":")[5]
     code = {
         "db": "DBInstanceNotFound",
         "cluster": "DBClusterNotFoundFault",
         "snapshot": "DBSnapshotNotFound",
         "cluster-snapshot": "DBClusterSnapshotNotFoundFault",
-    }[kind]
+    }[resource_type]
     return Refused(code)
 
 
@@ -330,8 +330,8 @@ def _describe_point(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
     return point
 
 
-def _ec2_describe(kind: str, field_name: str, identifier: str, account: str = ACCOUNT) -> Operation:
-    prefix = f"arn:aws:ec2:{REGION}:{account}:{kind}/"
+def _ec2_describe(resource_type: str, field_name: str, identifier: str, account: str = ACCOUNT) -> Operation:
+    prefix = f"arn:aws:ec2:{REGION}:{account}:{resource_type}/"
 
     def operation(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
         (wanted,) = p["Filters"]
@@ -342,7 +342,7 @@ def _ec2_describe(kind: str, field_name: str, identifier: str, account: str = AC
             name = arn.removeprefix(prefix)
             attributes = aws.attributes[arn]
             values = {
-                f"{kind}-id": name,
+                f"{resource_type}-id": name,
                 "attachment.instance-id": attributes.get("attached_to", ""),
             }
             if arn.startswith(prefix) and values[wanted["Name"]] in wanted["Values"]:
@@ -357,12 +357,15 @@ def _ec2_describe(kind: str, field_name: str, identifier: str, account: str = AC
 
 def _ec2_tag(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
     """All resources or none."""
-    kinds = {name: {"i": "instance", "vol": "volume"}[name.split("-")[0]] for name in p["Resources"]}
-    arns = {f"arn:aws:ec2:{REGION}:{ACCOUNT}:{kind}/{name}": kind for name, kind in kinds.items()}
+    types = {name: {"i": "instance", "vol": "volume"}[name.split("-")[0]] for name in p["Resources"]}
+    arns = {
+        f"arn:aws:ec2:{REGION}:{ACCOUNT}:{resource_type}/{name}": resource_type
+        for name, resource_type in types.items()
+    }
     before = dict(aws.tags)
     try:
-        for arn, kind in arns.items():
-            aws.put(arn, _map(p["Tags"]), Refused(f"Invalid{kind.capitalize()}ID.NotFound"))
+        for arn, resource_type in arns.items():
+            aws.put(arn, _map(p["Tags"]), Refused(f"Invalid{resource_type.capitalize()}ID.NotFound"))
     except Refused:
         aws.tags = before
         raise
@@ -391,14 +394,14 @@ def _list_buckets(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
     if "MaxBuckets" not in p:
         raise Refused("InvalidRequest")
     prefix = f"arn:aws:s3:::{p['Prefix']}"
-    own = [arn for arn in sorted(aws.tags) if arn.startswith(prefix)][: p["MaxBuckets"]]
+    buckets = [arn for arn in sorted(aws.tags) if arn.startswith(prefix)][: p["MaxBuckets"]]
     return {
         "Buckets": [
             {
                 "Name": arn.removeprefix("arn:aws:s3:::"),
                 "CreationDate": _creation_date(aws, arn, Refused("")).replace(microsecond=0),
             }
-            for arn in own
+            for arn in buckets
             if aws.attributes[arn].get("owner", ACCOUNT) == ACCOUNT and not aws.attributes[arn].get("hidden")
         ]
     }

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 
-from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT  # also adds moto to every session created from now on
 from tag_on_restore import restore, sweep
 from tag_on_restore.aws import Aws
 from tag_on_restore.event import RestoreEvent, SweepRequest
@@ -118,115 +118,120 @@ def pairs(tags: Tags) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def plain(tags: list[dict[str, str]]) -> Tags:
+def as_map(tags: list[dict[str, str]]) -> Tags:
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
-def arn(service: str, resource: str) -> str:
+def new_arn(service: str, resource: str) -> str:
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
 
 
-def name(arn: str) -> str:
+def resource_id(arn: str) -> str:
     return arn.replace("/", ":").rpartition(":")[2]
 
 
 def recovery_point(source: str, tags: Tags) -> str:
     """A recovery point of AWS Backup."""
-    point = arn("backup", f"recovery-point:{name(source)}")
+    point = new_arn("backup", f"recovery-point:{resource_id(source)}")
     client("backup").tag_resource(ResourceArn=point, Tags=tags)
     return point
 
 
-def on(kind: str, tags: Tags) -> list[dict[str, Any]]:
-    """TagSpecifications."""
-    return [{"ResourceType": kind, "Tags": pairs(tags)}] if tags else []
+def tag_specifications(resource_type: str, tags: Tags) -> list[dict[str, Any]]:
+    return [{"ResourceType": resource_type, "Tags": pairs(tags)}] if tags else []
 
 
 def instance(tags: Tags, **more: Any) -> str:
-    run = client("ec2").run_instances(
-        ImageId="ami-12c6146b", MinCount=1, MaxCount=1, TagSpecifications=on("instance", tags), **more
+    response = client("ec2").run_instances(
+        ImageId="ami-12c6146b",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=tag_specifications("instance", tags),
+        **more,
     )
-    return arn("ec2", f"instance/{run['Instances'][0]['InstanceId']}")
+    return new_arn("ec2", f"instance/{response['Instances'][0]['InstanceId']}")
 
 
 def image(source: str, tags: Tags) -> str:
-    image_id = client("ec2").create_image(InstanceId=name(source), Name=new_name())["ImageId"]
+    image_id = client("ec2").create_image(InstanceId=resource_id(source), Name=new_name())["ImageId"]
     client("ec2").create_tags(Resources=[image_id], Tags=pairs(tags))
     return f"arn:aws:ec2:{REGION}::image/{image_id}"
 
 
 def ec2_tags(arn: str) -> Tags:
-    filters = [{"Name": "resource-id", "Values": [name(arn)]}]
-    return plain(client("ec2").describe_tags(Filters=filters)["Tags"])
+    filters = [{"Name": "resource-id", "Values": [resource_id(arn)]}]
+    return as_map(client("ec2").describe_tags(Filters=filters)["Tags"])
 
 
 def volume(tags: Tags) -> str:
-    made = client("ec2").create_volume(
-        AvailabilityZone=f"{REGION}a", Size=1, TagSpecifications=on("volume", tags)
+    response = client("ec2").create_volume(
+        AvailabilityZone=f"{REGION}a", Size=1, TagSpecifications=tag_specifications("volume", tags)
     )
-    return arn("ec2", f"volume/{made['VolumeId']}")
+    return new_arn("ec2", f"volume/{response['VolumeId']}")
 
 
 def snapshot(source: str, tags: Tags) -> str:
-    made = client("ec2").create_snapshot(VolumeId=name(source), TagSpecifications=on("snapshot", tags))
-    return f"arn:aws:ec2:{REGION}::snapshot/{made['SnapshotId']}"
+    response = client("ec2").create_snapshot(
+        VolumeId=resource_id(source), TagSpecifications=tag_specifications("snapshot", tags)
+    )
+    return f"arn:aws:ec2:{REGION}::snapshot/{response['SnapshotId']}"
 
 
-def database(tags: Tags) -> str:
-    made = client("rds").create_db_instance(
+def rds_instance(tags: Tags) -> str:
+    response = client("rds").create_db_instance(
         DBInstanceIdentifier=new_name(), DBInstanceClass="db.m5.large", Engine="mysql", Tags=pairs(tags)
     )
-    return str(made["DBInstance"]["DBInstanceArn"])
+    return str(response["DBInstance"]["DBInstanceArn"])
 
 
-def database_snapshot(source: str, tags: Tags) -> str:
-    made = client("rds").create_db_snapshot(
-        DBSnapshotIdentifier=new_name(), DBInstanceIdentifier=name(source), Tags=pairs(tags)
+def rds_snapshot(source: str, tags: Tags) -> str:
+    response = client("rds").create_db_snapshot(
+        DBSnapshotIdentifier=new_name(), DBInstanceIdentifier=resource_id(source), Tags=pairs(tags)
     )
-    return str(made["DBSnapshot"]["DBSnapshotArn"])
+    return str(response["DBSnapshot"]["DBSnapshotArn"])
 
 
-def database_tags(arn: str) -> Tags:
-    (found,) = client("rds").describe_db_instances(DBInstanceIdentifier=name(arn))["DBInstances"]
-    return plain(found["TagList"])
+def rds_tags(arn: str) -> Tags:
+    (found,) = client("rds").describe_db_instances(DBInstanceIdentifier=resource_id(arn))["DBInstances"]
+    return as_map(found["TagList"])
 
 
-def cluster(engine: str) -> MotoType:
+def rds_cluster(engine: str) -> MotoType:
     def create(tags: Tags) -> str:
-        made = client("rds").create_db_cluster(
+        response = client("rds").create_db_cluster(
             DBClusterIdentifier=new_name(),
             Engine=engine,
             MasterUsername="admin",
             MasterUserPassword="none-at-all",
             Tags=pairs(tags),
         )
-        return str(made["DBCluster"]["DBClusterArn"])
+        return str(response["DBCluster"]["DBClusterArn"])
 
     def tags(arn: str) -> Tags:
-        (found,) = client("rds").describe_db_clusters(DBClusterIdentifier=name(arn))["DBClusters"]
-        return plain(found["TagList"])
+        (found,) = client("rds").describe_db_clusters(DBClusterIdentifier=resource_id(arn))["DBClusters"]
+        return as_map(found["TagList"])
 
     def back_up(source: str, tags: Tags) -> str:
-        made = client("rds").create_db_cluster_snapshot(
-            DBClusterSnapshotIdentifier=new_name(), DBClusterIdentifier=name(source), Tags=pairs(tags)
+        response = client("rds").create_db_cluster_snapshot(
+            DBClusterSnapshotIdentifier=new_name(), DBClusterIdentifier=resource_id(source), Tags=pairs(tags)
         )
-        return str(made["DBClusterSnapshot"]["DBClusterSnapshotArn"])
+        return str(response["DBClusterSnapshot"]["DBClusterSnapshotArn"])
 
     return MotoType(create, tags, back_up)
 
 
-def table(tags: Tags) -> str:
-    made = client("dynamodb").create_table(
+def dynamodb_table(tags: Tags) -> str:
+    response = client("dynamodb").create_table(
         TableName=new_name(),
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
         Tags=pairs(tags),
     )
-    return str(made["TableDescription"]["TableArn"])
+    return str(response["TableDescription"]["TableArn"])
 
 
-def warehouse(tags: Tags) -> str:
+def redshift_cluster(tags: Tags) -> str:
     name = new_name()
     client("redshift").create_cluster(
         ClusterIdentifier=name,
@@ -235,31 +240,36 @@ def warehouse(tags: Tags) -> str:
         MasterUserPassword="None-At-All-1",
         Tags=pairs(tags),
     )
-    return arn("redshift", f"cluster:{name}")
+    return new_arn("redshift", f"cluster:{name}")
 
 
-def warehouse_snapshot(source: str, tags: Tags) -> str:
+def redshift_snapshot(source: str, tags: Tags) -> str:
     client("redshift").create_cluster_snapshot(
-        SnapshotIdentifier=f"{name(source)}-backup", ClusterIdentifier=name(source), Tags=pairs(tags)
+        SnapshotIdentifier=f"{resource_id(source)}-backup",
+        ClusterIdentifier=resource_id(source),
+        Tags=pairs(tags),
     )
-    return arn("redshift", f"snapshot:{name(source)}/{name(source)}-backup")
+    return new_arn("redshift", f"snapshot:{resource_id(source)}/{resource_id(source)}-backup")
 
 
-def warehouse_tags(arn: str) -> Tags:
-    (found,) = client("redshift").describe_clusters(ClusterIdentifier=name(arn))["Clusters"]
-    return plain(found["Tags"])
+def redshift_tags(arn: str) -> Tags:
+    (found,) = client("redshift").describe_clusters(ClusterIdentifier=resource_id(arn))["Clusters"]
+    return as_map(found["Tags"])
 
 
 def fsx_file_system(tags: Tags) -> str:
-    made = client("fsx").create_file_system(
-        FileSystemType="LUSTRE", StorageCapacity=1200, SubnetIds=["subnet-12345678"], Tags=pairs(tags)
+    response = client("fsx").create_file_system(
+        FileSystemType="LUSTRE",
+        StorageCapacity=1200,
+        SubnetIds=["subnet-12345678"],
+        **({"Tags": pairs(tags)} if tags else {}),
     )
-    return str(made["FileSystem"]["ResourceARN"])
+    return str(response["FileSystem"]["ResourceARN"])
 
 
 def fsx_backup(source: str, tags: Tags) -> str:
-    made = client("fsx").create_backup(FileSystemId=name(source), Tags=pairs(tags))
-    return str(made["Backup"]["ResourceARN"])
+    response = client("fsx").create_backup(FileSystemId=resource_id(source), Tags=pairs(tags))
+    return str(response["Backup"]["ResourceARN"])
 
 
 def bucket(tags: Tags) -> str:
@@ -273,14 +283,14 @@ def bucket(tags: Tags) -> str:
 
 
 def bucket_tags(arn: str) -> Tags:
-    return plain(client("s3control").list_tags_for_resource(AccountId=ACCOUNT, ResourceArn=arn)["Tags"])
+    return as_map(client("s3control").list_tags_for_resource(AccountId=ACCOUNT, ResourceArn=arn)["Tags"])
 
 
-def kubernetes_cluster(tags: Tags) -> str:
-    made = client("eks").create_cluster(
+def eks_cluster(tags: Tags) -> str:
+    response = client("eks").create_cluster(
         name=new_name(), roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig={}, tags=tags
     )
-    return str(made["cluster"]["arn"])
+    return str(response["cluster"]["arn"])
 
 
 MOTO_TYPES = {
@@ -288,45 +298,47 @@ MOTO_TYPES = {
         instance,
         ec2_tags,
         image,
-        lambda arn: client("ec2").terminate_instances(InstanceIds=[name(arn)]),
+        lambda arn: client("ec2").terminate_instances(InstanceIds=[resource_id(arn)]),
     ),
-    "EBS": MotoType(volume, ec2_tags, snapshot, lambda arn: client("ec2").delete_volume(VolumeId=name(arn))),
-    "RDS": MotoType(database, database_tags, database_snapshot),
-    "Aurora": cluster("aurora-mysql"),
-    "Neptune": cluster("neptune"),
+    "EBS": MotoType(
+        volume, ec2_tags, snapshot, lambda arn: client("ec2").delete_volume(VolumeId=resource_id(arn))
+    ),
+    "RDS": MotoType(rds_instance, rds_tags, rds_snapshot),
+    "Aurora": rds_cluster("aurora-mysql"),
+    "Neptune": rds_cluster("neptune"),
     "Aurora DSQL": MotoType(
         lambda tags: str(client("dsql").create_cluster(tags=tags, deletionProtectionEnabled=False)["arn"]),
-        lambda arn: dict(client("dsql").get_cluster(identifier=name(arn))["tags"]),
+        lambda arn: dict(client("dsql").get_cluster(identifier=resource_id(arn))["tags"]),
         recovery_point,
-        lambda arn: client("dsql").delete_cluster(identifier=name(arn)),
+        lambda arn: client("dsql").delete_cluster(identifier=resource_id(arn)),
     ),
     "DynamoDB": MotoType(
-        table,
-        lambda arn: plain(client("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"]),
+        dynamodb_table,
+        lambda arn: as_map(client("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"]),
         recovery_point,
-        lambda arn: client("dynamodb").delete_table(TableName=name(arn)),
+        lambda arn: client("dynamodb").delete_table(TableName=resource_id(arn)),
     ),
     "EFS": MotoType(
         lambda tags: str(
             client("efs").create_file_system(CreationToken=new_name(), Tags=pairs(tags))["FileSystemArn"]
         ),
-        lambda arn: plain(
-            client("efs").describe_file_systems(FileSystemId=name(arn))["FileSystems"][0]["Tags"]
+        lambda arn: as_map(
+            client("efs").describe_file_systems(FileSystemId=resource_id(arn))["FileSystems"][0]["Tags"]
         ),
         recovery_point,
     ),
     "FSx": MotoType(
         fsx_file_system,
-        lambda arn: plain(client("fsx").list_tags_for_resource(ResourceARN=arn)["Tags"]),
+        lambda arn: as_map(client("fsx").list_tags_for_resource(ResourceARN=arn)["Tags"]),
         fsx_backup,
     ),
     "S3": MotoType(bucket, bucket_tags, recovery_point),
     "Redshift": MotoType(
-        warehouse,
-        warehouse_tags,
-        warehouse_snapshot,
+        redshift_cluster,
+        redshift_tags,
+        redshift_snapshot,
         lambda arn: client("redshift").delete_cluster(
-            ClusterIdentifier=name(arn), SkipFinalClusterSnapshot=True
+            ClusterIdentifier=resource_id(arn), SkipFinalClusterSnapshot=True
         ),
     ),
     "Timestream": MotoType(
@@ -335,13 +347,13 @@ MOTO_TYPES = {
                 "Arn"
             ]
         ),
-        lambda arn: plain(client("timestream-write").list_tags_for_resource(ResourceARN=arn)["Tags"]),
+        lambda arn: as_map(client("timestream-write").list_tags_for_resource(ResourceARN=arn)["Tags"]),
         recovery_point,
     ),
     "EKS": MotoType(
-        kubernetes_cluster,
-        lambda arn: dict(client("eks").describe_cluster(name=name(arn))["cluster"]["tags"]),
+        eks_cluster,
+        lambda arn: dict(client("eks").describe_cluster(name=resource_id(arn))["cluster"]["tags"]),
         recovery_point,
-        lambda arn: client("eks").delete_cluster(name=name(arn)),
+        lambda arn: client("eks").delete_cluster(name=resource_id(arn)),
     ),
 }

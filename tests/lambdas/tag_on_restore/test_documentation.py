@@ -16,8 +16,8 @@ RESTORED = [tagger for tagger in TAGGERS if tagger.adds]
 
 @pytest.mark.parametrize("tagger", RESTORED, ids=lambda tagger: f"{tagger.service} {tagger.resources[0]}")
 def test_every_type_is_in_the_table(tagger: Tagger) -> None:
-    kind = re.split("[/:*]", tagger.resources[0])[0]
-    assert re.search(rf"`{tagger.service}:(…|::){'' if tagger.service == 's3' else ':' + kind}", TEXT)
+    resource = re.split("[/:*]", tagger.resources[0])[0]
+    assert re.search(rf"`{tagger.service}:(…|::){'' if tagger.service == 's3' else ':' + resource}", TEXT)
 
 
 def test_every_error_is_explained() -> None:

@@ -72,8 +72,8 @@ def test_a_sweep_in_pieces_handles_each_job_once_and_counts_exactly(many_jobs: F
     pieces = 0
     while request:
         result = run(many_jobs, request, clock(MANY * 1234 // 5000))
-        for kind, count in result.counts.items():
-            total[kind] += count
+        for outcome, count in result.counts.items():
+            total[outcome] += count
         response = result.response()["next"]
         # The next call takes the response of this one.
         parsed = parse(response, NOW) if response else None
@@ -85,7 +85,7 @@ def test_a_sweep_in_pieces_handles_each_job_once_and_counts_exactly(many_jobs: F
     assert many_jobs.calls.count("dynamodb:TagResource") == MANY
 
 
-def test_jobs_that_ended_at_the_same_moment_are_not_lost_between_pieces() -> None:
+def test_jobs_that_completed_at_the_same_time_are_not_lost_between_pieces() -> None:
     aws = FakeAws()
     for number in range(10):
         add_table(aws, number, completed=FIRST_COMPLETED)
@@ -95,7 +95,7 @@ def test_jobs_that_ended_at_the_same_moment_are_not_lost_between_pieces() -> Non
     assert (first.counts, second.counts) == ({Outcome.TAGGED: 4}, {Outcome.TAGGED: 6})
 
 
-def test_without_time_for_one_job_nothing_is_done_and_the_same_sweep_is_due() -> None:
+def test_without_time_for_a_job_nothing_is_done_and_the_same_sweep_is_next() -> None:
     aws = account_with_tables(3)
     result = run(aws, SweepRequest(since=FIRST_COMPLETED), clock(0))
     assert result.counts == {}
@@ -103,7 +103,7 @@ def test_without_time_for_one_job_nothing_is_done_and_the_same_sweep_is_due() ->
     assert aws.writes == []
 
 
-def test_the_oldest_job_comes_first_whatever_order_aws_lists() -> None:
+def test_the_oldest_job_comes_first_in_any_order_of_the_list() -> None:
     aws = FakeAws()
     for number in (2, 0, 1):
         add_table(aws, number)
@@ -157,7 +157,7 @@ def test_a_resource_deleted_since_its_restore_is_skipped_not_failed() -> None:
     assert run(aws).counts == {Outcome.TAGGED: 1, Outcome.SKIPPED: 1}
 
 
-def test_unsupported_types_have_their_own_count() -> None:
+def test_unsupported_types_are_counted_separately() -> None:
     aws = account_with_tables(1)
     stack = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/shop/1"
     add_table(aws, 7, ResourceType="CloudFormation", CreatedResourceArn=stack)
