@@ -1,5 +1,6 @@
-"""One copy of botocore's service models for all tests of this folder."""
+"""What moto loads is loaded once for all tests of this folder."""
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,8 +11,11 @@ from rehearsal.machine import environment
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shared_service_models() -> Iterator[None]:
-    """Read botocore's files once: moto creates many sessions, and each would read them again."""
+def load_once() -> Iterator[None]:
+    """Share a cache: moto creates many sessions, each of which would read botocore's files again.
+
+    pytest ends with several garbage collections, which take a second for what moto has loaded: one is enough.
+    """
     create = Loader.__init__
     cache = environment.session()._loader._cache
 
@@ -22,3 +26,5 @@ def shared_service_models() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Loader, "__init__", create_with_cache)
         yield
+    gc.collect()
+    gc.freeze()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from tag_on_restore.errors import CallFailedError, TagOnRestoreError, TagsUnavailableError
-from tag_on_restore.result import Origin, Outcome
+from tag_on_restore.result import Origin
 
 from tests.lambdas.tag_on_restore.accounts import (
     account_with,
@@ -76,24 +76,6 @@ def test_the_result_says_where_the_tags_of_each_volume_come_from() -> None:
     assert result.reason == "tags copied from the source and from the recovery point (source deleted)"
     assert result.metrics()["FromSource"] == 2
     assert result.metrics()["FromRecoveryPointSourceGone"] == 1
-
-
-def test_each_volume_gets_the_tags_of_its_own_source() -> None:
-    aws = instance_with_two_volumes()
-    result = run(aws, INSTANCE.event)
-    assert result.outcome is Outcome.TAGGED
-    assert aws.tags[INSTANCE.created] == {"project": "shop"}
-    assert aws.tags[volume("vol-new1")] == {"disk": "root"}
-    assert aws.tags[volume("vol-new2")] == {"disk": "data", "backup": "daily"}
-    assert set(result.plans) == {INSTANCE.created, volume("vol-new1"), volume("vol-new2")}
-
-
-def test_a_volume_whose_source_is_deleted_gets_the_tags_of_its_snapshot() -> None:
-    aws = instance_with_two_volumes()
-    del aws.tags[volume("vol-old2")]
-    run(aws, INSTANCE.event)
-    assert aws.tags[volume("vol-new1")] == {"disk": "root"}
-    assert aws.tags[volume("vol-new2")] == {"disk": "as of backup 2"}
 
 
 def test_a_copied_snapshot_names_no_source_so_its_own_tags_are_copied() -> None:

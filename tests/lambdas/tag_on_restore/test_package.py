@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import os
 import sys
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def test_importing_needs_no_region_and_no_credentials_and_creates_no_client(
 ) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE.name]:
         monkeypatch.delitem(sys.modules, name)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):  # tests/conftest.py
         monkeypatch.delenv(name)
     monkeypatch.setattr(botocore.session, "get_session", None)
     monkeypatch.setattr(botocore.session, "Session", None)

@@ -110,14 +110,6 @@ def test_the_oldest_job_comes_first_in_any_order_of_the_list() -> None:
     assert run(aws, remaining=clock(1)).next == SweepRequest(since=FIRST_COMPLETED, after="JOB-00000")
 
 
-def test_a_second_sweep_changes_nothing() -> None:
-    aws = account_with_tables(5)
-    run(aws)
-    aws.calls.clear()
-    assert run(aws).counts == {Outcome.UNCHANGED: 5}
-    assert aws.writes == []
-
-
 def test_the_sweep_repairs_what_failed_before() -> None:
     aws = account_with_tables(3)
     aws.denied = {("dynamodb:TagResource", table("table-1"))}
@@ -141,14 +133,6 @@ def test_jobs_that_are_not_completed_are_ignored() -> None:
     aws = account_with_tables(2)
     aws.jobs["JOB-00001"]["Status"] = "FAILED"
     assert run(aws).counts == {Outcome.TAGGED: 1}
-
-
-def test_restore_tests_are_skipped() -> None:
-    aws = account_with_tables(1)
-    add_table(
-        aws, 7, CreatedBy={"RestoreTestingPlanArn": "arn:aws:backup:us-west-2:1:restore-testing-plan:x"}
-    )
-    assert run(aws).counts == {Outcome.TAGGED: 1, Outcome.SKIPPED: 1}
 
 
 def test_a_resource_deleted_since_its_restore_is_skipped_not_failed() -> None:
