@@ -168,7 +168,10 @@ class _Tagging:
 
     def _volumes(self, instance: Arn) -> list[Target]:
         """The volumes restored with an instance, each from a snapshot, which names its source volume. One
-        call each reads the volumes, the snapshots and the sources."""
+        call each reads the volumes, the snapshots and the sources.
+
+        Device names are not used: the source instance may have other volumes by now.
+        """
         describe_volumes, describe_snapshots = taggers.DESCRIBE_VOLUMES, taggers.DESCRIBE_SNAPSHOTS
         volumes = {
             volume["VolumeId"]: volume
@@ -246,7 +249,11 @@ class _Tagging:
         return tags, origin
 
     def _source_tags(self, source: Arn | None) -> tuple[Tags | None, Origin]:
-        """The tags of the source; None, with the reason as origin, if it has none that can be read."""
+        """The tags of the source; None, with the reason as origin, if it has none that can be read.
+
+        Denied access is such a reason: S3 denies it for every bucket of another account, DynamoDB for tables
+        that no longer exist. A permission that the role lacks shows when the restored resource is read.
+        """
         tagger = taggers.tagger_for(source) if source else None
         if source is None or tagger is None:
             return None, Origin.UNKNOWN

@@ -79,7 +79,7 @@ def _jobs(aws: Aws, request: SweepRequest) -> list[tuple[datetime, str, Mapping[
     """The jobs of the period, each once, by completion time and ID.
 
     AWS documents neither an order for ListRestoreJobs nor how long its token is valid, so a continued sweep
-    depends on neither.
+    depends on neither. Whether the list includes child jobs is open, too: those of each parent are listed.
     """
     found = {job["RestoreJobId"]: job for job in _list(aws, request)}
     for parent in [job_id for job_id, job in found.items() if job.get("IsParent")]:
