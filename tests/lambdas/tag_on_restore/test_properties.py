@@ -120,7 +120,7 @@ def assert_clear_result_and_nothing_written_by_a_second_run(event: Any, aws: Fak
         assert aws.writes == []
 
 
-@examples(1000)
+@examples(2000)
 @given(events())
 def test_every_event_has_a_clear_result_and_a_second_run_changes_nothing(event: Any) -> None:
     assert_clear_result_and_nothing_written_by_a_second_run(event, account())
