@@ -13,8 +13,8 @@ _FORM = (
 
 @dataclass(frozen=True)
 class Arn:
-    """The parts of `arn:partition:service:region:account:resource`; region and account are "" where AWS
-    has none."""
+    """The parts of `arn:partition:service:region:account:resource`; Region and account are "" where AWS
+    omits them."""
 
     partition: str
     service: str
@@ -24,7 +24,7 @@ class Arn:
 
     @classmethod
     def parse(cls, text: object, field: str = "ARN") -> "Arn":
-        """Split `text`; MalformedEventError names `field` when it is no ARN."""
+        """Split `text`; MalformedEventError names `field` if it is not an ARN."""
         match = re.fullmatch(_FORM, text, re.DOTALL) if isinstance(text, str) else None
         if match is None:
             raise MalformedEventError(f"{field} is not an ARN: {text!r:.200}. Nothing was tagged.")
@@ -40,9 +40,9 @@ class Arn:
 
     @property
     def name(self) -> str:
-        """The last path segment: the id of an EC2 resource, the name of a table, …"""
+        """The last path segment: the ID of an EC2 resource, the name of a table, …"""
         return self.resource.rpartition("/")[2]
 
     def sibling(self, resource: str) -> "Arn":
-        """Another resource of the same service, region and account."""
+        """Another resource of the same service, Region and account."""
         return Arn(self.partition, self.service, self.region, self.account, resource)

@@ -1,5 +1,4 @@
-"""The AWS edge that all other modules call through: clients made when first needed, one way to call, one
-way to page."""
+"""Calls to AWS: clients created on first use, one way to call, one way to page."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
@@ -10,8 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .errors import CallFailedError
 
-# Transient errors (throttling, 5xx, broken connections) are repeated inside the call, with jittered back-off.
-# The short time-outs keep five attempts well inside the time that the sweep reserves for its last job.
+# botocore retries transient errors (throttling, 5xx, broken connections) with jittered backoff. The short
+# timeouts keep five attempts well within the time that the sweep reserves for its last job.
 CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     connect_timeout=3,
@@ -28,9 +27,9 @@ class Session(Protocol):
 
 
 class Aws:
-    """Calls AWS in this account and region.
+    """Calls AWS in this account and Region.
 
-    On botocore alone: boto3 adds nothing to its clients, but a tenth to the cold start.
+    Uses botocore alone: boto3 adds nothing to its clients, but a tenth to the cold start.
     """
 
     def __init__(self, session: Session | None = None) -> None:
@@ -39,14 +38,16 @@ class Aws:
         self.region: str = self._session.get_config_variable("region") or ""
 
     def call(self, service: str, operation: str, about: object, **parameters: Any) -> dict[str, Any]:
-        """Call `operation` (botocore's method name); CallFailedError names it, the resource `about` and AWS's
-        reason."""
+        """Call `operation` (the name of botocore's method).
+
+        CallFailedError names it, the resource `about` and the reason from AWS.
+        """
         try:
             if service not in self._clients:
                 self._clients[service] = self._session.create_client(service, config=CONFIG)
             response: dict[str, Any] = getattr(self._clients[service], operation)(**parameters)
         except ClientError as error:
-            # Storage Gateway says what is wrong not in its code but in a field of its own.
+            # Storage Gateway puts the specific code into a field of its own.
             detail = cast("dict[str, Any]", error.response).get("error") or {}
             code = str(detail.get("errorCode") or error.response["Error"]["Code"])
             raise CallFailedError(f"{service} {operation} for {about}: {error}", code) from error
@@ -57,11 +58,11 @@ class Aws:
     def pages(
         self, service: str, operation: str, about: object, token: tuple[str, str], **parameters: Any
     ) -> Iterator[Mapping[str, Any]]:
-        """Every page of a listing; `token` is (name in the request, name in the response)."""
-        request, answer = token
+        """Every page of a list; `token` is its name in the request and in the response."""
+        in_request, in_response = token
         while True:
             page = self.call(service, operation, about, **parameters)
             yield page
-            if not page.get(answer):
+            if not page.get(in_response):
                 return
-            parameters[request] = page[answer]
+            parameters[in_request] = page[in_response]

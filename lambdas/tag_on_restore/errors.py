@@ -1,15 +1,15 @@
-"""Everything that TagOnRestore raises on its own account.
+"""Everything that TagOnRestore raises.
 
 TagOnRestoreError
-├── ConfigurationError            an environment variable has a value that the function cannot use
-├── MalformedEventError           the event is no restore job and no sweep, or lacks what nobody can tell
+├── ConfigurationError            an environment variable has an invalid value
+├── MalformedEventError           the event is neither a restore job nor a sweep request, or lacks a field
 ├── RestoreJobRefusedError        the event names a job that does not exist here or is not COMPLETED
-├── CallFailedError               AWS refused a call, or botocore gave up retrying it
-├── RestoredResourceMissingError  the resource that the job created is not there (yet, or any more)
-└── TagsUnavailableError          neither the source nor its recovery point can say which tags are right
+├── CallFailedError               AWS rejected a call, or botocore stopped retrying it
+├── RestoredResourceMissingError  the resource that the job created does not exist (yet, or no longer)
+└── TagsUnavailableError          neither the source nor its recovery point has tags that can be read
 
-None of them is caught for a single event: Lambda repeats the event, then puts it into the dead-letter queue
-together with the message. The sweep counts them and goes on.
+A single event raises them: Lambda retries it, then sends it with the message to the dead-letter queue. A
+sweep counts them and continues.
 """
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
@@ -20,19 +20,19 @@ class TagOnRestoreError(Exception):
 
 
 class ConfigurationError(TagOnRestoreError):
-    """An environment variable has a value that the function cannot use."""
+    """An environment variable has an invalid value."""
 
 
 class MalformedEventError(TagOnRestoreError):
-    """The event can never be handled, however often it is repeated."""
+    """The event cannot be handled, and a retry cannot help."""
 
 
 class RestoreJobRefusedError(TagOnRestoreError):
-    """AWS Backup knows no such job in this account and Region, or has not completed it."""
+    """AWS Backup has no such job in this account and Region, or has not completed it."""
 
 
 class CallFailedError(TagOnRestoreError):
-    """AWS refused a call or did not answer: `code` as AWS gave it ("" without answer)."""
+    """AWS rejected a call with `code`, or did not respond ("")."""
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -40,8 +40,7 @@ class CallFailedError(TagOnRestoreError):
 
     @property
     def denied(self) -> bool:
-        """Whether AWS says that the caller may not do this. It says so, too, for some of what does not
-        exist."""
+        """Whether AWS denied access. Some services do so for resources that do not exist."""
         return self.code in _DENIED
 
 
@@ -50,4 +49,4 @@ class RestoredResourceMissingError(TagOnRestoreError):
 
 
 class TagsUnavailableError(TagOnRestoreError):
-    """The source is gone or out of reach and the recovery point carries no readable tags."""
+    """Neither the source nor its recovery point has tags that can be read."""

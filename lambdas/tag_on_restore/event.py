@@ -1,6 +1,6 @@
-"""What an invocation asks for. Pure: no AWS access.
+"""The request in an invocation, and the restore job that it is about. Pure: no AWS access.
 
-Form of the event: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html ("Restore Job
+Format of the event: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html ("Restore Job
 events").
 """
 
@@ -14,15 +14,15 @@ from .arn import Arn
 from .errors import MalformedEventError
 
 COMPLETED = "COMPLETED"
-_FIRST_YEAR, _LAST_YEAR = 2019, 9000  # AWS Backup exists since 2019; beyond 9000 arithmetic with times fails
+_FIRST_YEAR, _LAST_YEAR = 2019, 9000  # AWS Backup started in 2019; beyond 9000, arithmetic with times fails
 _PERIOD = r"P(?:(?P<days>\d{1,4})D)?(?:T(?P<hours>\d{1,4})H)?"
 
 
 class RestoreEvent(NamedTuple):
-    """What an event is believed: which job to ask AWS Backup about. Whoever may invoke the function can write
-    the rest of it.
+    """The fields of an event that are trusted. Anybody who may invoke the function can write the rest, so AWS
+    Backup describes the job.
 
-    `vault` is only where to look for the recovery point that the job names, if the job does not say.
+    `vault` is where to look for the job's recovery point if the job does not name its vault.
     """
 
     job_id: str
@@ -32,7 +32,7 @@ class RestoreEvent(NamedTuple):
 
 @dataclass(frozen=True)
 class RestoreJob:
-    """One restore job as AWS Backup describes it; "" or None where it does not say."""
+    """One restore job as AWS Backup describes it; "" or None for what is missing."""
 
     job_id: str = ""
     account: str = ""
@@ -50,9 +50,9 @@ class RestoreJob:
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """Go through the jobs completed from `since` to `until` (UTC, None = no bound).
+    """Handle the jobs completed from `since` to `until` (UTC, None = no limit) again.
 
-    `after` is the id of the last job that an earlier call finished at exactly `since`.
+    `after` is the ID of the last job, completed at exactly `since`, that an earlier call handled.
     """
 
     since: datetime | None = None
@@ -60,7 +60,7 @@ class SweepRequest:
     after: str = ""
 
     def payload(self) -> dict[str, str]:
-        """The event that asks for this sweep."""
+        """The event that requests this sweep."""
         times = {"since": self.since, "until": self.until}
         return (
             {"RefreshTagItems": "true"}
@@ -70,14 +70,14 @@ class SweepRequest:
 
 
 def parse(event: object, now: datetime) -> RestoreEvent | SweepRequest:
-    """The request in a Lambda event; MalformedEventError says what is wrong with it."""
+    """The request in a Lambda event; MalformedEventError names the problem."""
     if not isinstance(event, Mapping):
         raise MalformedEventError(f"The event is {type(event).__name__}, not a JSON object.")
     if "RefreshTagItems" in event:
         return _sweep(event, now)
     if event.get("source") != "aws.backup" or event.get("detail-type") != "Restore Job State Change":
         raise MalformedEventError(
-            'The event is no "Restore Job State Change" of aws.backup and not {"RefreshTagItems": "true"}: '
+            'The event is neither "Restore Job State Change" of aws.backup nor {"RefreshTagItems": "true"}: '
             f"source {event.get('source')!r:.100}, detail-type {event.get('detail-type')!r:.100}."
         )
     return _restore_event(event)
@@ -95,12 +95,14 @@ def _restore_event(event: Mapping[str, Any]) -> RestoreEvent:
     if not request.job_id:
         raise MalformedEventError("The event has no restoreJobId.")
     if not request.status:
-        raise MalformedEventError(f"Restore job {request.job_id!r} says neither status nor state.")
+        raise MalformedEventError(
+            f"The event of restore job {request.job_id!r} has neither status nor state."
+        )
     return request
 
 
-def from_api(job: Mapping[str, Any]) -> RestoreJob:
-    """A job as DescribeRestoreJob and ListRestoreJobs return it."""
+def restore_job(job: Mapping[str, Any]) -> RestoreJob:
+    """From the response of DescribeRestoreJob or ListRestoreJobs."""
     creator = job.get("CreatedBy") or {}
     return RestoreJob(
         job_id=job.get("RestoreJobId") or "",
@@ -118,10 +120,10 @@ def from_api(job: Mapping[str, Any]) -> RestoreJob:
     )
 
 
-def why_skipped(job: RestoreJob) -> str | None:
-    """The reason for which the result of a completed job must not be tagged, or None."""
+def skip_reason(job: RestoreJob) -> str | None:
+    """Why what a completed job restored must not be tagged, or None."""
     if job.is_test:
-        return "restore test: AWS Backup deletes what it created; copied tags would enrol it in backups"
+        return "restore test: AWS Backup deletes what it created; copied tags would select it for backup"
     if job.created is None:
         return (
             "parent job without a resource of its own; its child jobs are handled" if job.is_parent else None
@@ -133,11 +135,11 @@ def why_skipped(job: RestoreJob) -> str | None:
     return None
 
 
-def made_by(job: RestoreJob, created_at: datetime | None) -> bool:
-    """Whether `job` made the resource that was created then; False if nobody knows.
+def created_by(job: RestoreJob, created_at: datetime | None) -> bool:
+    """Whether `job` created the resource with this creation date; False if unknown.
 
-    The date of a bucket moves when its policy is edited (AmazonS3/latest/API/API_Bucket.html), so that a date
-    after the job says nothing. A service that dates in full seconds cuts the rest off, which is allowed for.
+    The date of a bucket changes when its policy is edited (AmazonS3/latest/API/API_Bucket.html), so a date
+    after the job proves nothing. Some services truncate the date to whole seconds.
     """
     if created_at is None or job.started_at is None:
         return False
@@ -162,11 +164,11 @@ def _arn(fields: Mapping[str, Any], name: str) -> Arn | None:
 def _sweep(event: Mapping[str, Any], now: datetime) -> SweepRequest:
     if str(event["RefreshTagItems"]).lower() != "true":
         raise MalformedEventError(
-            f'RefreshTagItems is {event["RefreshTagItems"]!r:.100}; a sweep needs "true".'
+            f'RefreshTagItems is {event["RefreshTagItems"]!r:.100}; use "true" to start a sweep.'
         )
     unknown = sorted(map(str, set(event) - {"RefreshTagItems", "since", "until", "after"}))
     if unknown:
-        raise MalformedEventError(f"A sweep knows since, until and after, not {', '.join(unknown):.200}.")
+        raise MalformedEventError(f"A sweep takes since, until and after, not {', '.join(unknown):.200}.")
     request = SweepRequest(_time(event, "since", now), _time(event, "until", now), _text(event, "after"))
     if request.since and request.until and request.since > request.until:
         raise MalformedEventError(f"since ({event['since']}) is later than until ({event['until']}).")
@@ -186,7 +188,7 @@ def _time(event: Mapping[str, Any], name: str, now: datetime) -> datetime | None
 
 
 def _read_time(text: str, now: datetime) -> datetime:
-    """A time in ISO 8601 (UTC unless it says otherwise), or a period such as P2D or PT6H before `now`."""
+    """A time in ISO 8601 (UTC by default), or a period before `now`, such as P2D or PT6H."""
     period = re.fullmatch(_PERIOD, text)
     if period and (period["days"] or period["hours"]):
         return now - timedelta(days=int(period["days"] or 0), hours=int(period["hours"] or 0))

@@ -9,36 +9,35 @@ from . import restore, sweep
 from .aws import Aws
 from .errors import TagOnRestoreError
 from .event import SweepRequest, parse
-from .outcome import LOGGER, emit_metrics
+from .result import LOGGER, emit_metrics
 from .settings import Settings
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
-    """Tag what one restore job created, or sweep through past jobs.
+    """Tag what one restore job created, or sweep past restore jobs.
 
-    Takes a "Restore Job State Change" event or {"RefreshTagItems": "true"[, "since"][, "until"]}; returns the
-    outcome or the sweep's counts. Raises TagOnRestoreError, so that Lambda repeats the event and then keeps
-    it in the queue.
+    Takes a "Restore Job State Change" event or {"RefreshTagItems": "true"[, "since"][, "until"]}. Raises
+    TagOnRestoreError, so that Lambda retries the event and then sends it to the dead-letter queue.
     """
     settings = Settings.from_environment(os.environ)
     LOGGER.setLevel(settings.log_level)
     try:
         request = parse(event, datetime.now(UTC))
         if isinstance(request, SweepRequest):
-            result = sweep.run(_aws(), settings, request, context.get_remaining_time_in_millis)
-            emit_metrics(result.metrics())
-            return result.answer()
-        outcome = restore.handle(_aws(), settings, request)
+            swept = sweep.run(_aws(), settings, request, context.get_remaining_time_in_millis)
+            emit_metrics(swept.metrics())
+            return swept.response()
+        result = restore.handle_event(_aws(), settings, request)
     except TagOnRestoreError as error:
-        # Lambda logs the stack itself.
+        # Lambda logs the stack trace.
         LOGGER.error("failed error=%s reason=%s", type(error).__name__, error)
         raise
-    outcome.log()
-    emit_metrics(outcome.metrics())
-    return outcome.answer()
+    result.log()
+    emit_metrics(result.metrics())
+    return result.response()
 
 
 @cache
 def _aws() -> Aws:
-    """One set of clients for all invocations of this execution environment, made at the first one."""
+    """One set of clients for all invocations of an execution environment, created by the first."""
     return Aws()

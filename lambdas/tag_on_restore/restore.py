@@ -1,4 +1,4 @@
-"""One restore job: find out where its tags come from and bring them to what it created."""
+"""Handles one restore job: reads the tags of its source or recovery point, writes them to what it created."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from .errors import (
     TagOnRestoreError,
     TagsUnavailableError,
 )
-from .event import COMPLETED, RestoreEvent, RestoreJob, from_api, made_by, why_skipped
-from .outcome import Kind, Origin, Outcome
+from .event import COMPLETED, RestoreEvent, RestoreJob, created_by, restore_job, skip_reason
+from .result import Origin, Outcome, Result
 from .settings import Settings
 from .tags import TagPlan, Tags, plan
 
-# EC2 gives this id for the source of a snapshot that was copied from elsewhere.
-_NO_VOLUME = "vol-ffffffff"
-_WHY = {
+# EC2 returns this ID as the source of a snapshot that was copied.
+_UNKNOWN_VOLUME = "vol-ffffffff"
+_WHY_UNAVAILABLE = {
     Origin.GONE: "no longer exists",
     Origin.ELSEWHERE: "is in another account or Region",
     Origin.UNREADABLE: "may not be read",
@@ -32,43 +32,39 @@ _WHY = {
 
 
 class Target(NamedTuple):
-    """A resource that the job created, what it is a copy of, and the backup it was made from."""
+    """A resource that the job created, the resource it is a copy of, and the backup it was created from."""
 
     created: Arn
     source: Arn | None
     recovery_point: Arn | None
 
 
-def handle(aws: Aws, settings: Settings, event: RestoreEvent) -> Outcome:
-    """Do what `apply` does for the job that an event names. The job's own answer decides, not the event."""
+def handle_event(aws: Aws, settings: Settings, event: RestoreEvent) -> Result:
+    """Look up the job that an event names, and handle it. The job decides, not what else the event says."""
     if event.status != COMPLETED:
-        return Outcome(Kind.SKIPPED, event.job_id, f"the job is {event.status}, not {COMPLETED}")
-    return apply(aws, settings, _look_up(aws, event))
+        return Result(Outcome.SKIPPED, event.job_id, f"the job is {event.status}, not {COMPLETED}")
+    return handle_job(aws, settings, _look_up(aws, event))
 
 
-def apply(aws: Aws, settings: Settings, job: RestoreJob) -> Outcome:
-    """Give what a completed `job` created its tags. Any TagOnRestoreError means that tags may be missing and
-    a retry is due."""
-    reason = why_skipped(job)
+def handle_job(aws: Aws, settings: Settings, job: RestoreJob) -> Result:
+    """Tag what a completed `job` created. After a TagOnRestoreError tags may be missing: retry."""
+    reason = skip_reason(job)
     if reason is None and job.source is None:
-        job = replace(job, source=_source(aws, job))
-        reason = why_skipped(job)
+        job = replace(job, source=_source_of_recovery_point(aws, job))
+        reason = skip_reason(job)
     if reason is not None:
-        return Outcome(Kind.SKIPPED, job.job_id, reason)
-    created = _created(aws, job)
+        return Result(Outcome.SKIPPED, job.job_id, reason)
+    created = _checked_created_resource(aws, job)
     if taggers.tagger_for(created) is None:
-        return Outcome(
-            Kind.UNSUPPORTED,
-            job.job_id,
-            f"{job.resource_type or 'unknown type'}: {created} is of no kind that this function tags.",
-        )
-    return _Restore(aws, settings, job).outcome(created)
+        reason = f"{job.resource_type or 'unknown type'}: the type of {created} is not supported."
+        return Result(Outcome.UNSUPPORTED, job.job_id, reason)
+    return _Tagging(aws, settings, job).run(created)
 
 
 def _look_up(aws: Aws, event: RestoreEvent) -> RestoreJob:
     about = f"restore job {event.job_id}"
     try:
-        job = from_api(aws.call("backup", "describe_restore_job", about, RestoreJobId=event.job_id))
+        job = restore_job(aws.call("backup", "describe_restore_job", about, RestoreJobId=event.job_id))
     except CallFailedError as error:
         if error.code != "ResourceNotFoundException":
             raise
@@ -84,8 +80,8 @@ def _look_up(aws: Aws, event: RestoreEvent) -> RestoreJob:
     return replace(job, vault=job.vault or event.vault)
 
 
-def _source(aws: Aws, job: RestoreJob) -> Arn | None:
-    """What an old job does not name, its recovery point does; None if that has expired."""
+def _source_of_recovery_point(aws: Aws, job: RestoreJob) -> Arn | None:
+    """The source, for an old job that does not name it; None if the recovery point has expired."""
     if not (job.vault and job.recovery_point):
         return None
     try:
@@ -103,10 +99,10 @@ def _source(aws: Aws, job: RestoreJob) -> Arn | None:
     return Arn.parse(point.get("ResourceArn"), "ResourceArn")
 
 
-def _created(aws: Aws, job: RestoreJob) -> Arn:
+def _checked_created_resource(aws: Aws, job: RestoreJob) -> Arn:
     if job.created is None:
         raise MalformedEventError(
-            f"Restore job {job.job_id} is COMPLETED, but says nothing about what it created."
+            f"Restore job {job.job_id} is COMPLETED, but does not name the resource that it created."
         )
     if job.created.account not in ("", job.account) or job.created.region not in ("", aws.region):
         raise MalformedEventError(
@@ -115,8 +111,8 @@ def _created(aws: Aws, job: RestoreJob) -> Arn:
     return job.created
 
 
-class _Restore:
-    """The work on one job. `known` are tags that are read together, by ARN; None for what does not exist."""
+class _Tagging:
+    """The work on one job. `known` are tags that were read together, by ARN; None for what does not exist."""
 
     def __init__(self, aws: Aws, settings: Settings, job: RestoreJob) -> None:
         self._aws = aws
@@ -124,8 +120,8 @@ class _Restore:
         self._job = job
         self._known: dict[Arn, Tags | None] = {}
 
-    def outcome(self, created: Arn) -> Outcome:
-        """Read all tags first, then write each set of tags once, to all that it is for."""
+    def run(self, created: Arn) -> Result:
+        """Read all tags first, then write each set of tags once, to all resources that get it."""
         plans: dict[Arn, TagPlan] = {}
         origins: dict[Arn, Origin] = {}
         errors: list[TagOnRestoreError] = []
@@ -133,11 +129,11 @@ class _Restore:
             try:
                 plans[target.created], origins[target.created] = self._plan(target)
             except TagOnRestoreError as error:
-                errors.append(error)  # the other resources of the job get their tags all the same
-        groups: defaultdict[frozenset[tuple[str, str]], list[Arn]] = defaultdict(list)
-        for arn, todo in plans.items():
-            groups[frozenset(todo.write.items())].append(arn)
-        for tags, arns in groups.items():
+                errors.append(error)  # the other resources of the job still get their tags
+        arns_by_tags: defaultdict[frozenset[tuple[str, str]], list[Arn]] = defaultdict(list)
+        for arn, tag_plan in plans.items():
+            arns_by_tags[frozenset(tag_plan.write.items())].append(arn)
+        for tags, arns in arns_by_tags.items():
             try:
                 if tags:
                     taggers.add_tags(self._aws, _tagger(arns[0]), arns, self._job.account, dict(sorted(tags)))
@@ -145,113 +141,119 @@ class _Restore:
                 errors.append(error)
         if errors:
             raise errors[0] if len(errors) == 1 else TagOnRestoreError("; ".join(map(str, errors)))
-        wrote = any(todo.write for todo in plans.values())
-        told = " and ".join(dict.fromkeys(origins.values()))
-        reason = f"tags copied {told}" if wrote else f"nothing to add {told}"
-        if any(todo.withheld for todo in plans.values()):
-            reason += (
-                "; what selects for backup is withheld: the resource is not known to be newer than its job"
-            )
-        return Outcome(
-            Kind.TAGGED if wrote else Kind.UNCHANGED,
+        wrote = any(tag_plan.write for tag_plan in plans.values())
+        reason = (
+            f"{'tags copied' if wrote else 'nothing to add'} {' and '.join(dict.fromkeys(origins.values()))}"
+        )
+        if any(tag_plan.withheld for tag_plan in plans.values()):
+            reason += "; tags that select for backup withheld: the resource may be older than its restore job"
+        return Result(
+            Outcome.TAGGED if wrote else Outcome.UNCHANGED,
             self._job.job_id,
             reason,
-            {str(arn): todo for arn, todo in plans.items()},
+            {str(arn): tag_plan for arn, tag_plan in plans.items()},
             {str(arn): origin for arn, origin in origins.items()},
         )
 
     def _targets(self, created: Arn) -> list[Target]:
         source = self._job.source
-        first = Target(created, source, self._job.recovery_point)
+        target = Target(created, source, self._job.recovery_point)
         if taggers.tagger_for(created) is not taggers.INSTANCE:
-            return [first]
+            return [target]
         instances = [created]
         if source and taggers.tagger_for(source) is taggers.INSTANCE and not self._elsewhere(source):
             instances.append(source)
         self._known |= taggers.read_described(self._aws, taggers.DESCRIBE_INSTANCES, instances, created)
-        return [first, *self._volumes(created)]
+        return [target, *self._volumes(created)]
 
     def _volumes(self, instance: Arn) -> list[Target]:
-        """The volumes restored with an instance. Each was made from a snapshot, which knows the volume it was
-        taken of. One call each reads the volumes, the snapshots and the sources."""
-        by_volume, by_snapshot = taggers.DESCRIBE_VOLUMES, taggers.DESCRIBE_SNAPSHOTS
+        """The volumes restored with an instance, each from a snapshot, which names its source volume. One
+        call each reads the volumes, the snapshots and the sources.
+
+        Device names are not used: the source instance may have other volumes by now.
+        """
+        describe_volumes, describe_snapshots = taggers.DESCRIBE_VOLUMES, taggers.DESCRIBE_SNAPSHOTS
         volumes = {
             volume["VolumeId"]: volume
             for volume in taggers.describe(
-                self._aws, by_volume, [instance.name], instance, by="attachment.instance-id"
+                self._aws, describe_volumes, [instance.name], instance, by="attachment.instance-id"
             )
-            if volume.get("SnapshotId") and not self._made_afterwards(volume)
+            if volume.get("SnapshotId") and not self._created_after_job(volume)
         }
         if not volumes:
             return []
-        made_from = {name: volume["SnapshotId"] for name, volume in volumes.items()}
+        snapshot_ids = {name: volume["SnapshotId"] for name, volume in volumes.items()}
         snapshots = {
             snapshot["SnapshotId"]: snapshot
-            for snapshot in taggers.describe(self._aws, by_snapshot, made_from.values(), instance)
+            for snapshot in taggers.describe(self._aws, describe_snapshots, snapshot_ids.values(), instance)
         }
-        tags = taggers.described_tags(by_volume, volumes.values())
-        tags |= taggers.described_tags(by_snapshot, snapshots.values())
+        tags = taggers.described_tags(describe_volumes, volumes.values())
+        tags |= taggers.described_tags(describe_snapshots, snapshots.values())
         targets = []
-        for name, snapshot in sorted(made_from.items()):
-            original = snapshots.get(snapshot, {}).get("VolumeId", _NO_VOLUME)
+        for name, snapshot in sorted(snapshot_ids.items()):
+            source = snapshots.get(snapshot, {}).get("VolumeId", _UNKNOWN_VOLUME)
             target = Target(
                 created=instance.sibling(f"volume/{name}"),
-                source=None if original == _NO_VOLUME else instance.sibling(f"volume/{original}"),
+                source=None if source == _UNKNOWN_VOLUME else instance.sibling(f"volume/{source}"),
                 recovery_point=instance.sibling(f"snapshot/{snapshot}"),
             )
             self._known |= {arn: tags.get(arn.name) for arn in (target.created, target.recovery_point) if arn}
             targets.append(target)
         sources = [target.source for target in targets if target.source]
-        self._known |= taggers.read_described(self._aws, by_volume, sources, instance)
+        self._known |= taggers.read_described(self._aws, describe_volumes, sources, instance)
         return targets
 
-    def _made_afterwards(self, volume: Mapping[str, Any]) -> bool:
-        """Whether somebody attached another volume after the restore; the sweep looks at jobs days later."""
+    def _created_after_job(self, volume: Mapping[str, Any]) -> bool:
+        """Whether somebody attached the volume after the restore; a sweep may come days later."""
         return self._job.completed_at is not None and volume["CreateTime"] > self._job.completed_at
 
     def _plan(self, target: Target) -> tuple[TagPlan, Origin]:
-        # The restored resource comes first: if the role may not read its kind, this is where it shows.
-        present = self._read(target.created)
-        if present is None:
-            raise RestoredResourceMissingError(f"{target.created} does not exist (yet, or any more).")
-        wanted, origin = self._original(target)
+        # The restored resource comes first: a permission that the role lacks for its type shows here.
+        restored = self._read(target.created)
+        if restored is None:
+            raise RestoredResourceMissingError(f"{target.created} does not exist (yet, or no longer).")
+        wanted, origin = self._wanted_tags(target)
         exclusions, overwrite = self._settings.exclusions, self._settings.overwrite
-        todo = plan(wanted, present, exclusions, overwrite)
-        if self._settings.selection_keys & todo.write.keys() and self._not_new(target.created):
-            todo = plan(wanted, present, exclusions, overwrite, self._settings.selection_keys)
-        return todo, origin
+        tag_plan = plan(wanted, restored, exclusions, overwrite)
+        if self._settings.selection_keys & tag_plan.write.keys() and self._may_be_older(target.created):
+            tag_plan = plan(wanted, restored, exclusions, overwrite, self._settings.selection_keys)
+        return tag_plan, origin
 
-    def _not_new(self, created: Arn) -> bool:
-        """Whether the job may have restored into something that was there before."""
-        tagger = _tagger(created)
-        if tagger.age is None:
+    def _may_be_older(self, created: Arn) -> bool:
+        """Whether the job may have restored into a resource that existed before."""
+        call = _tagger(created).dates
+        if call is None:
             return False
         try:
-            created_at = taggers.created_at(self._aws, tagger.age, created)
+            created_at = taggers.creation_date(self._aws, call, created)
         except CallFailedError as error:
             if not error.denied:
                 raise
             created_at = None
-        return not made_by(self._job, created_at)
+        return not created_by(self._job, created_at)
 
-    def _original(self, target: Target) -> tuple[Tags, Origin]:
-        """The tags of the source if it can be read, else those that the recovery point kept."""
-        tags, origin = self._of_source(target.source)
+    def _wanted_tags(self, target: Target) -> tuple[Tags, Origin]:
+        """The tags of the source, or of the recovery point if the source cannot be read."""
+        tags, origin = self._source_tags(target.source)
         point = target.recovery_point
         readable = point is not None and taggers.tagger_for(point) is not None
         if tags is None and point is not None and readable:
             tags = self._read(point)
         if tags is None:
-            why_not = _WHY[Origin.GONE if readable else Origin.UNKNOWN]
+            why_not = _WHY_UNAVAILABLE[Origin.GONE if readable else Origin.UNKNOWN]
             raise TagsUnavailableError(
                 f"The tags for {target.created} are unknown; tag it by hand. "
-                f"Source: {f'{target.source} {_WHY[origin]}' if target.source else 'unknown'}. "
+                f"Source: {f'{target.source} {_WHY_UNAVAILABLE[origin]}' if target.source else 'unknown'}. "
                 f"Recovery point: {f'{point} {why_not}' if point else 'unknown'}."
             )
         return tags, origin
 
-    def _of_source(self, source: Arn | None) -> tuple[Tags | None, Origin]:
-        """The tags of the source, or why there are none."""
+    def _source_tags(self, source: Arn | None) -> tuple[Tags | None, Origin]:
+        """The tags of the source; None, with the reason as origin, if it has none that can be read.
+
+        Denied access is such a reason: S3 denies it for every bucket of another account, DynamoDB for tables
+        that no longer exist. A permission that the role lacks shows when the restored resource is read.
+        """
         tagger = taggers.tagger_for(source) if source else None
         if source is None or tagger is None:
             return None, Origin.UNKNOWN
@@ -262,14 +264,14 @@ class _Restore:
         except CallFailedError as error:
             if error.denied:
                 return None, Origin.UNREADABLE
-            if error.code in tagger.moved:
+            if error.code in tagger.other_region:
                 return None, Origin.ELSEWHERE
             raise
         return tags, Origin.GONE if tags is None else Origin.SOURCE
 
     def _elsewhere(self, arn: Arn) -> bool:
-        """Out of reach by design: a restore must not depend on another account or on a Region that may be
-        down. The ARN of a bucket does not say whose and where it is: S3 has to be asked."""
+        """Out of reach by design: a restore must not depend on another account, or on a Region that may be
+        down. The ARN of a bucket names neither account nor Region: S3 has to be called."""
         return arn.account not in ("", self._job.account) or arn.region not in ("", self._aws.region)
 
     def _read(self, arn: Arn) -> Tags | None:
@@ -281,5 +283,5 @@ class _Restore:
 def _tagger(arn: Arn) -> taggers.Tagger:
     tagger = taggers.tagger_for(arn)
     if tagger is None:
-        raise ValueError(f"no row for {arn}")
+        raise ValueError(f"no row in TAGGERS for {arn}")
     return tagger

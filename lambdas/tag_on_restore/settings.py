@@ -1,4 +1,4 @@
-"""The function's settings, from environment variables that the template sets."""
+"""The function's settings, from the environment variables that its template sets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 @dataclass(frozen=True)
 class Settings:
-    """`exclusions` are never copied; `overwrite` lets the source's value win over the restored resource's.
+    """`overwrite`: the source's value replaces the value that the restored resource has.
 
-    `selection_keys` select for backup: they go only to what the restore job made.
+    `selection_keys` select resources for backup: only what the restore job created gets them.
     """
 
     exclusions: Exclusions
@@ -24,7 +24,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """ConfigurationError names the variable with an unusable value."""
+        """ConfigurationError names the variable whose value is invalid."""
         overwrite = environment.get("OVERWRITE_EXISTING_TAGS", "false").strip().lower()
         if overwrite not in _BOOLEANS:
             raise ConfigurationError(f"OVERWRITE_EXISTING_TAGS is {overwrite!r}; use true or false.")

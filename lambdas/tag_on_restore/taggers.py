@@ -1,9 +1,10 @@
-"""How the tags of each kind of resource are read and written: one row each in TAGGERS.
+"""How the tags of each resource type are read and written: one row each in TAGGERS.
 
 A new type is one row here, its actions in templates/member-account/aws-backup-tagonrestore-role.yaml (a test
-derives them from the rows) and one row in tests/lambdas/tag_on_restore/resources.py. Why each service's own
-calls and not the generic tagging API: docs/decisions/020-own-tagging-calls.md. The rows are named tuples: a
-dataclass costs a third of a millisecond at every cold start.
+derives them from the rows) and one row in tests/lambdas/tag_on_restore/restored_types.py. The Resource
+Groups Tagging API is not used: it does not distinguish a resource without tags from one that does not exist,
+and knows no recovery points. The rows are named tuples: dataclasses would add a third of a millisecond to
+every cold start.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,233 +17,234 @@ from .errors import CallFailedError
 from .tags import Tags
 
 
-class Shape(NamedTuple):
-    """How a service writes tags down: `load` from its answer, `dump` for its request."""
+class TagFormat(NamedTuple):
+    """How a service represents tags."""
 
-    load: Callable[[Any], dict[str, str]]
-    dump: Callable[[Tags], Any]
+    from_response: Callable[[Any], dict[str, str]]
+    to_request: Callable[[Tags], Any]
 
 
-def _pairs(key: str, value: str) -> Shape:
-    return Shape(
-        load=lambda tags: {tag[key]: tag.get(value) or "" for tag in tags},
-        dump=lambda tags: [{key: name, value: text} for name, text in tags.items()],
+def _pairs(key: str, value: str) -> TagFormat:
+    return TagFormat(
+        from_response=lambda tags: {tag[key]: tag.get(value) or "" for tag in tags},
+        to_request=lambda tags: [{key: name, value: text} for name, text in tags.items()],
     )
 
 
 PAIRS = _pairs("Key", "Value")
-LOWER_CASE_PAIRS = _pairs("key", "value")
-MAP = Shape(load=dict, dump=dict)
-# Redshift lists one entry per tag, with the resource around it.
-REDSHIFT_PAIRS = Shape(load=lambda entries: PAIRS.load(entry["Tag"] for entry in entries), dump=PAIRS.dump)
+LOWERCASE_PAIRS = _pairs("key", "value")
+MAP = TagFormat(from_response=dict, to_request=dict)
+# Redshift returns one entry per tag, with its resource.
+REDSHIFT_PAIRS = PAIRS._replace(
+    from_response=lambda entries: PAIRS.from_response(entry["Tag"] for entry in entries)
+)
 
 
-class Lists(NamedTuple):
-    """A call that lists the tags of one ARN; `token` is what pages are asked for by: (in the request, in
-    the answer)."""
+class ListCall(NamedTuple):
+    """A call that lists the tags of one ARN; `token` is the page token's name in request and response."""
 
     operation: str = "list_tags_for_resource"
     parameter: str = "ResourceArn"
-    answer: str = "Tags"
+    response_field: str = "Tags"
     token: tuple[str, str] = ("NextToken", "NextToken")
 
 
-class Describes(NamedTuple):
-    """A call of EC2 that describes resources together with their tags, found by the filter `by`.
+class DescribeCall(NamedTuple):
+    """A call of EC2 that describes resources with their tags, by the filter `by`.
 
-    DescribeTags is not used: it answers alike for a resource without tags and for one that does not exist.
+    Not DescribeTags: it returns the same for a resource without tags and for one that does not exist.
     """
 
     operation: str
-    answer: str
-    identifier: str
+    response_field: str
+    id_field: str
     by: str
 
 
-class Adds(NamedTuple):
-    """A call that adds tags to a resource, or to `many` at once, and leaves their other tags alone."""
+class AddCall(NamedTuple):
+    """A call that adds tags to one resource, or to `many`, and keeps their other tags."""
 
     operation: str = "tag_resource"
     parameter: str = "ResourceArn"
-    tags: str = "Tags"
+    tags_parameter: str = "Tags"
     many: bool = False
 
 
-class Age(NamedTuple):
-    """The call that says since when a resource exists: `asks` are its parameters for a name, `created_at`
-    reads it from the answer, None if it is not there."""
+class DateCall(NamedTuple):
+    """A call that returns the creation date of a resource. `parameters` takes its name; `date` the response
+    and the name, and returns None if it is not there."""
 
     client: str
     operation: str
-    asks: Callable[[str], Mapping[str, Any]]
+    parameters: Callable[[str], Mapping[str, Any]]
     action: str
-    created_at: Callable[[Mapping[str, Any], str], datetime | None]
+    date: Callable[[Mapping[str, Any], str], datetime | None]
 
 
 class Tagger(NamedTuple):
-    """The tags of one kind of resource.
+    """The tags of one resource type.
 
-    `resources` are the forms of the ARN's resource part (`*` is one path segment) and the scope of the role's
-    permissions. The IAM actions follow from `service` and the operations; `also_needs` are further ones. A
-    row without `adds` is a recovery point: its tags are only read. `named` is how the calls name the
-    resource; `gone` is how the codes end by which the service says that it does not exist, and `moved` those
-    by which it says that it is in another Region. `age` is for types that AWS Backup also restores into what
-    exists.
+    service, resources: the ARN's service and the forms of its resource part (`*` is one path segment); also
+      the scope of the role's permissions.
+    adds: None for recovery points, whose tags are only read.
+    identifier: how the calls name the resource.
+    extra_actions: IAM actions other than those that follow from `service` and the operations.
+    not_found, other_region: how the error codes end that say so.
+    dates: for types that AWS Backup can also restore into an existing resource.
     """
 
     service: str
     resources: tuple[str, ...]
     client: str
-    reads: Lists | Describes
-    adds: Adds | None = None
-    shape: Shape = PAIRS
-    named: Callable[[Arn], str] = str
+    reads: ListCall | DescribeCall
+    adds: AddCall | None = None
+    format: TagFormat = PAIRS
+    identifier: Callable[[Arn], str] = str
     with_account: bool = False
-    also_needs: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ("NotFound", "NotFoundFault", "NotFoundException")
-    moved: tuple[str, ...] = ()
-    age: Age | None = None
+    extra_actions: tuple[str, ...] = ()
+    not_found: tuple[str, ...] = ("NotFound", "NotFoundFault", "NotFoundException")
+    other_region: tuple[str, ...] = ()
+    dates: DateCall | None = None
 
 
 def _by_id(arn: Arn) -> str:
     return arn.name
 
 
-# As many values has a filter of EC2 at most (AWSEC2/latest/UserGuide/Using_Filtering.html).
-_FILTER_VALUES = 200
+# Of one filter of EC2 (AWSEC2/latest/UserGuide/Using_Filtering.html).
+_MAX_FILTER_VALUES = 200
 
-DESCRIBE_INSTANCES = Describes("describe_instances", "Reservations", "InstanceId", "instance-id")
-DESCRIBE_VOLUMES = Describes("describe_volumes", "Volumes", "VolumeId", "volume-id")
-DESCRIBE_SNAPSHOTS = Describes("describe_snapshots", "Snapshots", "SnapshotId", "snapshot-id")
-DESCRIBE_IMAGES = Describes("describe_images", "Images", "ImageId", "image-id")
-_CREATE_TAGS = Adds("create_tags", "Resources", many=True)
-_LIST_RDS = Lists(parameter="ResourceName", answer="TagList")
-_LIST_FSX = Lists(parameter="ResourceARN")
-_LIST_REDSHIFT = Lists("describe_tags", "ResourceName", "TaggedResources", ("Marker", "Marker"))
-_LIST_LOWER_CASE = Lists(parameter="resourceArn", answer="tags", token=("nextToken", "nextToken"))
-_ADD_LOWER_CASE = Adds(parameter="resourceArn", tags="tags")
+DESCRIBE_INSTANCES = DescribeCall("describe_instances", "Reservations", "InstanceId", "instance-id")
+DESCRIBE_VOLUMES = DescribeCall("describe_volumes", "Volumes", "VolumeId", "volume-id")
+DESCRIBE_SNAPSHOTS = DescribeCall("describe_snapshots", "Snapshots", "SnapshotId", "snapshot-id")
+DESCRIBE_IMAGES = DescribeCall("describe_images", "Images", "ImageId", "image-id")
+_CREATE_TAGS = AddCall("create_tags", "Resources", many=True)
+_LIST_RDS = ListCall(parameter="ResourceName", response_field="TagList")
+_LIST_FSX = ListCall(parameter="ResourceARN")
+_LIST_REDSHIFT = ListCall("describe_tags", "ResourceName", "TaggedResources", ("Marker", "Marker"))
+_LIST_LOWERCASE = ListCall(parameter="resourceArn", response_field="tags", token=("nextToken", "nextToken"))
+_ADD_LOWERCASE = AddCall(parameter="resourceArn", tags_parameter="tags")
 
-_EFS_AGE = Age(
+_EFS_DATE = DateCall(
     "efs",
     "describe_file_systems",
     lambda name: {"FileSystemId": name},
     "elasticfilesystem:DescribeFileSystems",
-    lambda answer, _: answer["FileSystems"][0].get("CreationTime"),
+    lambda response, _: response["FileSystems"][0].get("CreationTime"),
 )
-_EKS_AGE = Age(
+_EKS_DATE = DateCall(
     "eks",
     "describe_cluster",
     lambda name: {"name": name},
     "eks:DescribeCluster",
-    lambda answer, _: answer["cluster"].get("createdAt"),
+    lambda response, _: response["cluster"].get("createdAt"),
 )
-# No call describes one bucket. A name is the first of all names that begin with it, so one page is enough.
-# Without a size of the page, S3 refuses accounts that may have more than 10,000 buckets
+# No call returns the date of one bucket. Of all names with this prefix, the name itself comes first, so one
+# page is enough. Without MaxBuckets, S3 rejects the call in accounts with a quota above 10,000 buckets
 # (AmazonS3/latest/userguide/BucketRestrictions.html).
-_S3_AGE = Age(
+_S3_DATE = DateCall(
     "s3",
     "list_buckets",
     lambda name: {"Prefix": name, "MaxBuckets": 1000},
     "s3:ListAllMyBuckets",
-    lambda answer, name: {
-        bucket["Name"]: bucket.get("CreationDate") for bucket in answer.get("Buckets", ())
+    lambda response, name: {
+        bucket["Name"]: bucket.get("CreationDate") for bucket in response.get("Buckets", ())
     }.get(name),
 )
 
-INSTANCE = Tagger("ec2", ("instance/*",), "ec2", DESCRIBE_INSTANCES, _CREATE_TAGS, named=_by_id)
+INSTANCE = Tagger("ec2", ("instance/*",), "ec2", DESCRIBE_INSTANCES, _CREATE_TAGS, identifier=_by_id)
 
 TAGGERS = (
     # What AWS Backup restores.
     INSTANCE,
-    Tagger("ec2", ("volume/*",), "ec2", DESCRIBE_VOLUMES, _CREATE_TAGS, named=_by_id),
-    # RDS instances; clusters are Aurora, DocumentDB, Neptune and Multi-AZ RDS, which all answer to the API of
-    # RDS.
-    Tagger("rds", ("db:*", "cluster:*"), "rds", _LIST_RDS, Adds("add_tags_to_resource", "ResourceName")),
-    Tagger("dsql", ("cluster/*",), "dsql", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP),
-    Tagger("dynamodb", ("table/*",), "dynamodb", Lists("list_tags_of_resource"), Adds()),
+    Tagger("ec2", ("volume/*",), "ec2", DESCRIBE_VOLUMES, _CREATE_TAGS, identifier=_by_id),
+    # Clusters are Aurora, DocumentDB, Neptune and Multi-AZ RDS, which share the API of RDS.
+    Tagger("rds", ("db:*", "cluster:*"), "rds", _LIST_RDS, AddCall("add_tags_to_resource", "ResourceName")),
+    Tagger("dsql", ("cluster/*",), "dsql", _LIST_LOWERCASE, _ADD_LOWERCASE, MAP),
+    Tagger("dynamodb", ("table/*",), "dynamodb", ListCall("list_tags_of_resource"), AddCall()),
     Tagger(
         "elasticfilesystem",
         ("file-system/*",),
         "efs",
-        Lists(parameter="ResourceId"),
-        Adds(parameter="ResourceId"),
-        named=_by_id,
-        age=_EFS_AGE,
+        ListCall(parameter="ResourceId"),
+        AddCall(parameter="ResourceId"),
+        identifier=_by_id,
+        dates=_EFS_DATE,
     ),
-    Tagger("fsx", ("file-system/*", "volume/*/*"), "fsx", _LIST_FSX, Adds(parameter="ResourceARN")),
+    Tagger("fsx", ("file-system/*", "volume/*/*"), "fsx", _LIST_FSX, AddCall(parameter="ResourceARN")),
     Tagger(
         "storagegateway",
         ("gateway/*", "gateway/*/volume/*"),
         "storagegateway",
-        Lists(parameter="ResourceARN", token=("Marker", "Marker")),
-        Adds("add_tags_to_resource", "ResourceARN"),
-        # Others of its codes end so too: EndpointNotFound, for one, is no word about the resource.
-        gone=("GatewayNotFound", "VolumeNotFound"),
+        ListCall(parameter="ResourceARN", token=("Marker", "Marker")),
+        AddCall("add_tags_to_resource", "ResourceARN"),
+        # Some of its codes end in NotFound, but are not about the resource, such as EndpointNotFound.
+        not_found=("GatewayNotFound", "VolumeNotFound"),
     ),
-    # Not PutBucketTagging of S3: it replaces every tag of the bucket. For a bucket of another Region, Regions
-    # launched since 2019 do not redirect, but refuse (AmazonS3/latest/userguide/Redirects.html).
-    # Of an answer without a body, botocore has no code but the status.
+    # Not PutBucketTagging of S3: it replaces every tag of the bucket. For a bucket in another Region, Regions
+    # launched since 2019 return an error, not a redirect (AmazonS3/latest/userguide/Redirects.html).
+    # For a response without a body, botocore uses the status as the code.
     Tagger(
         "s3",
         ("*",),
         "s3control",
-        Lists(),
-        Adds(),
+        ListCall(),
+        AddCall(),
         with_account=True,
-        gone=("NoSuchBucket", "404"),
-        moved=("PermanentRedirect", "301", "IllegalLocationConstraintException"),
-        age=_S3_AGE,
+        not_found=("NoSuchBucket", "404"),
+        other_region=("PermanentRedirect", "301", "IllegalLocationConstraintException"),
+        dates=_S3_DATE,
     ),
     Tagger(
         "redshift",
         ("cluster:*",),
         "redshift",
         _LIST_REDSHIFT,
-        Adds("create_tags", "ResourceName"),
+        AddCall("create_tags", "ResourceName"),
         REDSHIFT_PAIRS,
     ),
     Tagger(
         "redshift-serverless",
         ("namespace/*",),
         "redshift-serverless",
-        _LIST_LOWER_CASE,
-        _ADD_LOWER_CASE,
-        LOWER_CASE_PAIRS,
+        _LIST_LOWERCASE,
+        _ADD_LOWERCASE,
+        LOWERCASE_PAIRS,
     ),
-    # Every call to Timestream is preceded by one that asks for the endpoint (botocore does that by itself).
+    # botocore calls DescribeEndpoints before the first call to Timestream.
     Tagger(
         "timestream",
         ("database/*", "database/*/table/*"),
         "timestream-write",
-        Lists(parameter="ResourceARN"),
-        Adds(parameter="ResourceARN"),
-        also_needs=("timestream:DescribeEndpoints",),
+        ListCall(parameter="ResourceARN"),
+        AddCall(parameter="ResourceARN"),
+        extra_actions=("timestream:DescribeEndpoints",),
     ),
-    Tagger("ssm-sap", ("HANA/*", "HANA/*/DB/*"), "ssm-sap", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP),
-    Tagger("backup-gateway", ("vm/*",), "backup-gateway", Lists(), Adds(parameter="ResourceARN")),
-    Tagger("eks", ("cluster/*",), "eks", _LIST_LOWER_CASE, _ADD_LOWER_CASE, MAP, age=_EKS_AGE),
-    # What it restores from. A backup of a fully managed type has an ARN of AWS Backup (EKS: with a slash),
-    # any other is the service's own snapshot. Backups of DynamoDB without "advanced features"
-    # (table/*/backup/*) cannot carry tags: no row.
-    Tagger("backup", ("recovery-point:*", "recovery-point:*/*"), "backup", Lists("list_tags"), shape=MAP),
+    Tagger("ssm-sap", ("HANA/*", "HANA/*/DB/*"), "ssm-sap", _LIST_LOWERCASE, _ADD_LOWERCASE, MAP),
+    Tagger("backup-gateway", ("vm/*",), "backup-gateway", ListCall(), AddCall(parameter="ResourceARN")),
+    Tagger("eks", ("cluster/*",), "eks", _LIST_LOWERCASE, _ADD_LOWERCASE, MAP, dates=_EKS_DATE),
+    # Recovery points. Those of fully managed types have an ARN of AWS Backup (EKS: with a slash), the others
+    # are the service's own snapshots. No row for backups of DynamoDB without advanced features
+    # (table/*/backup/*): they have no tags.
+    Tagger("backup", ("recovery-point:*", "recovery-point:*/*"), "backup", ListCall("list_tags"), format=MAP),
     Tagger("ec2", ("image/*",), "ec2", DESCRIBE_IMAGES),
     Tagger("ec2", ("snapshot/*",), "ec2", DESCRIBE_SNAPSHOTS),
     Tagger("rds", ("snapshot:*", "cluster-snapshot:*"), "rds", _LIST_RDS),
     Tagger("fsx", ("backup/*",), "fsx", _LIST_FSX),
-    Tagger("redshift", ("snapshot:*/*",), "redshift", _LIST_REDSHIFT, shape=REDSHIFT_PAIRS),
-    # The second form is the one that AWS Backup's documentation has.
+    Tagger("redshift", ("snapshot:*/*",), "redshift", _LIST_REDSHIFT, format=REDSHIFT_PAIRS),
+    # The second form is in the documentation of AWS Backup.
     Tagger(
         "redshift-serverless",
         ("snapshot/*", "snapshot:*/*"),
         "redshift-serverless",
-        _LIST_LOWER_CASE,
-        shape=LOWER_CASE_PAIRS,
+        _LIST_LOWERCASE,
+        format=LOWERCASE_PAIRS,
     ),
 )
 
 
 def tagger_for(arn: Arn) -> Tagger | None:
-    """The row for `arn`; None if its tags cannot be handled."""
+    """The row for `arn`; None if its type is not supported."""
     for tagger in TAGGERS:
         if tagger.service == arn.service and any(map(arn.fits, tagger.resources)):
             return tagger
@@ -250,49 +252,53 @@ def tagger_for(arn: Arn) -> Tagger | None:
 
 
 def read_tags(aws: Aws, tagger: Tagger, arn: Arn, account: str) -> Tags | None:
-    """All tags of `arn`, AWS's own included; None if it does not exist. CallFailedError for anything else."""
-    if isinstance(tagger.reads, Describes):
+    """All tags of `arn`, including reserved ones; None if it does not exist."""
+    if isinstance(tagger.reads, DescribeCall):
         return read_described(aws, tagger.reads, [arn], arn)[arn]
-    lists = tagger.reads
-    parameters: dict[str, Any] = {lists.parameter: tagger.named(arn)} | _account(tagger, account)
+    call = tagger.reads
+    parameters: dict[str, Any] = {call.parameter: tagger.identifier(arn)} | _account(tagger, account)
     tags: dict[str, str] = {}
     try:
-        for page in aws.pages(tagger.client, lists.operation, arn, lists.token, **parameters):
-            tags |= tagger.shape.load(page.get(lists.answer) or ())
+        for page in aws.pages(tagger.client, call.operation, arn, call.token, **parameters):
+            tags |= tagger.format.from_response(page.get(call.response_field) or ())
     except CallFailedError as error:
-        if error.code == "NoSuchTagSet":  # the way of S3 to say "no tags"
+        if error.code == "NoSuchTagSet":  # a bucket without tags
             return {}
-        if error.code.endswith(tagger.gone):
+        if error.code.endswith(tagger.not_found):
             return None
         raise
     return tags
 
 
-def read_described(aws: Aws, call: Describes, arns: Iterable[Arn], about: object) -> dict[Arn, Tags | None]:
-    """The tags of several resources of EC2 by one call; None for those that do not exist."""
+def read_described(
+    aws: Aws, call: DescribeCall, arns: Iterable[Arn], about: object
+) -> dict[Arn, Tags | None]:
+    """The tags of several EC2 resources, with one call; None for those that do not exist."""
     wanted = {arn.name: arn for arn in arns}
     found = described_tags(call, describe(aws, call, wanted, about)) if wanted else {}
     return {arn: found.get(name) for name, arn in wanted.items()}
 
 
-def described_tags(call: Describes, items: Iterable[Mapping[str, Any]]) -> dict[str, Tags]:
-    """The tags in an answer of EC2 by id, of what exists."""
-    return {item[call.identifier]: PAIRS.load(item.get("Tags", ())) for item in items if not _gone(item)}
+def described_tags(call: DescribeCall, items: Iterable[Mapping[str, Any]]) -> dict[str, Tags]:
+    """The tags of those `items` that exist, by ID."""
+    return {
+        item[call.id_field]: PAIRS.from_response(item.get("Tags", ())) for item in items if not _deleted(item)
+    }
 
 
-def created_at(aws: Aws, age: Age, arn: Arn) -> datetime | None:
-    """Since when `arn` exists, if AWS says so."""
-    return age.created_at(aws.call(age.client, age.operation, arn, **age.asks(arn.name)), arn.name)
+def creation_date(aws: Aws, call: DateCall, arn: Arn) -> datetime | None:
+    """When `arn` was created, if AWS says so."""
+    return call.date(aws.call(call.client, call.operation, arn, **call.parameters(arn.name)), arn.name)
 
 
 def add_tags(aws: Aws, tagger: Tagger, arns: Sequence[Arn], account: str, tags: Tags) -> None:
-    """Add `tags` to each of `arns`; their other tags stay as they are."""
+    """Add `tags` to each of `arns` and keep their other tags."""
     if tagger.adds is None:
-        raise ValueError(f"{arns} are recovery points, which are only read")
-    names = [tagger.named(arn) for arn in arns]
+        raise ValueError(f"The tags of recovery points are only read: {arns}")
+    names = [tagger.identifier(arn) for arn in arns]
     parameters = {
         tagger.adds.parameter: names if tagger.adds.many else names[0],
-        tagger.adds.tags: tagger.shape.dump(tags),
+        tagger.adds.tags_parameter: tagger.format.to_request(tags),
     }
     about = ", ".join(map(str, arns))
     aws.call(tagger.client, tagger.adds.operation, about, **parameters, **_account(tagger, account))
@@ -303,21 +309,21 @@ def _account(tagger: Tagger, account: str) -> dict[str, str]:
 
 
 def describe(
-    aws: Aws, call: Describes, values: Iterable[str], about: object, by: str = ""
+    aws: Aws, call: DescribeCall, values: Iterable[str], about: object, by: str = ""
 ) -> list[Mapping[str, Any]]:
-    """The EC2 resources that the filter `by` (their id by default) finds for `values`."""
+    """The EC2 resources that match `values` of the filter `by` (their ID by default)."""
     wanted = sorted(set(values))
     items: list[Mapping[str, Any]] = []
-    for start in range(0, len(wanted), _FILTER_VALUES):
-        filters = [{"Name": by or call.by, "Values": wanted[start : start + _FILTER_VALUES]}]
+    for start in range(0, len(wanted), _MAX_FILTER_VALUES):
+        filters = [{"Name": by or call.by, "Values": wanted[start : start + _MAX_FILTER_VALUES]}]
         for page in aws.pages("ec2", call.operation, about, ("NextToken", "NextToken"), Filters=filters):
-            for entry in page.get(call.answer, ()):
-                items += entry["Instances"] if call.answer == "Reservations" else [entry]
-    return [item for item in items if by or item[call.identifier] in wanted]
+            for entry in page.get(call.response_field, ()):
+                items += entry["Instances"] if call.response_field == "Reservations" else [entry]
+    return [item for item in items if by or item[call.id_field] in wanted]
 
 
-def _gone(item: Mapping[str, Any]) -> bool:
-    """Whether EC2 still lists a resource that no longer exists."""
+def _deleted(item: Mapping[str, Any]) -> bool:
+    """Whether EC2 still lists a resource that was deleted."""
     state = item.get("State", "")
     name = state.get("Name", "") if isinstance(state, Mapping) else state
     return name in {"terminated", "shutting-down", "deleting", "deleted"}

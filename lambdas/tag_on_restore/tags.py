@@ -1,6 +1,6 @@
-"""Which tags a restored resource is given. Pure: no AWS access.
+"""Which tags a restored resource gets. Pure: no AWS access.
 
-Sources: reserved prefix and 50 tags,
+Sources: the reserved prefix and the limit of 50 tags,
 https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html; the tag of restore
 tests, https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html
 """
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 Tags = Mapping[str, str]
 
-TAG_LIMIT = 50
-# AWS Backup finds by this tag what a restore test left behind, and deletes it.
+MAX_TAGS = 50
+# By this tag AWS Backup finds, and deletes, what a restore test created.
 RESTORE_TEST_TAG = "awsbackup-restore-test"
 
 
@@ -24,7 +24,7 @@ class Exclusions:
 
     @classmethod
     def parse(cls, text: str) -> "Exclusions":
-        """From a comma-separated list; blanks around the commas do not count."""
+        """From a comma-separated list; spaces around the commas are ignored."""
         return cls(tuple(part.strip() for part in text.split(",") if part.strip()))
 
     def match(self, key: str) -> bool:
@@ -37,8 +37,8 @@ class Exclusions:
 
 @dataclass(frozen=True)
 class TagPlan:
-    """`write` goes to the restored resource; `left_out` are the keys for which it has no room, `withheld`
-    those that would enrol it in backups."""
+    """What to `write` to the restored resource, and the keys that it does not get: `left_out` beyond its
+    limit, `withheld` because they would select it for backup."""
 
     write: dict[str, str]
     left_out: tuple[str, ...]
@@ -46,7 +46,7 @@ class TagPlan:
 
 
 def reserved(key: str) -> bool:
-    """Whether only AWS may write this key: one such key makes AWS refuse the whole call."""
+    """Whether only AWS may write this key. AWS rejects a whole call for one such key."""
     return key.lower().startswith("aws:")
 
 
@@ -59,9 +59,9 @@ def plan(
 ) -> TagPlan:
     """What to write so that `restored` has the tags of `source`, except the keys in `withhold`.
 
-    A key that the restored resource has keeps its value unless `overwrite`. What a restore test made gets
-    nothing. AWS does not count its own tags towards the 50; if there is no room for every new key, the first
-    ones in alphabetical order are written, so that a second run decides the same.
+    A key that the restored resource has keeps its value unless `overwrite`. What a restore test created gets
+    nothing. Reserved keys do not count towards MAX_TAGS. Beyond the limit, the first keys in alphabetical
+    order are written, so that a second run decides the same.
     """
     if RESTORE_TEST_TAG in restored:
         return TagPlan({}, ())
@@ -74,7 +74,7 @@ def plan(
     new = [key for key in wanted if key not in restored]
     withheld = tuple(key for key in (*changed, *new) if key in withhold)
     new = [key for key in new if key not in withhold]
-    room = max(0, TAG_LIMIT - sum(not reserved(key) for key in restored))
+    room = max(0, MAX_TAGS - sum(not reserved(key) for key in restored))
     return TagPlan(
         write={key: wanted[key] for key in (*changed, *new[:room]) if key not in withhold},
         left_out=tuple(new[room:]),

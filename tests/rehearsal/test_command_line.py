@@ -251,7 +251,7 @@ SOME = (
     "tests/rehearsal/emulator/test_process.py::test_functions_see_nothing_of_the_developer_and_end_with_the_server",
     "tests/rehearsal/emulator/test_process.py::test_the_aws_command_works_with_that_environment",
     "tests/buildspecs/packaging/test_parameters.py::test_before_the_first_run_nothing_is_recorded",
-    "tests/lambdas/tag_on_restore/test_calls.py",
+    "tests/lambdas/tag_on_restore/test_moto.py",
 )
 
 

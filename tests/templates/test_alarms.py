@@ -18,7 +18,7 @@ from tag_on_restore.aws import Aws
 from buildspecs.lint.templates import Template, load, repository_templates
 from buildspecs.names import MEMBER
 from buildspecs.paths import ROOT
-from tests.lambdas.tag_on_restore.test_sweep import jobs
+from tests.lambdas.tag_on_restore.accounts import account_with_tables
 from tests.templates.planted import changed
 
 # What AWS writes: namespace and metric → each dimension with the resource type and attribute that name it.
@@ -52,7 +52,7 @@ def written(lines: str) -> Iterator[Metric]:
 @pytest.fixture
 def by_functions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Set[Metric]:
     """What a function writes in every run: an alarm must not depend on an occasional metric."""
-    monkeypatch.setattr(tag_on_restore, "_aws", lambda: Aws(jobs(1)))
+    monkeypatch.setattr(tag_on_restore, "_aws", lambda: Aws(account_with_tables(1)))
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
     tag_on_restore.handler({"RefreshTagItems": "true"}, context)
     return set(written(capsys.readouterr().out))

@@ -59,7 +59,7 @@ def test_a_schedule_runs_and_its_function_accepts_what_it_sends(template: Templa
     ("old", "new", "fault"),
     [
         ('{"RefreshTagItems": "true", "since"', '{"RefreshTagItem": "true", "since"', "MalformedEventError"),
-        ('"since": "P2D"', '"sinse": "P2D"', "MalformedEventError: A sweep knows since, until and after"),
+        ('"since": "P2D"', '"sinse": "P2D"', "MalformedEventError: A sweep takes since, until and after"),
         ('"since": "P2D"', '"since": "2D"', "MalformedEventError: since is '2D'"),
         ("FunctionName: TagOnRestore", "FunctionName: Another", "SweepRule invokes Another: say in ACCEPTS"),
         ("rate(1 day)", "rate(1 days)", "SweepRule: rate(1 days): it is neither a rate"),

@@ -81,15 +81,15 @@ def test_actions_without_a_resource_are_exactly_those_of_the_table() -> None:
     described = {
         action(tagger, tagger.reads.operation) for tagger in TAGGERS if not supports_a_resource(tagger)
     }
-    extra = {name for tagger in TAGGERS for name in tagger.also_needs}
+    extra = {name for tagger in TAGGERS for name in tagger.extra_actions}
     assert as_set(statements()["Describe"]["Action"]) == described | extra | LISTS_BUCKETS
 
 
 def test_the_age_is_read_exactly_where_the_table_has_one() -> None:
-    aged = {tagger: tagger.age for tagger in TAGGERS if tagger.age}
-    scoped = [tagger for tagger, age in aged.items() if age.action not in LISTS_BUCKETS]
+    dated = {tagger: tagger.dates for tagger in TAGGERS if tagger.dates}
+    scoped = [tagger for tagger, call in dated.items() if call.action not in LISTS_BUCKETS]
     statement = statements()["ReadAge"]
-    assert {age.action for age in aged.values()} == as_set(statement["Action"]) | LISTS_BUCKETS
+    assert {call.action for call in dated.values()} == as_set(statement["Action"]) | LISTS_BUCKETS
     assert as_set(statement["Resource"]) == set().union(*map(arns, scoped))
 
 

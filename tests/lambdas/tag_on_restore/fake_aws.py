@@ -1,8 +1,11 @@
-"""AWS as TagOnRestore sees it: resources with tags, AMIs with snapshots, restore jobs.
+"""An account in memory, for what moto cannot raise or does not have.
 
-The clients are botocore's own, so every call's parameters are checked against the service's model; only the
-wire is replaced, by a function per operation that works on the dictionaries below. What AWS answers is
-written down here from its documentation, not from the code under test.
+moto lacks DocumentDB, Storage Gateway, Redshift Serverless, SAP HANA and virtual machines. For what does not
+exist in RDS, EFS, FSx, S3 and Timestream, it returns no tags instead of an error. It does not throttle, deny
+access, fail at the nth call, or page lists of tags.
+
+Parameters are checked against botocore's models. What AWS returns is taken from its documentation, not from
+the code under test.
 """
 
 import re
@@ -11,18 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from botocore.config import Config
+from botocore.exceptions import ClientError, ParamValidationError
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
 
 from rehearsal.machine import environment
 
 REGION = "us-west-2"
 ACCOUNT = "444455556666"
-# When the jobs of the events began and ended, and in between.
+# When the jobs of the events started and ended, and a moment between.
 STARTED = datetime(2026, 11, 2, 3, 10, 1, 742000, tzinfo=UTC)
-MADE = datetime(2026, 11, 2, 3, 12, tzinfo=UTC)
+CREATED = datetime(2026, 11, 2, 3, 12, tzinfo=UTC)
 COMPLETED = datetime(2026, 11, 2, 3, 14, 53, 128000, tzinfo=UTC)
 EVERY_PAGE = 1000
 
@@ -33,39 +38,42 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Fault:
-    """`code` is what AWS answers ("" = the function is killed), `late` whether the call had its effect
-    before that."""
+    """The error code that AWS returns ("" = the function is killed); `late`: after the call took effect."""
 
     code: str
     late: bool = False
-    status: int = 400
+
+    def strike(self) -> NoReturn:
+        if not self.code:
+            raise Killed
+        raise Refused(self.code)
 
 
 DENIED = Fault("AccessDeniedException")
-NOT_FOUND = Fault("ResourceNotFoundException", status=404)
+NOT_FOUND = Fault("ResourceNotFoundException")
 THROTTLED = Fault("ThrottlingException")
-SERVER_ERROR = Fault("InternalServerError", status=500)
-LATE_SERVER_ERROR = Fault("InternalServerError", late=True, status=500)
+SERVER_ERROR = Fault("InternalServerError")
+LATE_SERVER_ERROR = Fault("InternalServerError", late=True)
 KILLED = Fault("")
 KILLED_LATE = Fault("", late=True)
 
 
-class Refused(Exception):  # noqa: N818 - carries an answer of AWS, is no error of the test
-    """An answer that is an error."""
+class Refused(Exception):  # noqa: N818 - carries a response of AWS
+    """A response that is an error."""
 
-    def __init__(self, code: str, status: int = 400, **more: Any) -> None:
+    def __init__(self, code: str, **more: Any) -> None:
         super().__init__(code)
-        self.answer = {"Error": {"Code": code, "Message": f"{code} by the fake"}, **more}
-        self.status = status
+        error = {"Code": code, "Message": f"{code} by the fake"}
+        self.response: Any = {"Error": error, **more}
 
 
 @dataclass
 class FakeAws:
-    """One account and region. `tags` has a key (an ARN) for everything that exists, since its attribute
-    `created_at`, by default in the middle of the jobs.
+    """One account and Region. `tags` has a key (an ARN) for everything that exists; `created_at`, one of its
+    attributes, is CREATED by default.
 
-    ListRestoreJobs leaves out the fields `unlisted`; AWS does not say whether it shows children without being
-    asked for them (`lists_children`).
+    ListRestoreJobs omits the fields `unlisted`. AWS does not document whether it lists child jobs without
+    ByParentJobId (`lists_children`).
     """
 
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -81,7 +89,7 @@ class FakeAws:
     clients: list[str] = field(default_factory=list)
 
     def add(self, arn: str, tags: dict[str, str] | None = None, **attributes: Any) -> None:
-        """Let `arn` exist."""
+        """Create `arn`."""
         self.tags[arn] = dict(tags or {})
         self.attributes[arn] = attributes
 
@@ -99,52 +107,32 @@ class FakeAws:
         finally:
             self.faults = {}
 
-    # What tag_on_restore.aws.Session asks for
+    # The protocol tag_on_restore.aws.Session
 
     def get_config_variable(self, logical_name: str) -> str | None:
-        """The region, as the environment of a Lambda function gives it."""
+        """The Region, as the environment of a Lambda function sets it."""
         return {"region": REGION}.get(logical_name)
 
-    def create_client(self, service_name: str, *, config: Any) -> Any:
-        """botocore's client, answered by this object."""
+    def create_client(self, service_name: str, *, config: Any) -> "Client":
+        """A client that calls this account."""
         self.clients.append(service_name)
-        client = _real_client(service_name)
+        return Client(self, service_name)
 
-        class Client:
-            def __getattr__(_, method: str) -> Callable[..., Any]:  # noqa: N805
-                def call(**parameters: Any) -> Any:
-                    _WIRE.aws = self
-                    return getattr(client, method)(**parameters)
-
-                return call
-
-        return Client()
-
-    def answer(self, service: str, operation: str, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Status and parsed body for one call."""
-        position = len(self.calls)
-        prefix = {"efs": "elasticfilesystem", "s3control": "s3", "timestream-write": "timestream"}.get(
-            service, service
-        )
-        action = f"{prefix}:{operation}".replace("s3:ListBuckets", "s3:ListAllMyBuckets")
+    def call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The response to one call; Refused for an error."""
+        action = iam_action(service, operation)
+        fault = self.faults.get(len(self.calls))
         self.calls.append(action)
-        fault = self.faults.get(position)
-        try:
-            if fault and not fault.late:
-                _happen(fault)
-            self._authorize(action, parameters)
-            body = _OPERATIONS[action](self, parameters)
-            if fault:
-                _happen(fault)
-        except Refused as refused:
-            return refused.status, refused.answer
-        return 200, body
-
-    def _authorize(self, action: str, parameters: dict[str, Any]) -> None:
+        if fault and not fault.late:
+            fault.strike()
         if any(action == denied and arn in str(parameters) for denied, arn in self.denied):
-            raise Refused("AccessDeniedException", 403)
+            raise Refused("AccessDeniedException")
+        response = _OPERATIONS[action](self, parameters)
+        if fault:
+            fault.strike()
+        return response
 
-    # Pieces of the answers
+    # Parts of responses
 
     def paged(self, items: list[Any], token: str | None) -> tuple[list[Any], str | None]:
         """One page of `items` and the token of the next."""
@@ -159,7 +147,7 @@ class FakeAws:
         return self.tags[arn]
 
     def put(self, arn: str, tags: dict[str, str], missing: Refused) -> dict[str, Any]:
-        """Add tags as AWS does: none of its own, not more than fifty."""
+        """Add tags as AWS does: no reserved keys, at most fifty tags."""
         present = self.of(arn, missing)
         if any(key.lower().startswith("aws:") for key in tags):
             raise Refused("ValidationException")
@@ -170,40 +158,59 @@ class FakeAws:
         return {}
 
 
-def _happen(fault: Fault) -> None:
-    if not fault.code:
-        raise Killed
-    raise Refused(fault.code, fault.status)
+class Client:
+    """Checks every call against botocore's model of the service, as botocore's clients do."""
+
+    def __init__(self, aws: FakeAws, service: str) -> None:
+        self._aws = aws
+        self._service = service
+
+    def __getattr__(self, method: str) -> Callable[..., dict[str, Any]]:
+        operation, shape = _operation(self._service, method)
+
+        def call(**parameters: Any) -> dict[str, Any]:
+            report = _VALIDATOR.validate(parameters, shape)
+            if report.has_errors():
+                raise ParamValidationError(report=report.generate_report())
+            try:
+                return self._aws.call(self._service, operation, parameters)
+            except Refused as refused:
+                raise ClientError(refused.response, operation) from None
+
+        return call
 
 
-_WIRE = SimpleNamespace(aws=None)
-
-
-# Made at import: tests put the fake in the place of what makes botocore's sessions.
+# Created at import: tests replace what creates botocore's sessions.
 _SESSION = environment.session()
+_VALIDATOR = ParamValidator()
 
 
-def new_client(service: str, config: Config | None = None) -> Any:
-    """A client of botocore as it is, without anything behind it."""
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    return _SESSION.client(service, region_name=REGION, config=config, **keys)
+def new_client(service: str, config: Config) -> Any:
+    """A client of botocore, with no account behind it."""
+    return _SESSION.client(service, region_name=REGION, config=config)
 
 
 @cache
-def _real_client(service: str) -> Any:
-    # Putting together botocore's own name takes a quarter of a call.
-    client = new_client(service, Config(user_agent="tests"))
+def service_model(service: str) -> ServiceModel:
+    """botocore's model of a service."""
+    return _SESSION._session.get_service_model(service)
 
-    def remember(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-        context["fake"] = params
 
-    def respond(model: Any, context: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
-        status, body = _WIRE.aws.answer(service, model.name, context["fake"])
-        return SimpleNamespace(status_code=status), {"ResponseMetadata": {"HTTPStatusCode": status}, **body}
+@cache
+def _operation(service: str, method: str) -> tuple[str, Any]:
+    name = api_name(method)
+    return name, service_model(service).operation_model(name).input_shape
 
-    client.meta.events.register("provide-client-params.*.*", remember)
-    client.meta.events.register("before-call.*.*", respond)
-    return client
+
+def api_name(method: str) -> str:
+    """AWS's name of botocore's method: list_tags_for_resource is ListTagsForResource."""
+    return "".join(part.capitalize() for part in method.split("_"))
+
+
+def iam_action(service: str, operation: str) -> str:
+    """The IAM action of a call."""
+    prefixes = {"efs": "elasticfilesystem", "s3control": "s3", "timestream-write": "timestream"}
+    return f"{prefixes.get(service, service)}:{operation}".replace("s3:ListBuckets", "s3:ListAllMyBuckets")
 
 
 # One function per operation
@@ -215,51 +222,49 @@ def _pairs(tags: dict[str, str], key: str = "Key", value: str = "Value") -> list
     return [{key: name, value: text} for name, text in tags.items()]
 
 
-def _plain(pairs: list[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:
-    assert len({pair[key] for pair in pairs}) == len(pairs), "AWS refuses the same key twice"
+def _map(pairs: list[dict[str, str]], key: str = "Key", value: str = "Value") -> dict[str, str]:
+    assert len({pair[key] for pair in pairs}) == len(pairs), "AWS rejects duplicate keys"
     return {pair[key]: pair[value] for pair in pairs}
 
 
-def _lister(
-    arn: str, answer: str = "Tags", token: str = "", code: str = "ResourceNotFoundException"
-) -> Operation:
+def _lister(arn: str, token: str = "", code: str = "ResourceNotFoundException") -> Operation:
     """Lists {Key, Value} pairs; with `token`, in pages."""
 
     def operation(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
-        tags = _pairs(aws.of(p[arn], Refused(code, 404)))
+        tags = _pairs(aws.of(p[arn], Refused(code)))
         if not token:
-            return {answer: tags}
+            return {"Tags": tags}
         page, following = aws.paged(tags, p.get(token))
-        return {answer: page} | ({token: following} if following else {})
+        return {"Tags": page} | ({token: following} if following else {})
 
     return operation
 
 
 def _adder(arn: str, code: str = "ResourceNotFoundException") -> Operation:
-    return lambda aws, p: aws.put(p[arn], _plain(p["Tags"]), Refused(code, 404))
+    return lambda aws, p: aws.put(p[arn], _map(p["Tags"]), Refused(code))
 
 
 def _map_lister(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
-    return {"tags": dict(aws.of(p["resourceArn"], Refused("ResourceNotFoundException", 404)))}
+    return {"tags": dict(aws.of(p["resourceArn"], Refused("ResourceNotFoundException")))}
 
 
 def _map_adder(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
-    return aws.put(p["resourceArn"], p["tags"], Refused("ResourceNotFoundException", 404))
+    return aws.put(p["resourceArn"], p["tags"], Refused("ResourceNotFoundException"))
 
 
 def _rds_missing(p: dict[str, Any]) -> Refused:
-    kind = p["ResourceName"].split(":")[5]
+    resource_type = p["ResourceName"].split(":")[5]
     code = {
         "db": "DBInstanceNotFound",
         "cluster": "DBClusterNotFoundFault",
         "snapshot": "DBSnapshotNotFound",
         "cluster-snapshot": "DBClusterSnapshotNotFoundFault",
-    }[kind]
-    return Refused(code, 404)
+    }[resource_type]
+    return Refused(code)
 
 
 def _gateway_missing() -> Refused:
-    return Refused("InvalidGatewayRequestException", 400, error={"errorCode": "VolumeNotFound"})
+    return Refused("InvalidGatewayRequestException", error={"errorCode": "VolumeNotFound"})
 
 
 def _storage_gateway_list(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
@@ -269,7 +274,7 @@ def _storage_gateway_list(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
 
 def _redshift_list(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
     arn = p["ResourceName"]
-    page, following = aws.paged(_pairs(aws.of(arn, Refused("ResourceNotFoundFault", 404))), p.get("Marker"))
+    page, following = aws.paged(_pairs(aws.of(arn, Refused("ResourceNotFoundFault"))), p.get("Marker"))
     entries = [{"Tag": tag, "ResourceName": arn, "ResourceType": "cluster"} for tag in page]
     return {"TaggedResources": entries} | ({"Marker": following} if following else {})
 
@@ -278,16 +283,16 @@ def _s3(operation: Operation) -> Operation:
     def checked(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
         assert p["AccountId"] == ACCOUNT
         if aws.attributes.get(p["ResourceArn"], {}).get("owner", ACCOUNT) != ACCOUNT:
-            raise Refused("AccessDenied", 403)
+            raise Refused("AccessDenied")
         return operation(aws, p)
 
     return checked
 
 
 def _s3_list(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
-    tags = aws.of(p["ResourceArn"], Refused("NoSuchBucket", 404))
+    tags = aws.of(p["ResourceArn"], Refused("NoSuchBucket"))
     if not tags:
-        raise Refused("NoSuchTagSet", 404)
+        raise Refused("NoSuchTagSet")
     return {"Tags": _pairs(tags)}
 
 
@@ -325,8 +330,8 @@ def _describe_point(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
     return point
 
 
-def _ec2_describe(kind: str, answer: str, identifier: str, account: str = ACCOUNT) -> Operation:
-    prefix = f"arn:aws:ec2:{REGION}:{account}:{kind}/"
+def _ec2_describe(resource_type: str, field_name: str, identifier: str, account: str = ACCOUNT) -> Operation:
+    prefix = f"arn:aws:ec2:{REGION}:{account}:{resource_type}/"
 
     def operation(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
         (wanted,) = p["Filters"]
@@ -337,14 +342,14 @@ def _ec2_describe(kind: str, answer: str, identifier: str, account: str = ACCOUN
             name = arn.removeprefix(prefix)
             attributes = aws.attributes[arn]
             values = {
-                f"{kind}-id": name,
+                f"{resource_type}-id": name,
                 "attachment.instance-id": attributes.get("attached_to", ""),
             }
             if arn.startswith(prefix) and values[wanted["Name"]] in wanted["Values"]:
                 public = {key: value for key, value in attributes.items() if key[0].isupper()}
                 items.append({identifier: name, "Tags": _pairs(tags), **public})
         page, following = aws.paged(items, p.get("NextToken"))
-        body = {answer: [{"Instances": [item]} for item in page] if answer == "Reservations" else page}
+        body = {field_name: [{"Instances": [item]} for item in page] if identifier == "InstanceId" else page}
         return body | ({"NextToken": following} if following else {})
 
     return operation
@@ -352,55 +357,58 @@ def _ec2_describe(kind: str, answer: str, identifier: str, account: str = ACCOUN
 
 def _ec2_tag(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
     """All resources or none."""
-    kinds = {name: {"i": "instance", "vol": "volume"}[name.split("-")[0]] for name in p["Resources"]}
-    arns = {f"arn:aws:ec2:{REGION}:{ACCOUNT}:{kind}/{name}": kind for name, kind in kinds.items()}
+    types = {name: {"i": "instance", "vol": "volume"}[name.split("-")[0]] for name in p["Resources"]}
+    arns = {
+        f"arn:aws:ec2:{REGION}:{ACCOUNT}:{resource_type}/{name}": resource_type
+        for name, resource_type in types.items()
+    }
     before = dict(aws.tags)
     try:
-        for arn, kind in arns.items():
-            aws.put(arn, _plain(p["Tags"]), Refused(f"Invalid{kind.capitalize()}ID.NotFound"))
+        for arn, resource_type in arns.items():
+            aws.put(arn, _map(p["Tags"]), Refused(f"Invalid{resource_type.capitalize()}ID.NotFound"))
     except Refused:
         aws.tags = before
         raise
     return {}
 
 
-def _since(aws: FakeAws, arn: str, missing: Refused) -> datetime:
+def _creation_date(aws: FakeAws, arn: str, missing: Refused) -> datetime:
     aws.of(arn, missing)
-    created_at: datetime = aws.attributes[arn].get("created_at", MADE)
+    created_at: datetime = aws.attributes[arn].get("created_at", CREATED)
     return created_at
 
 
 def _describe_file_systems(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
     arn = f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:file-system/{p['FileSystemId']}"
-    return {"FileSystems": [{"CreationTime": _since(aws, arn, Refused(_EFS, 404))}]}
+    return {"FileSystems": [{"CreationTime": _creation_date(aws, arn, Refused(_EFS))}]}
 
 
 def _describe_cluster(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
     arn = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/{p['name']}"
-    return {"cluster": {"createdAt": _since(aws, arn, Refused("ResourceNotFoundException", 404))}}
+    return {"cluster": {"createdAt": _creation_date(aws, arn, Refused("ResourceNotFoundException"))}}
 
 
 def _list_buckets(aws: FakeAws, p: dict[str, Any]) -> dict[str, Any]:
-    """Those of the account, in alphabetical order and in pages, which S3 demands of an account with a quota
-    above 10,000 buckets; the date is in full seconds."""
+    """In alphabetical order, with the date in whole seconds; S3 requires MaxBuckets in accounts with a quota
+    above 10,000 buckets."""
     if "MaxBuckets" not in p:
         raise Refused("InvalidRequest")
     prefix = f"arn:aws:s3:::{p['Prefix']}"
-    own = [arn for arn in sorted(aws.tags) if arn.startswith(prefix)][: p["MaxBuckets"]]
+    buckets = [arn for arn in sorted(aws.tags) if arn.startswith(prefix)][: p["MaxBuckets"]]
     return {
         "Buckets": [
             {
                 "Name": arn.removeprefix("arn:aws:s3:::"),
-                "CreationDate": _since(aws, arn, Refused("")).replace(microsecond=0),
+                "CreationDate": _creation_date(aws, arn, Refused("")).replace(microsecond=0),
             }
-            for arn in own
+            for arn in buckets
             if aws.attributes[arn].get("owner", ACCOUNT) == ACCOUNT and not aws.attributes[arn].get("hidden")
         ]
     }
 
 
 def _efs(operation: Operation) -> Operation:
-    """EFS takes the id of a file system (or its ARN, which is not used here)."""
+    """EFS takes the ID of a file system (or its ARN, which is not used here)."""
     prefix = f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:file-system/"
     return lambda aws, p: operation(aws, p | {"ResourceId": prefix + p["ResourceId"]})
 
@@ -418,7 +426,7 @@ _OPERATIONS: dict[str, Operation] = {
     "ec2:DescribeImages": _ec2_describe("image", "Images", "ImageId", account=""),
     "ec2:CreateTags": _ec2_tag,
     "rds:ListTagsForResource": lambda aws, p: {"TagList": _pairs(aws.of(p["ResourceName"], _rds_missing(p)))},
-    "rds:AddTagsToResource": lambda aws, p: aws.put(p["ResourceName"], _plain(p["Tags"]), _rds_missing(p)),
+    "rds:AddTagsToResource": lambda aws, p: aws.put(p["ResourceName"], _map(p["Tags"]), _rds_missing(p)),
     "dsql:ListTagsForResource": _map_lister,
     "dsql:TagResource": _map_adder,
     "dynamodb:ListTagsOfResource": _lister("ResourceArn", token="NextToken"),
@@ -429,7 +437,7 @@ _OPERATIONS: dict[str, Operation] = {
     "fsx:TagResource": _adder("ResourceARN", _FSX),
     "storagegateway:ListTagsForResource": _storage_gateway_list,
     "storagegateway:AddTagsToResource": lambda aws, p: aws.put(
-        p["ResourceARN"], _plain(p["Tags"]), _gateway_missing()
+        p["ResourceARN"], _map(p["Tags"]), _gateway_missing()
     ),
     "elasticfilesystem:DescribeFileSystems": _describe_file_systems,
     "eks:DescribeCluster": _describe_cluster,
@@ -442,7 +450,7 @@ _OPERATIONS: dict[str, Operation] = {
         "tags": _pairs(aws.of(p["resourceArn"], Refused("ResourceNotFoundException")), "key", "value")
     },
     "redshift-serverless:TagResource": lambda aws, p: aws.put(
-        p["resourceArn"], _plain(p["tags"], "key", "value"), Refused("ResourceNotFoundException")
+        p["resourceArn"], _map(p["tags"], "key", "value"), Refused("ResourceNotFoundException")
     ),
     "timestream:ListTagsForResource": _lister("ResourceARN"),
     "timestream:TagResource": _adder("ResourceARN"),

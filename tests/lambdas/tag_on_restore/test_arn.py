@@ -1,4 +1,4 @@
-"""ARNs: their parts, their forms, and what is no ARN."""
+"""ARNs: their parts, their forms, and what is not an ARN."""
 
 import pytest
 from tag_on_restore.arn import Arn
@@ -15,7 +15,7 @@ from tag_on_restore.errors import MalformedEventError
         "arn:aws:backup:us-east-1:444455556666:recovery-point:continuous:db-1",
     ],
 )
-def test_an_arn_is_its_parts(text: str) -> None:
+def test_an_arn_equals_its_parts(text: str) -> None:
     assert str(Arn.parse(text)) == text
 
 
@@ -36,7 +36,7 @@ def test_an_arn_is_its_parts(text: str) -> None:
         "arn:aws:ec2:us-east-1:me:volume/v",
     ],
 )
-def test_what_is_no_arn_is_refused_with_the_fields_name(text: object) -> None:
+def test_text_that_is_not_an_arn_is_refused_by_the_name_of_its_field(text: object) -> None:
     with pytest.raises(MalformedEventError, match="sourceResourceArn is not an ARN"):
         Arn.parse(text, "sourceResourceArn")
 
@@ -57,5 +57,5 @@ def test_what_is_no_arn_is_refused_with_the_fields_name(text: object) -> None:
         ("tablexorders", "table/*", False),
     ],
 )
-def test_a_star_stands_for_one_segment(resource: str, pattern: str, fits: bool) -> None:
+def test_a_star_matches_one_segment(resource: str, pattern: str, fits: bool) -> None:
     assert Arn("aws", "x", "", "", resource).fits(pattern) is fits

@@ -1,11 +1,9 @@
-"""Every ARN that AWS documents for what AWS Backup restores and for its recovery points is in the table.
+"""TAGGERS has a row for every ARN that AWS documents for restored resources and recovery points.
 
-One row for each documented form: what it is, the ARN with the example id of the page, the call that reads its
-tags (None where AWS Backup's own documentation says that there are none), and the page. In the events and the
-API of AWS Backup the same ARNs stand as `createdResourceArn`, `sourceResourceArn` and `recoveryPointArn`.
+One row for each documented form: what it is, the ARN with the example ID of the page, the call that reads its
+tags (None if the documentation of AWS Backup says that there are none), and the page.
 """
 
-import pytest
 from tag_on_restore.arn import Arn
 from tag_on_restore.taggers import TAGGERS, tagger_for
 
@@ -143,21 +141,19 @@ RECOVERY_POINTS = [
     ("continuous backup", f"{POINT}:continuous:db-fhywxqorhq6zp7pe6xg7nqrzgm-0c2b17f4", LIST_BACKUP, EVENT),
 ]
 FORMS = [
-    *((kind, f"arn:aws:{arn}", call, IAM.format(page)) for kind, arn, call, page in RESOURCES),
-    *((f"recovery point of {kind}", arn, call, page) for kind, arn, call, page in RECOVERY_POINTS),
+    *((what, f"arn:aws:{arn}", call, IAM.format(page)) for what, arn, call, page in RESOURCES),
+    *((f"recovery point of {what}", arn, call, page) for what, arn, call, page in RECOVERY_POINTS),
 ]
 
 
-@pytest.mark.parametrize(("kind", "arn", "call", "page"), FORMS, ids=[form[0] for form in FORMS])
-def test_every_documented_form_has_the_row_that_reads_its_tags(
-    kind: str, arn: str, call: str | None, page: str
-) -> None:
-    tagger = tagger_for(Arn.parse(arn))
-    found = f"{tagger.client} {tagger.reads.operation}" if tagger else None
-    assert found == call, f"{kind}, {arn}, is documented at {page}"
+def test_every_documented_form_has_the_row_that_reads_its_tags() -> None:
+    for what, arn, call, page in FORMS:
+        tagger = tagger_for(Arn.parse(arn))
+        found = f"{tagger.client} {tagger.reads.operation}" if tagger else None
+        assert found == call, f"{what}, {arn}, is documented at {page}"
 
 
-def test_no_row_of_the_table_goes_without_a_documented_form() -> None:
-    """What no page has does not belong into the table, nor into the role that follows from it."""
+def test_every_row_has_a_documented_form() -> None:
+    """The permissions of the role follow from the rows."""
     used = {tagger_for(Arn.parse(arn)) for _, arn, _, _ in FORMS}
     assert used >= set(TAGGERS)

@@ -1,10 +1,10 @@
-"""docs/tag-on-restore.md says what the code and the templates do."""
+"""docs/tag-on-restore.md agrees with the code and the templates."""
 
 import re
 
 import pytest
 from tag_on_restore import errors
-from tag_on_restore.outcome import Kind, Origin, metric
+from tag_on_restore.result import Origin, Outcome
 from tag_on_restore.taggers import TAGGERS, Tagger
 
 from buildspecs.paths import ROOT
@@ -16,8 +16,8 @@ RESTORED = [tagger for tagger in TAGGERS if tagger.adds]
 
 @pytest.mark.parametrize("tagger", RESTORED, ids=lambda tagger: f"{tagger.service} {tagger.resources[0]}")
 def test_every_type_is_in_the_table(tagger: Tagger) -> None:
-    kind = re.split("[/:*]", tagger.resources[0])[0]
-    assert re.search(rf"`{tagger.service}:(…|::){'' if tagger.service == 's3' else ':' + kind}", TEXT)
+    resource = re.split("[/:*]", tagger.resources[0])[0]
+    assert re.search(rf"`{tagger.service}:(…|::){'' if tagger.service == 's3' else ':' + resource}", TEXT)
 
 
 def test_every_error_is_explained() -> None:
@@ -40,17 +40,16 @@ def test_the_function_reads_the_variables_that_its_template_sets() -> None:
 
 def test_every_metric_is_named() -> None:
     origins = (origin.metric for origin in Origin)
-    for name in (*map(metric, Kind), *origins, "TagsLeftOut", "TagsWithheld", "SweepProblems"):
+    for name in (
+        *(outcome.metric for outcome in Outcome),
+        *origins,
+        "TagsLeftOut",
+        "TagsWithheld",
+        "SweepProblems",
+    ):
         assert f"`{name}`" in TEXT
 
 
 def test_every_origin_is_explained() -> None:
     for origin in Origin:
         assert f"`{origin}`" in TEXT
-
-
-def test_every_decision_that_is_named_exists() -> None:
-    for name in re.findall(
-        r"docs/decisions/[\w-]+\.md", (ROOT / "lambdas/tag_on_restore/taggers.py").read_text()
-    ):
-        assert (ROOT / name).exists()

@@ -1,4 +1,4 @@
-"""The Lambda function from the outside: event in, answer, log lines and metrics out."""
+"""The Lambda function as Lambda calls it: event in; response, log lines and metrics out."""
 
 import json
 import logging
@@ -12,19 +12,18 @@ from tag_on_restore import handler as module
 from tag_on_restore.errors import CallFailedError, ConfigurationError, MalformedEventError
 from tag_on_restore.handler import handler
 
+from tests.lambdas.tag_on_restore.accounts import account_with, account_with_tables, add_job
 from tests.lambdas.tag_on_restore.fake_aws import FakeAws
-from tests.lambdas.tag_on_restore.resources import ROWS, event
-from tests.lambdas.tag_on_restore.situations import add_job, estate
-from tests.lambdas.tag_on_restore.test_sweep import jobs
+from tests.lambdas.tag_on_restore.restored_types import BY_NAME, event
 
-(DYNAMODB,) = (row for row in ROWS if row.name == "dynamodb")
+DYNAMODB = BY_NAME["dynamodb"]
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    """The account that botocore finds when the function asks for a session."""
-    account = estate(DYNAMODB, {"project": "shop", "secret": "value-of-a-tag", "tmp:1": "x"})
+    """The account that the sessions of botocore reach."""
+    account = account_with(DYNAMODB, {"project": "shop", "secret": "value-of-a-tag", "tmp:1": "x"})
     monkeypatch.setattr(botocore.session, "get_session", lambda: account)
     module._aws.cache_clear()
     yield account
@@ -38,7 +37,7 @@ def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return document
 
 
-def test_a_restore_is_answered_with_what_was_done(aws: FakeAws) -> None:
+def test_the_response_says_what_was_tagged(aws: FakeAws) -> None:
     assert handler(DYNAMODB.event, CONTEXT) == {
         "outcome": "tagged",
         "restoreJobId": DYNAMODB.detail["restoreJobId"],
@@ -60,7 +59,7 @@ def test_excluded_keys_come_from_the_environment(aws: FakeAws, monkeypatch: pyte
     assert aws.tags[DYNAMODB.created] == {"project": "shop"}
 
 
-def test_the_metrics_are_in_cloudwatchs_embedded_form(
+def test_the_metrics_are_in_the_embedded_metric_format(
     aws: FakeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handler(DYNAMODB.event, CONTEXT)
@@ -74,7 +73,7 @@ def test_the_metrics_are_in_cloudwatchs_embedded_form(
 
 
 @pytest.mark.parametrize(("name", "metric"), [("restore-test", "Skipped"), ("cloudformation", "Unsupported")])
-def test_what_is_not_tagged_has_a_metric_too(
+def test_what_is_not_tagged_is_counted_too(
     aws: FakeAws, capsys: pytest.CaptureFixture[str], name: str, metric: str
 ) -> None:
     add_job(aws, event(name))
@@ -88,7 +87,7 @@ def test_an_unsupported_type_is_a_warning(aws: FakeAws, caplog: pytest.LogCaptur
     assert caplog.records[0].levelno == logging.WARNING
 
 
-def test_the_log_names_keys_but_no_values_and_no_whole_event(
+def test_the_log_has_tag_keys_but_no_values_and_no_whole_event(
     aws: FakeAws, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.DEBUG, "tag_on_restore"):
@@ -110,15 +109,17 @@ def test_a_failure_is_logged_and_raised_for_lambda_to_retry(
     assert "dynamodb tag_resource" in caplog.text
 
 
-def test_a_malformed_event_is_a_clear_error(aws: FakeAws, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_malformed_event_is_logged_and_creates_no_client(
+    aws: FakeAws, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(MalformedEventError):
         handler({"hello": "world"}, CONTEXT)
-    assert "neither" in caplog.text or "no " in caplog.text
+    assert "The event is neither" in caplog.text
     assert aws.clients == []
 
 
-def test_a_sweep_is_answered_with_counts(monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -> None:
-    restored = jobs(3)
+def test_a_sweep_returns_counts(monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -> None:
+    restored = account_with_tables(3)
     monkeypatch.setattr(botocore.session, "get_session", lambda: restored)
     assert handler({"RefreshTagItems": "true"}, CONTEXT) == {
         "tagged": 3,
@@ -132,25 +133,25 @@ def test_a_sweep_is_answered_with_counts(monkeypatch: pytest.MonkeyPatch, aws: F
     }
 
 
-def test_an_unfinished_sweep_answers_with_the_event_that_continues_it(
+def test_an_unfinished_sweep_returns_the_event_that_continues_it(
     monkeypatch: pytest.MonkeyPatch, aws: FakeAws
 ) -> None:
-    restored = jobs(3)
+    restored = account_with_tables(3)
     monkeypatch.setattr(botocore.session, "get_session", lambda: restored)
     left = iter([900_000, 1_000])
-    answer = handler(
+    response = handler(
         {"RefreshTagItems": "true"}, SimpleNamespace(get_remaining_time_in_millis=lambda: next(left))
     )
-    assert answer["finished"] is False
-    assert answer["next"] == {
+    assert response["finished"] is False
+    assert response["next"] == {
         "RefreshTagItems": "true",
         "since": "2026-11-01T00:00:00+00:00",
         "after": "JOB-00000",
     }
-    assert handler(answer["next"], CONTEXT)["tagged"] == 2
+    assert handler(response["next"], CONTEXT)["tagged"] == 2
 
 
-def test_clients_are_kept_for_the_next_invocation(aws: FakeAws) -> None:
+def test_the_next_invocation_uses_the_same_clients(aws: FakeAws) -> None:
     handler(DYNAMODB.event, CONTEXT)
     handler(DYNAMODB.event, CONTEXT)
     assert aws.clients == ["backup", "dynamodb"]
@@ -163,7 +164,7 @@ def test_clients_are_kept_for_the_next_invocation(aws: FakeAws) -> None:
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL is 'LOUD'; use one of DEBUG"),
     ],
 )
-def test_an_unusable_setting_is_named(
+def test_an_invalid_setting_is_named(
     aws: FakeAws, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(name, value)

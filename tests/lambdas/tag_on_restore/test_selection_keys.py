@@ -1,4 +1,4 @@
-"""A restore into something that was there before does not enrol it in backups by a copied tag."""
+"""A restore into an existing resource copies no tag that would select it for backup."""
 
 import logging
 from datetime import datetime, timedelta
@@ -8,144 +8,146 @@ from tag_on_restore import sweep
 from tag_on_restore.aws import Aws
 from tag_on_restore.errors import CallFailedError
 from tag_on_restore.event import SweepRequest
-from tag_on_restore.outcome import Kind
+from tag_on_restore.result import Outcome
 from tag_on_restore.settings import Settings
 
-from tests.lambdas.tag_on_restore.fake_aws import COMPLETED, DENIED, MADE, STARTED, THROTTLED, FakeAws
-from tests.lambdas.tag_on_restore.resources import ROWS, Row
-from tests.lambdas.tag_on_restore.situations import SETTINGS, add_job, estate, run
+from tests.lambdas.tag_on_restore.accounts import SETTINGS, account_with, add_job, run
+from tests.lambdas.tag_on_restore.fake_aws import COMPLETED, CREATED, DENIED, STARTED, THROTTLED, FakeAws
+from tests.lambdas.tag_on_restore.restored_types import BY_NAME, RESTORED_TYPES, RestoredType
 
 SOURCE = {"project": "shop", "backup": "daily"}
 OLD = STARTED - timedelta(days=400)
-INTO_EXISTING = [row for row in ROWS if row.age]
-ALWAYS_NEW = [row for row in ROWS if not row.age]
-INTO = pytest.mark.parametrize("row", INTO_EXISTING, ids=lambda row: row.name)
+ALWAYS_NEW = [each for each in RESTORED_TYPES if not each.reads_date]
+MAY_EXIST = [each for each in RESTORED_TYPES if each.reads_date]
+EACH = pytest.mark.parametrize("each", MAY_EXIST, ids=lambda each: each.name)
 
 
-def restored(row: Row, created_at: datetime, tags: dict[str, str] | None = None) -> FakeAws:
-    """The row's estate, in which the job restored into what exists since `created_at`."""
-    aws = estate(row, SOURCE, tags)
-    aws.attributes[row.created]["created_at"] = created_at
+def restored(each: RestoredType, created_at: datetime, tags: dict[str, str] | None = None) -> FakeAws:
+    """An account whose job restored into a resource with this creation date."""
+    aws = account_with(each, SOURCE, tags)
+    aws.attributes[each.created]["created_at"] = created_at
     return aws
 
 
-def test_the_types_that_aws_restores_into_what_exists_are_known() -> None:
-    assert {row.name for row in INTO_EXISTING} == {"s3", "efs", "eks", "eks-child-state"}
+def test_the_types_that_can_be_restored_into_an_existing_resource_are_known() -> None:
+    assert {each.name for each in MAY_EXIST} == {"s3", "efs", "eks", "eks-child-state"}
 
 
-@INTO
+@EACH
 @pytest.mark.parametrize("created_at", [OLD, STARTED - timedelta(seconds=2)], ids=["long ago", "just before"])
-def test_what_is_older_than_its_job_gets_all_tags_but_those_that_select_for_backup(
-    row: Row, created_at: datetime, caplog: pytest.LogCaptureFixture
+def test_a_resource_older_than_its_job_gets_all_tags_except_those_that_select_for_backup(
+    each: RestoredType, created_at: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    aws = restored(row, created_at)
-    outcome = run(aws, row.event)
-    assert outcome.kind is Kind.TAGGED
-    assert aws.tags[row.created] == {"project": "shop"}
-    assert outcome.plans[row.created].withheld == ("backup",)
-    assert outcome.answer()["resources"][row.created]["withheld"] == ["backup"]
-    assert "what selects for backup is withheld" in outcome.reason
-    assert outcome.metrics()["TagsWithheld"] == 1
-    outcome.log()
+    aws = restored(each, created_at)
+    result = run(aws, each.event)
+    assert result.outcome is Outcome.TAGGED
+    assert aws.tags[each.created] == {"project": "shop"}
+    assert result.plans[each.created].withheld == ("backup",)
+    assert result.response()["resources"][each.created]["withheld"] == ["backup"]
+    assert "tags that select for backup withheld" in result.reason
+    assert result.metrics()["TagsWithheld"] == 1
+    result.log()
     assert caplog.records[0].levelno == logging.WARNING
 
 
-@INTO
-@pytest.mark.parametrize("created_at", [STARTED, MADE, COMPLETED], ids=["began", "between", "ended"])
-def test_what_the_job_made_gets_all_tags(row: Row, created_at: datetime) -> None:
-    aws = restored(row, created_at)
-    assert run(aws, row.event).plans[row.created].withheld == ()
-    assert aws.tags[row.created] == SOURCE
+@EACH
+@pytest.mark.parametrize(
+    "created_at", [STARTED, CREATED, COMPLETED], ids=["at the start", "between", "at the end"]
+)
+def test_a_resource_that_the_job_created_gets_all_tags(each: RestoredType, created_at: datetime) -> None:
+    aws = restored(each, created_at)
+    assert run(aws, each.event).plans[each.created].withheld == ()
+    assert aws.tags[each.created] == SOURCE
 
 
-@INTO
-def test_the_age_costs_one_call_and_only_where_it_matters(row: Row) -> None:
-    aws = restored(row, MADE)
-    run(aws, row.event)
-    assert aws.calls.count(row.age) == 1
+@EACH
+def test_the_creation_date_is_read_once_and_only_if_such_a_tag_is_to_be_written(each: RestoredType) -> None:
+    aws = restored(each, CREATED)
+    run(aws, each.event)
+    assert aws.calls.count(each.reads_date) == 1
     assert len(aws.calls) == 5
-    aws = estate(row, {"project": "shop"})
-    run(aws, row.event)
-    assert row.age not in aws.calls
-    aws = restored(row, OLD, {"backup": "none"})
-    run(aws, row.event)
-    assert row.age not in aws.calls
+    aws = account_with(each, {"project": "shop"})
+    run(aws, each.event)
+    assert each.reads_date not in aws.calls
+    aws = restored(each, OLD, {"backup": "none"})
+    run(aws, each.event)
+    assert each.reads_date not in aws.calls
 
 
-@pytest.mark.parametrize("row", ALWAYS_NEW, ids=lambda row: row.name)
-def test_the_age_of_what_a_job_always_makes_is_not_read(row: Row) -> None:
-    aws = restored(row, OLD)
-    run(aws, row.event)
-    assert aws.tags[row.created] == SOURCE
-    assert not {other.age for other in INTO_EXISTING} & set(aws.calls)
+def test_the_creation_date_of_types_that_are_always_new_is_not_read() -> None:
+    for each in ALWAYS_NEW:
+        aws = restored(each, OLD)
+        run(aws, each.event)
+        assert aws.tags[each.created] == SOURCE, each.name
+        assert not {other.reads_date for other in MAY_EXIST} & set(aws.calls), each.name
 
 
-@INTO
-def test_a_tag_that_the_old_resource_has_is_left_to_it(row: Row) -> None:
+@EACH
+def test_a_tag_that_the_existing_resource_has_keeps_its_value(each: RestoredType) -> None:
     for settings in (SETTINGS, Settings.from_environment({"OVERWRITE_EXISTING_TAGS": "true"})):
-        aws = restored(row, OLD, {"backup": "none"})
-        run(aws, row.event, settings)
-        assert aws.tags[row.created] == {"backup": "none", "project": "shop"}
+        aws = restored(each, OLD, {"backup": "none"})
+        run(aws, each.event, settings)
+        assert aws.tags[each.created] == {"backup": "none", "project": "shop"}
 
 
-@INTO
-def test_the_recovery_points_tags_do_not_enrol_it_either(row: Row) -> None:
-    aws = estate(row, None, point=SOURCE)
-    aws.attributes[row.created]["created_at"] = OLD
-    run(aws, row.event)
-    assert aws.tags[row.created] == {"project": "shop"}
+@EACH
+def test_the_tags_of_the_recovery_point_do_not_select_it_either(each: RestoredType) -> None:
+    aws = account_with(each, None, recovery_point=SOURCE)
+    aws.attributes[each.created]["created_at"] = OLD
+    run(aws, each.event)
+    assert aws.tags[each.created] == {"project": "shop"}
 
 
-@INTO
-def test_an_age_that_may_not_be_read_counts_as_old(row: Row) -> None:
-    aws = restored(row, MADE)
+@EACH
+def test_if_access_to_the_creation_date_is_denied_the_resource_counts_as_existing(each: RestoredType) -> None:
+    aws = restored(each, CREATED)
     with aws.fault(3, DENIED):
-        outcome = run(aws, row.event)
-    assert outcome.plans[row.created].withheld == ("backup",)
-    assert aws.tags[row.created] == {"project": "shop"}
+        result = run(aws, each.event)
+    assert result.plans[each.created].withheld == ("backup",)
+    assert aws.tags[each.created] == {"project": "shop"}
 
 
-@INTO
-def test_an_age_that_cannot_be_read_now_is_asked_for_again(row: Row) -> None:
-    aws = restored(row, MADE)
-    with aws.fault(3, THROTTLED), pytest.raises(CallFailedError, match=row.created.rpartition(":")[2]):
-        run(aws, row.event)
-    assert aws.tags[row.created] == {}
+@EACH
+def test_if_the_creation_date_cannot_be_read_now_the_event_fails(each: RestoredType) -> None:
+    aws = restored(each, CREATED)
+    with aws.fault(3, THROTTLED), pytest.raises(CallFailedError, match=each.created.rpartition(":")[2]):
+        run(aws, each.event)
+    assert aws.tags[each.created] == {}
 
 
-@INTO
-def test_a_job_that_does_not_say_when_it_began_counts_as_younger(row: Row) -> None:
-    aws = restored(row, MADE)
-    add_job(aws, row.event, ("CreationDate",))
-    run(aws, row.event)
-    assert aws.tags[row.created] == {"project": "shop"}
+@EACH
+def test_if_the_job_has_no_start_date_the_resource_counts_as_existing(each: RestoredType) -> None:
+    aws = restored(each, CREATED)
+    add_job(aws, each.event, ("CreationDate",))
+    run(aws, each.event)
+    assert aws.tags[each.created] == {"project": "shop"}
 
 
-@INTO
-def test_the_sweep_decides_the_same_even_when_a_policy_edit_has_moved_the_buckets_date(row: Row) -> None:
+@EACH
+def test_a_date_after_the_job_counts_as_existing_since_a_policy_edit_changes_it(each: RestoredType) -> None:
     """AmazonS3/latest/API/API_Bucket.html: the date "can change when making changes to your bucket"."""
-    aws = restored(row, COMPLETED + timedelta(hours=5))
+    aws = restored(each, COMPLETED + timedelta(hours=5))
     aws.lists_children = True
     result = sweep.run(Aws(aws), SETTINGS, SweepRequest(), lambda: 900_000)
-    assert aws.tags[row.created] == {"project": "shop"}
+    assert aws.tags[each.created] == {"project": "shop"}
     assert result.metrics()["TagsWithheld"] == 1
 
 
-def test_a_bucket_is_told_from_others_whose_names_begin_alike() -> None:
-    (row,) = (row for row in INTO_EXISTING if row.name == "s3")
-    aws = restored(row, OLD)
+def test_a_bucket_is_distinguished_from_others_with_the_same_prefix() -> None:
+    each = BY_NAME["s3"]
+    aws = restored(each, OLD)
     for suffix in ("-2", "x", ".logs", *map(str, range(1000))):
-        aws.add(row.created + suffix, created_at=MADE)
-    run(aws, row.event)
-    assert aws.tags[row.created] == {"project": "shop"}
+        aws.add(each.created + suffix, created_at=CREATED)
+    run(aws, each.event)
+    assert aws.tags[each.created] == {"project": "shop"}
 
 
-def test_a_bucket_that_the_account_does_not_list_counts_as_old() -> None:
-    (row,) = (row for row in INTO_EXISTING if row.name == "s3")
-    aws = restored(row, MADE)
-    aws.attributes[row.created]["hidden"] = True
-    run(aws, row.event)
-    assert aws.tags[row.created] == {"project": "shop"}
+def test_a_bucket_that_the_account_does_not_list_counts_as_existing() -> None:
+    each = BY_NAME["s3"]
+    aws = restored(each, CREATED)
+    aws.attributes[each.created]["hidden"] = True
+    run(aws, each.event)
+    assert aws.tags[each.created] == {"project": "shop"}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_a_bucket_that_the_account_does_not_list_counts_as_old() -> None:
     [("backup,monthly", ("backup",)), ("project,backup", ("backup", "project")), ("other,other", ())],
 )
 def test_the_keys_come_from_the_environment(variable: str, withheld: tuple[str, ...]) -> None:
-    (row,) = (row for row in INTO_EXISTING if row.name == "eks")
-    aws = restored(row, OLD)
+    each = BY_NAME["eks"]
+    aws = restored(each, OLD)
     settings = Settings.from_environment({"BACKUP_SELECTION_KEYS": variable})
-    assert run(aws, row.event, settings).plans[row.created].withheld == withheld
+    assert run(aws, each.event, settings).plans[each.created].withheld == withheld

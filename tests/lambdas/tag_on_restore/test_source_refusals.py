@@ -1,4 +1,4 @@
-"""What a service answers when the source is read: which of it means "not here", and which has to be retried.
+"""Errors of the call that reads the source: which mean that it is not here, and which have to be retried.
 
 The codes are those of botocore's models and of the pages on common errors and on S3's error responses
 (AmazonS3/latest/API/ErrorResponses.html).
@@ -10,139 +10,128 @@ from tag_on_restore import restore
 from tag_on_restore.aws import Aws
 from tag_on_restore.errors import CallFailedError
 from tag_on_restore.event import RestoreEvent, parse
-from tag_on_restore.outcome import Origin, Outcome
-from tag_on_restore.taggers import TAGGERS, Lists, Tagger
+from tag_on_restore.result import Origin, Result
+from tag_on_restore.taggers import TAGGERS, ListCall, Tagger
 
-from tests.lambdas.tag_on_restore import fake_aws
-from tests.lambdas.tag_on_restore.fake_aws import FakeAws, Fault
-from tests.lambdas.tag_on_restore.resources import ROWS, Row
-from tests.lambdas.tag_on_restore.situations import NOW, SETTINGS, estate, run
-from tests.lambdas.tag_on_restore.test_calls import name
+from tests.lambdas.tag_on_restore.accounts import NOW, SETTINGS, account_with, run
+from tests.lambdas.tag_on_restore.fake_aws import FakeAws, Fault, api_name, service_model
+from tests.lambdas.tag_on_restore.restored_types import BY_NAME, RESTORED_TYPES, RestoredType
 
 SOURCE = {"project": "shop"}
 RESTORED: dict[str, str] = {}
 OLD = {"project": "as of the backup"}
-(BUCKET,) = (row for row in ROWS if row.name == "s3")
-# An instance is read in one call together with its source.
-LISTED = [row for row in ROWS if not row.looks_for_volumes]
-EACH = pytest.mark.parametrize("row", LISTED, ids=lambda row: row.name)
-# What any service may answer, whatever becomes of the resource.
-PASSING = [
-    ("ThrottlingException", 400),
-    ("ThrottlingException", 429),
-    ("Throttling", 400),
-    ("ThrottledException", 400),
-    ("TooManyRequestsException", 429),
-    ("RequestLimitExceeded", 503),
-    ("RequestThrottled", 400),
-    ("ProvisionedThroughputExceededException", 400),
-    ("SlowDown", 503),
-    ("503", 503),
-    ("429", 429),
-    ("RequestTimeout", 400),
-    ("RequestTimeTooSkewed", 403),
-    ("ExpiredToken", 400),
-    ("ExpiredTokenException", 400),
-    ("TokenRefreshRequired", 400),
-    ("InvalidToken", 400),
-    ("InvalidAccessKeyId", 403),
-    ("SignatureDoesNotMatch", 403),
-    ("UnrecognizedClientException", 400),
-    ("InvalidClientTokenId", 403),
-    ("InternalError", 500),
-    ("ServiceUnavailable", 503),
-    ("OperationAborted", 409),
-    ("TemporaryRedirect", 307),
-    ("MethodNotAllowed", 405),
-    ("InvalidRequest", 400),
+BUCKET = BY_NAME["s3"]
+# An instance is read together with its source.
+READ_ALONE = [each for each in RESTORED_TYPES if not each.has_volumes]
+# Errors of any service that say nothing about the resource.
+TRANSIENT = [
+    "ThrottlingException",
+    "Throttling",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "ProvisionedThroughputExceededException",
+    "SlowDown",
+    "503",
+    "429",
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "TokenRefreshRequired",
+    "InvalidToken",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InternalError",
+    "ServiceUnavailable",
+    "OperationAborted",
+    "TemporaryRedirect",
+    "MethodNotAllowed",
+    "InvalidRequest",
 ]
 READ_SOURCE = 2
 
 
-def refused(row: Row, code: str, status: int) -> tuple[FakeAws, Outcome]:
-    """What becomes of the row's job when its source is refused so."""
-    aws = estate(row, SOURCE, RESTORED, point=OLD)
-    with aws.fault(READ_SOURCE, Fault(code, status=status)):
-        return aws, run(aws, row.event)
+def refused(each: RestoredType, code: str) -> tuple[FakeAws, Result]:
+    """Handle the job; the call that reads the source returns this error."""
+    aws = account_with(each, SOURCE, RESTORED, recovery_point=OLD)
+    with aws.fault(READ_SOURCE, Fault(code)):
+        return aws, run(aws, each.event)
 
 
-@EACH
-def test_what_passes_is_no_reason_to_take_older_tags(row: Row) -> None:
-    for code, status in PASSING:
-        aws = estate(row, SOURCE, RESTORED, point=OLD)
-        with aws.fault(READ_SOURCE, Fault(code, status=status)), pytest.raises(CallFailedError, match=code):
-            run(aws, row.event)
-        assert aws.tags[row.created] == RESTORED, f"{code} {status}"
-    run(aws, row.event)
-    assert aws.tags[row.created] == SOURCE
+def test_after_a_transient_error_older_tags_are_not_copied() -> None:
+    for code in TRANSIENT:
+        for each in READ_ALONE:
+            aws = account_with(each, SOURCE, RESTORED, recovery_point=OLD)
+            with aws.fault(READ_SOURCE, Fault(code)), pytest.raises(CallFailedError, match=code):
+                run(aws, each.event)
+            assert aws.tags[each.created] == RESTORED, f"{each.name}, {code}"
 
 
-@EACH
-def test_a_source_that_does_not_answer_in_time_is_asked_again(row: Row) -> None:
-    aws = estate(row, SOURCE, RESTORED, point=OLD)
+def test_after_a_timeout_older_tags_are_not_copied() -> None:
+    each = BY_NAME["dynamodb"]
+    aws = account_with(each, SOURCE, RESTORED, recovery_point=OLD)
 
     class Slow(Aws):
-        asked = 0
-
         def call(
             self, service: str, operation: str, about: object, **parameters: object
         ) -> dict[str, object]:
-            if str(about) == row.original:
+            if str(about) == each.source:
                 raise CallFailedError(f"{service}: {ReadTimeoutError(endpoint_url=service)}")
             return super().call(service, operation, about, **parameters)
 
-    request = parse(row.event, NOW)
+    request = parse(each.event, NOW)
     assert isinstance(request, RestoreEvent)
     with pytest.raises(CallFailedError, match="Read timeout"):
-        restore.handle(Slow(aws), SETTINGS, request)
-    assert aws.tags[row.created] == RESTORED
+        restore.handle_event(Slow(aws), SETTINGS, request)
+    assert aws.tags[each.created] == RESTORED
 
 
-@EACH
 @pytest.mark.parametrize(
     "code", ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"]
 )
-def test_a_source_that_may_not_be_read_is_told_as_that(row: Row, code: str) -> None:
-    aws, outcome = refused(row, code, 403)
-    assert outcome.origins == {row.created: Origin.UNREADABLE}
-    assert outcome.reason == "tags copied from the recovery point (source may not be read)"
-    assert aws.tags[row.created] == OLD
+def test_if_access_to_the_source_is_denied_the_result_says_so(code: str) -> None:
+    for each in READ_ALONE:
+        aws, result = refused(each, code)
+        assert result.origins == {each.created: Origin.UNREADABLE}, each.name
+        assert result.reason == "tags copied from the recovery point (source access denied)", each.name
+        assert aws.tags[each.created] == OLD, each.name
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "why"),
+    ("code", "origin"),
     [
-        ("NoSuchBucket", 404, Origin.GONE),
-        ("404", 404, Origin.GONE),
-        ("PermanentRedirect", 301, Origin.ELSEWHERE),
-        ("301", 301, Origin.ELSEWHERE),
-        ("IllegalLocationConstraintException", 400, Origin.ELSEWHERE),
-        ("AccessDenied", 403, Origin.UNREADABLE),
+        ("NoSuchBucket", Origin.GONE),
+        ("404", Origin.GONE),
+        ("PermanentRedirect", Origin.ELSEWHERE),
+        ("301", Origin.ELSEWHERE),
+        ("IllegalLocationConstraintException", Origin.ELSEWHERE),
     ],
 )
-def test_a_bucket_that_is_not_here_leaves_the_recovery_point(code: str, status: int, why: Origin) -> None:
-    aws, outcome = refused(BUCKET, code, status)
-    assert outcome.origins == {BUCKET.created: why}
+def test_for_a_bucket_that_is_not_here_the_tags_of_the_recovery_point_are_copied(
+    code: str, origin: Origin
+) -> None:
+    aws, result = refused(BUCKET, code)
+    assert result.origins == {BUCKET.created: origin}
     assert aws.tags[BUCKET.created] == OLD
 
 
-@pytest.mark.parametrize(("code", "gone"), [("VolumeNotFound", True), ("EndpointNotFound", False)])
-def test_not_everything_that_storage_gateway_does_not_find_is_the_resource(code: str, gone: bool) -> None:
-    (row,) = (row for row in ROWS if row.name == "storage-gateway")
-    if gone:
-        assert refused(row, code, 400)[1].origins == {row.created: Origin.GONE}
-    else:
-        with pytest.raises(CallFailedError, match=code):
-            refused(row, code, 400)
+def test_not_every_not_found_of_storage_gateway_is_about_the_resource() -> None:
+    each = BY_NAME["storage-gateway"]
+    assert refused(each, "VolumeNotFound")[1].origins == {each.created: Origin.GONE}
+    with pytest.raises(CallFailedError, match="EndpointNotFound"):
+        refused(each, "EndpointNotFound")
 
 
-LISTS = [tagger for tagger in TAGGERS if isinstance(tagger.reads, Lists)]
+LISTS = [tagger for tagger in TAGGERS if isinstance(tagger.reads, ListCall)]
 
 
 @pytest.mark.parametrize("tagger", LISTS, ids=lambda tagger: f"{tagger.service} {tagger.resources[0]}")
-def test_of_the_errors_in_a_services_model_only_not_found_means_gone(tagger: Tagger) -> None:
-    model = fake_aws.new_client(tagger.client).meta.service_model
-    shapes = model.operation_model(name(tagger.reads.operation)).error_shapes
-    codes = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in shapes}
-    gone = {code for code in codes if code.endswith(tagger.gone)}
-    assert gone == {code for code in codes if "NotFound" in code}
+def test_of_the_errors_in_a_services_model_only_not_found_means_deleted(tagger: Tagger) -> None:
+    shapes = service_model(tagger.client).operation_model(api_name(tagger.reads.operation)).error_shapes
+    codes = [shape.metadata.get("error", {}).get("code", shape.name) for shape in shapes]
+    deleted = [code for code in codes if code.endswith(tagger.not_found)]
+    assert deleted == [code for code in codes if "NotFound" in code]

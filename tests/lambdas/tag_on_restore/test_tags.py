@@ -1,4 +1,4 @@
-"""Which tags are copied: reserved and excluded keys, present keys, the limit of fifty."""
+"""Which tags are copied: reserved and excluded keys, keys that exist, the limit of fifty."""
 
 import pytest
 from tag_on_restore.tags import Exclusions, TagPlan, plan
@@ -70,21 +70,21 @@ def test_the_plan(
         ),
     ],
 )
-def test_keys_that_select_for_backup_are_withheld_and_take_no_room(
+def test_keys_that_select_for_backup_are_withheld_and_do_not_count(
     source: dict[str, str], restored: dict[str, str], overwrite: bool, expected: TagPlan
 ) -> None:
     assert plan(source, restored, NOTHING, overwrite, frozenset({"backup"})) == expected
 
 
-def test_what_a_restore_test_made_gets_nothing() -> None:
+def test_what_a_restore_test_created_gets_nothing() -> None:
     restored = {"awsbackup-restore-test": "plan"}
     assert plan({"backup": "daily"}, restored, NOTHING, True) == TagPlan({}, ())
 
 
-def test_no_name_is_invented() -> None:
+def test_no_name_tag_is_added() -> None:
     assert plan({"project": "shop"}, {}, NOTHING, False).write == {"project": "shop"}
 
 
-def test_a_resource_with_more_than_fifty_tags_gets_none_and_loses_none() -> None:
+def test_a_resource_with_more_than_fifty_tags_gets_none() -> None:
     restored = {f"own-{number}": "x" for number in range(60)}
     assert plan({"a": "1"}, restored, NOTHING, False) == TagPlan({}, ("a",))

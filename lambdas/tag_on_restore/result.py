@@ -1,4 +1,4 @@
-"""What became of a restored resource, and how it is told: as answer, as log line, as metric."""
+"""What was done for a restore job: as response, log line and metrics."""
 
 import json
 import logging
@@ -16,8 +16,8 @@ LOGGER = logging.getLogger("tag_on_restore")
 NAMESPACE = "TagOnRestore"
 
 
-class Kind(StrEnum):
-    """The ways in which the work on a restore job can end. A single event that fails raises instead."""
+class Outcome(StrEnum):
+    """How a restore job was handled. FAILED occurs in a sweep only: a single event raises instead."""
 
     TAGGED = "tagged"
     UNCHANGED = "unchanged"
@@ -25,14 +25,19 @@ class Kind(StrEnum):
     UNSUPPORTED = "unsupported"
     FAILED = "failed"
 
+    @property
+    def metric(self) -> str:
+        """The metric that counts restore jobs with this outcome."""
+        return self.value.capitalize()
+
 
 class Origin(StrEnum):
-    """Where the tags of a restored resource were taken from; why not from its source."""
+    """Where the tags come from: the source, or the recovery point and why not the source."""
 
     SOURCE = "from the source"
-    GONE = "from the recovery point (source gone)"
+    GONE = "from the recovery point (source deleted)"
     ELSEWHERE = "from the recovery point (source elsewhere)"
-    UNREADABLE = "from the recovery point (source may not be read)"
+    UNREADABLE = "from the recovery point (source access denied)"
     UNKNOWN = "from the recovery point (source unknown)"
 
     @property
@@ -42,11 +47,10 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """By ARN, `plans` holds what was written to and kept from each resource, and `origins` where its tags
-    came from; `reason` says why in words."""
+class Result:
+    """`plans` and `origins` say, by ARN, what was written to each resource and where its tags come from."""
 
-    kind: Kind
+    outcome: Outcome
     job_id: str
     reason: str
     plans: Mapping[str, TagPlan] = field(default_factory=dict)
@@ -54,18 +58,18 @@ class Outcome:
 
     @property
     def left_out(self) -> int:
-        """How many tags found no room."""
+        """The number of tags beyond the limit of the resource."""
         return sum(len(plan.left_out) for plan in self.plans.values())
 
     @property
     def withheld(self) -> int:
-        """How many tags were withheld because they select for backup."""
+        """The number of tags withheld because they select resources for backup."""
         return sum(len(plan.withheld) for plan in self.plans.values())
 
-    def answer(self) -> dict[str, Any]:
-        """As JSON. Tags appear with their keys only: values may be nobody's business in a log."""
+    def response(self) -> dict[str, Any]:
+        """As JSON. Only tag keys appear: values may be confidential."""
         return {
-            "outcome": self.kind.value,
+            "outcome": self.outcome.value,
             "restoreJobId": self.job_id,
             "reason": self.reason,
             "resources": {
@@ -80,27 +84,27 @@ class Outcome:
         }
 
     def metrics(self) -> Counter[str]:
-        """What CloudWatch is told."""
-        counts = Counter({metric(self.kind): 1, "TagsLeftOut": self.left_out, "TagsWithheld": self.withheld})
+        """The counts for CloudWatch."""
+        counts = Counter(
+            {self.outcome.metric: 1, "TagsLeftOut": self.left_out, "TagsWithheld": self.withheld}
+        )
         counts.update(origin.metric for origin in self.origins.values())
         return counts
 
     def log(self) -> None:
-        """One line; a warning for what a person should look at."""
+        """Write one line; a warning if somebody should look at it."""
         attention = (
-            self.kind in (Kind.UNSUPPORTED, Kind.FAILED)
+            self.outcome in (Outcome.UNSUPPORTED, Outcome.FAILED)
             or Origin.UNREADABLE in self.origins.values()
             or self.left_out
             or self.withheld
         )
-        LOGGER.log(
-            logging.WARNING if attention else logging.INFO, "restore_job %s", json.dumps(self.answer())
-        )
+        level = logging.WARNING if attention else logging.INFO
+        LOGGER.log(level, "restore_job %s", json.dumps(self.response()))
 
 
-def emit_metrics(counts: Mapping[str, int], now: float | None = None) -> None:
-    """Write `counts` as CloudWatch metrics of namespace TagOnRestore (embedded metric format: one line of
-    JSON).
+def emit_metrics(counts: Mapping[str, int]) -> None:
+    """Write `counts` as CloudWatch metrics, in the embedded metric format: one line of JSON.
 
     Source:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -108,14 +112,9 @@ def emit_metrics(counts: Mapping[str, int], now: float | None = None) -> None:
     metrics = [{"Name": name, "Unit": "Count"} for name in counts]
     document = {
         "_aws": {
-            "Timestamp": int((time.time() if now is None else now) * 1000),
+            "Timestamp": int(time.time() * 1000),
             "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics}],
         },
         **counts,
     }
     sys.stdout.write(json.dumps(document) + "\n")
-
-
-def metric(kind: Kind) -> str:
-    """The metric that counts outcomes of this kind."""
-    return kind.value.capitalize()
