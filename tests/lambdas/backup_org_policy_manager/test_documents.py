@@ -91,8 +91,8 @@ def test_a_child_policy_is_created_and_gets_the_regions_too(function: Function) 
 def test_without_the_property_the_refusal_names_it(function: Function) -> None:
     content = json.loads((DOCUMENTS / "child-with-other-hours.json").read_text())
     for child in (None, "false"):
-        answer = function.invoke(event("Create", properties(PolicyContent=content, ChildPolicy=child)))
-        assert answer
-        assert answer["Status"] == "FAILED"
-        assert "ChildPolicy" in answer["Reason"]
+        response = function.invoke(event("Create", properties(PolicyContent=content, ChildPolicy=child)))
+        assert response
+        assert response["Status"] == "FAILED"
+        assert "ChildPolicy" in response["Reason"]
         assert function.aws.calls == []

@@ -359,7 +359,7 @@ def test_a_plain_value_where_an_operator_is_due_is_named(content: dict[str, Any]
         (plan(new_element={"a": [{"@@Assign": 1}]}), f"{RULE}.new_element.a[0].@@Assign: no such operator"),
         (
             plan(**{"@@operators_allowed_for_child_policies": ["@@non"]}),
-            f"{RULE}.@@operators_allowed_for_child_policies: @@non is no operator",
+            f"{RULE}.@@operators_allowed_for_child_policies: @@non is not an operator",
         ),
     ],
 )

@@ -3,7 +3,7 @@
 Five invariants hold whatever happens:
 a  while a working policy exists, none of its unchanged targets is ever without it;
 b  no policy that is not ours changes;
-c  exactly one answer reaches CloudFormation, unless the process was killed (asserted in Function.invoke);
+c  exactly one response reaches CloudFormation, unless the process was killed (asserted in Function.invoke);
 d  SUCCESS only if the organization is as requested;
 e  the same request again, or CloudFormation's rollback, ends in the right state without an orphan policy.
 """
@@ -37,12 +37,12 @@ from .fakes import FakeOrganization, Fault, StoredPolicy
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
-HEALS = ["throttled once", "concurrent modification", "server error", "answer lost"]
+HEALS = ["throttled once", "concurrent modification", "server error", "response lost"]
 FAILS = [
     "throttled for ever",
     "denied",
-    "answer lost, then denied",
-    "answer lost, then throttled for ever",
+    "response lost, then denied",
+    "response lost, then throttled for ever",
     "time nearly out",
     "time out",
     "killed",
@@ -203,17 +203,17 @@ class Story:
         )
         function.aws.organizations = copy.deepcopy(state)
         uncovered = _watch(function, operation, policy_id)
-        answer = function.invoke(operation.request(policy_id), *faults)
+        response = function.invoke(operation.request(policy_id), *faults)
         calls = list(function.aws.calls)
-        label = f"{faults} in {calls}: {answer and answer['Reason']}"
+        label = f"{faults} in {calls}: {response and response['Reason']}"
         struck = [fault for fault in faults if fault.at < len(calls)]
 
         assert not uncovered, f"a: {label}"
         self._assert_others_unchanged(label)
         if all(fault.kind in HEALS or calls[fault.at] in VERIFICATION for fault in struck):
-            assert (answer is None) == any(fault.kind == "killed" for fault in struck), label
-            assert answer is None or answer["Status"] == "SUCCESS", label
-        self._assert_honest(answer, label)
+            assert (response is None) == any(fault.kind == "killed" for fault in struck), label
+            assert response is None or response["Status"] == "SUCCESS", label
+        self._assert_honest(response, label)
         after = copy.deepcopy(function.aws.organizations)
 
         repeated = function.invoke(operation.request(policy_id))
@@ -225,25 +225,25 @@ class Story:
         assert not uncovered, f"a: again after {label}"
         self._assert_others_unchanged(label)
 
-        if operation.new is not None and not operation.is_rollback and (answer or operation.old):
+        if operation.new is not None and not operation.is_rollback and (response or operation.old):
             function.aws.organizations = after
-            self._roll_back(answer, f"e: rollback after {label}")
+            self._roll_back(response, f"e: rollback after {label}")
             assert not uncovered, f"a: rollback after {label}"
             self._assert_others_unchanged(label)
         return len(struck) == len(faults) > 0
 
-    def _roll_back(self, answer: dict[str, Any] | None, label: str) -> None:
-        """What CloudFormation sends when the stack operation fails: this resource's answer decides the id."""
+    def _roll_back(self, response: dict[str, Any] | None, label: str) -> None:
+        """CloudFormation's rollback of a stack operation: this resource's response decides the ID."""
         operation = self._operation
-        succeeded = answer is not None and answer["Status"] == "SUCCESS"
+        succeeded = response is not None and response["Status"] == "SUCCESS"
         if operation.old is None:
-            assert answer
-            deleted = self._delete(answer["PhysicalResourceId"], operation.new)
+            assert response
+            deleted = self._delete(response["PhysicalResourceId"], operation.new)
             assert deleted["Status"] == "SUCCESS", label
             left = self._ours().values()
             assert not left or (operation.leftover and [policy.targets for policy in left] == [[]]), label
             return
-        current = answer["PhysicalResourceId"] if answer and succeeded else self._policy_id
+        current = response["PhysicalResourceId"] if response and succeeded else self._policy_id
         back = event(
             "Update",
             operation.old,
@@ -260,19 +260,21 @@ class Story:
         self._assert_as_wanted(operation.old, restored, label, and_nothing_else=True)
 
     def _delete(self, policy_id: str | None, given: dict[str, Any] | None) -> dict[str, Any]:
-        answer = self._function.invoke(event("Delete", given or {}, PhysicalResourceId=policy_id))
-        assert answer
-        return answer
+        response = self._function.invoke(event("Delete", given or {}, PhysicalResourceId=policy_id))
+        assert response
+        return response
 
-    def _assert_honest(self, answer: dict[str, Any] | None, label: str) -> None:
+    def _assert_honest(self, response: dict[str, Any] | None, label: str) -> None:
         """SUCCESS means as requested; "put back" and "nothing was changed" mean as before."""
-        if answer is None:
+        if response is None:
             return
-        if answer["Status"] == "FAILED" and self._operation.old:
-            assert answer["PhysicalResourceId"] == self._policy_id, f"CloudFormation would delete it: {label}"
-        if answer["Status"] == "SUCCESS":
-            self._assert_as_wanted(self._operation.new, answer, f"d: {label}")
-        elif self._operation.new is not None and "not put back" not in answer["Reason"]:
+        if response["Status"] == "FAILED" and self._operation.old:
+            assert response["PhysicalResourceId"] == self._policy_id, (
+                f"CloudFormation would delete it: {label}"
+            )
+        if response["Status"] == "SUCCESS":
+            self._assert_as_wanted(self._operation.new, response, f"d: {label}")
+        elif self._operation.new is not None and "left to the rollback" not in response["Reason"]:
             before, now = _facts(self._state), _facts(self._function.aws.organizations)
             if self._operation.leftover:  # it may have been removed, and is not made again
                 before, now = (
@@ -283,27 +285,27 @@ class Story:
 
     def _assert_as_wanted(
         self,
-        wanted: dict[str, Any] | None,
-        answer: dict[str, Any],
+        desired: dict[str, Any] | None,
+        response: dict[str, Any],
         label: str,
         *,
         and_nothing_else: bool = False,
     ) -> None:
         ours = self._ours()
-        if wanted is None:
+        if desired is None:
             assert not ours, label
             return
-        policy = ours[wanted["OrgManagementAccount"], answer["PhysicalResourceId"]]
-        assert policy.name == wanted["PolicyName"], label
-        assert policy.description == wanted["PolicyDescription"], label
-        assert sorted(policy.targets) == sorted(wanted["PolicyTargets"]), label
-        expected = copy.deepcopy(wanted["PolicyContent"])
+        policy = ours[desired["OrgManagementAccount"], response["PhysicalResourceId"]]
+        assert policy.name == desired["PolicyName"], label
+        assert policy.description == desired["PolicyDescription"], label
+        assert sorted(policy.targets) == sorted(desired["PolicyTargets"]), label
+        expected = copy.deepcopy(desired["PolicyContent"])
         if "S3" in expected:
             expected = plan(days="30")
         for each in expected["plans"].values():
-            each["regions"] = {"@@assign": wanted["PolicyRegions"]}
+            each["regions"] = {"@@assign": desired["PolicyRegions"]}
         assert json.loads(policy.content) == expected, label
-        in_this_organization = [account for account, _ in ours if account == wanted["OrgManagementAccount"]]
+        in_this_organization = [account for account, _ in ours if account == desired["OrgManagementAccount"]]
         assert len(in_this_organization) == 1, f"orphan: {label}"
         if and_nothing_else:
             assert len(ours) == 1, f"orphan: {label}"
@@ -353,7 +355,7 @@ def _start(
         function.organization.policies[policy_id].tags.clear()
     if operation.is_rollback:
         assert operation.new
-        answer = function.invoke(
+        response = function.invoke(
             event(
                 "Update",
                 operation.old or {},
@@ -361,8 +363,8 @@ def _start(
                 PhysicalResourceId=policy_id,
             )
         )
-        assert answer
-        policy_id = answer["PhysicalResourceId"]
+        assert response
+        policy_id = response["PhysicalResourceId"]
     if operation.deleted_by_hand and policy_id:
         del function.organization.policies[policy_id]
     return copy.deepcopy(function.aws.organizations), policy_id, known

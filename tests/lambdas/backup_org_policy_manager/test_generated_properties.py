@@ -119,18 +119,18 @@ def property_sets(draw: st.DrawFn) -> dict[str, Any]:
 @given(property_sets())
 def test_every_property_set_ends_in_an_answer(properties: dict[str, Any]) -> None:
     with deployed() as function:
-        answer = function.invoke(event("Create", properties))
-        assert answer
-        hypothesis_event(answer["Status"])
-        if answer["Status"] == "FAILED":
-            assert answer["Reason"]
-            assert len(answer["Reason"]) <= 240
+        response = function.invoke(event("Create", properties))
+        assert response
+        hypothesis_event(response["Status"])
+        if response["Status"] == "FAILED":
+            assert response["Reason"]
+            assert len(response["Reason"]) <= 240
             assert function.organization.policies == {}
-            assert answer["PhysicalResourceId"] == "policy-not-created"
+            assert response["PhysicalResourceId"] == "policy-not-created"
             return
         assert "PolicyTarget" not in properties
         (policy,) = function.organization.policies.values()
-        assert answer["PhysicalResourceId"] == policy.id == answer["Data"]["PolicyId"]
+        assert response["PhysicalResourceId"] == policy.id == response["Data"]["PolicyId"]
         assert policy.name == properties["PolicyName"]
         assert policy.description == properties["PolicyDescription"]
         assert policy.targets == _each_once(properties["PolicyTargets"])

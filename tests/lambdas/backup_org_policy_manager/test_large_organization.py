@@ -25,9 +25,9 @@ def test_600_targets_are_attached_and_detached_within_the_lambdas_time(slow: Fun
     assert 290 < slow.aws.clock.now < 700
     assert slow.aws.errors, "the limit was really met"
     assert len(slow.aws.clock.slept) == len(slow.aws.errors), "no sleep without a retry"
-    answer = slow.invoke(event("Delete", properties(), PhysicalResourceId=policy_id))
-    assert answer
-    assert answer["Status"] == "SUCCESS"
+    response = slow.invoke(event("Delete", properties(), PhysicalResourceId=policy_id))
+    assert response
+    assert response["Status"] == "SUCCESS"
     assert not slow.organization.policies
     assert slow.aws.clock.now < 700
 
@@ -35,15 +35,15 @@ def test_600_targets_are_attached_and_detached_within_the_lambdas_time(slow: Fun
 def test_more_targets_than_fit_are_honestly_unfinished_and_the_delete_removes_them(slow: Function) -> None:
     slow.aws.latency, slow.aws.clock.limit = 0.9, FEW_SECONDS
     given = properties(PolicyTargets=TARGETS[:FEW_SECONDS])
-    answer = slow.invoke(event("Create", given))
-    assert answer
-    assert answer["Status"] == "FAILED"
+    response = slow.invoke(event("Create", given))
+    assert response
+    assert response["Status"] == "FAILED"
     assert FEW_SECONDS - 22 <= slow.aws.clock.now < FEW_SECONDS - 5
     (policy,) = slow.organization.policies.values()
-    made = answer["Reason"].split("(")[1].split(f" of {FEW_SECONDS + 1} changes made")[0]
+    made = response["Reason"].split("(")[1].split(f" of {FEW_SECONDS + 1} changes made")[0]
     assert int(made) > FEW_SECONDS / 3
-    assert f"not put back, the rollback does: policy {policy.id}" in answer["Reason"]
-    assert answer["PhysicalResourceId"] == policy.id
+    assert f"left to the rollback: policy {policy.id}" in response["Reason"]
+    assert response["PhysicalResourceId"] == policy.id
 
     slow.aws.latency = 0.05
     removed = slow.invoke(event("Delete", given, PhysicalResourceId=policy.id))
@@ -59,9 +59,9 @@ def test_an_update_that_does_not_fit_keeps_the_old_targets_and_its_rollback_ends
     new = properties(PolicyTargets=TARGETS[4:FEW_SECONDS])
     policy_id = slow.create(PolicyTargets=TARGETS[:5])
     slow.aws.latency, slow.aws.clock.limit = 0.9, FEW_SECONDS
-    answer = slow.invoke(event("Update", new, OldResourceProperties=old, PhysicalResourceId=policy_id))
-    assert answer
-    assert answer["Status"] == "FAILED"
+    response = slow.invoke(event("Update", new, OldResourceProperties=old, PhysicalResourceId=policy_id))
+    assert response
+    assert response["Status"] == "FAILED"
     assert slow.organization.policies[policy_id].targets[:5] == TARGETS[:5]
 
     slow.aws.latency = 0.05

@@ -31,21 +31,6 @@ ANOTHER_STACK = {
 SIBLING = "which belongs to resource Weekly of this stack"
 
 
-def succeed(function: Function, request: dict[str, Any]) -> dict[str, Any]:
-    answer = function.invoke(request)
-    assert answer
-    assert answer["Status"] == "SUCCESS", answer["Reason"]
-    return answer
-
-
-def fail(function: Function, request: dict[str, Any]) -> str:
-    answer = function.invoke(request)
-    assert answer
-    assert answer["Status"] == "FAILED"
-    assert len(answer["Reason"]) <= 240
-    return str(answer["Reason"])
-
-
 def update(policy_id: str, **changed: Any) -> dict[str, Any]:
     return event(
         "Update", properties(**changed), OldResourceProperties=properties(), PhysicalResourceId=policy_id
@@ -60,8 +45,8 @@ def delete(policy_id: str, **changed: Any) -> dict[str, Any]:
 
 
 def test_a_policy_is_created_tagged_and_attached(function: Function) -> None:
-    answer = succeed(function, event("Create", properties(PolicyTargets=[ROOT, OU_1, ACCOUNT])))
-    policy = function.organization.policies[answer["PhysicalResourceId"]]
+    response = function.succeed(event("Create", properties(PolicyTargets=[ROOT, OU_1, ACCOUNT])))
+    policy = function.organization.policies[response["PhysicalResourceId"]]
     assert (policy.name, policy.description, policy.targets) == (
         "daily",
         "Daily backups",
@@ -74,7 +59,7 @@ def test_a_policy_is_created_tagged_and_attached(function: Function) -> None:
     }
     assert json.loads(policy.content)["plans"]["Daily"]["regions"] == {"@@assign": ["us-east-1", "us-east-2"]}
     assert ": " not in policy.content
-    assert answer["Data"] == {
+    assert response["Data"] == {
         "PolicyId": policy.id,
         "PolicyName": "daily",
         "PolicyType": "BACKUP_POLICY",
@@ -87,21 +72,21 @@ def test_a_policy_is_created_tagged_and_attached(function: Function) -> None:
 
 def test_an_invalid_request_is_refused_before_the_first_call(function: Function) -> None:
     regions = ["mars-north-1", "us-east-9", "aws-global", "cn-north-1"]
-    reason = fail(function, event("Create", properties(PolicyName=None, PolicyRegions=regions)))
-    assert [f"[{number}]" in reason for number in range(4)] == [True] * 3 + [False]
-    assert "1 more in the log (PolicyRegions)" in reason
+    reason = function.fail(event("Create", properties(PolicyName=None, PolicyRegions=regions)))
+    assert [f"[{number}]" in reason for number in range(4)] == [True, True, False, False]
+    assert "2 more in the log (PolicyRegions)" in reason
     assert reason.startswith(
-        "PolicyName: missing; PolicyRegions[0]: mars-north-1 is no Region of this partition"
+        "PolicyName: missing; PolicyRegions[0]: mars-north-1 is not a Region of this partition"
     )
     assert function.aws.calls == []
-    assert function.last_answer["PhysicalResourceId"] == "policy-not-created"
+    assert function.last_response["PhysicalResourceId"] == "policy-not-created"
 
 
 @pytest.mark.parametrize(
     ("tags", "owner"),
     [
-        ({}, "which has no owner's tags, so nobody knows whose it is"),
-        ({"made-by": "hand"}, "which has no owner's tags, so nobody knows whose it is"),
+        ({}, "which has no owner tags, so its owner is unknown"),
+        ({"made-by": "hand"}, "which has no owner tags, so its owner is unknown"),
         ({**ANOTHER_STACK, Owner.TAG_STACK: STACK, Owner.TAG_RESOURCE: "Weekly"}, SIBLING),
         (ANOTHER_STACK, "which belongs to stack another-stack"),
         ({Owner.TAG_STACK: "by hand"}, "which belongs to stack by hand"),
@@ -112,7 +97,7 @@ def test_a_name_that_is_not_ours_is_refused_with_its_id(
     function: Function, tags: dict[str, str], owner: str
 ) -> None:
     theirs = function.organization.add("daily", tags=tags, targets=[OU_1])
-    reason = fail(function, event("Create", properties()))
+    reason = function.fail(event("Create", properties()))
     assert f"daily is the name of policy {theirs.id}, {owner}. Choose another name." in reason
     assert "delete" not in reason
     assert "(nothing was changed)" in reason
@@ -123,7 +108,7 @@ def test_a_name_that_is_not_ours_is_refused_with_its_id(
 def test_a_policy_of_an_earlier_request_of_this_resource_is_refused_too(function: Function) -> None:
     policy_id = function.create()
     again = event("Create", properties(), RequestId="another-request")
-    assert "an earlier, unfinished request of this resource left" in fail(function, again)
+    assert "was left by an earlier, unfinished request of this resource" in function.fail(again)
     assert function.organization.policies[policy_id].targets == [OU_1, OU_2]
 
 
@@ -149,55 +134,55 @@ def test_an_unattached_policy_of_somebody_else_never_makes_room(
     function: Function, tag: dict[str, str]
 ) -> None:
     left = leave(function, **tag)
-    assert "Choose another name." in fail(function, event("Create", properties()))
+    assert "Choose another name." in function.fail(event("Create", properties()))
     assert function.organization.policies == {left.id: left}
 
 
 @pytest.mark.parametrize("look_up", ["ListPolicies", "ListTagsForResource"])
-@pytest.mark.parametrize("lost", ["answer lost", "answer lost, then denied"])
+@pytest.mark.parametrize("lost", ["response lost", "response lost, then denied"])
 def test_a_create_that_cannot_look_up_what_it_made_leaves_it_to_the_delete(
     function: Function, look_up: str, lost: str
 ) -> None:
     function.organization.denied.add(look_up)
-    answer = function.invoke(event("Create", properties()), Fault(lost, 1))
-    assert answer
-    assert answer["Status"] == "FAILED"
-    assert "1 not put back, the rollback does: policy daily" in answer["Reason"]
+    response = function.invoke(event("Create", properties()), Fault(lost, 1))
+    assert response
+    assert response["Status"] == "FAILED"
+    assert "1 left to the rollback: policy daily" in response["Reason"]
     assert len(function.organization.policies) == 1
     function.organization.denied.clear()
-    succeed(function, delete(answer["PhysicalResourceId"]))
+    function.succeed(delete(response["PhysicalResourceId"]))
     assert not function.organization.policies
 
 
 def test_a_create_without_time_to_look_up_what_it_made_leaves_it_to_the_delete(function: Function) -> None:
     late = Fault("time out", 2)
-    answer = function.invoke(event("Create", properties()), Fault("answer lost", 1), late)
-    assert answer
-    assert answer["Status"] == "FAILED"
+    response = function.invoke(event("Create", properties()), Fault("response lost", 1), late)
+    assert response
+    assert response["Status"] == "FAILED"
     assert len(function.organization.policies) == 1
-    succeed(function, delete(answer["PhysicalResourceId"]))
+    function.succeed(delete(response["PhysicalResourceId"]))
     assert not function.organization.policies
 
 
 def test_the_next_create_finds_it_as_well(function: Function) -> None:
     function.organization.denied.add("ListPolicies")
-    assert function.invoke(event("Create", properties()), Fault("answer lost", 1))
+    assert function.invoke(event("Create", properties()), Fault("response lost", 1))
     function.organization.denied.clear()
-    again = succeed(function, event("Create", properties(), RequestId="another-request"))
+    again = function.succeed(event("Create", properties(), RequestId="another-request"))
     assert list(function.organization.policies) == [again["PhysicalResourceId"]]
 
 
 def test_an_update_that_takes_its_name_finds_it_as_well(function: Function) -> None:
     policy_id = function.create()
     leave(function, "nightly")
-    succeed(function, update(policy_id, PolicyName="nightly"))
+    function.succeed(update(policy_id, PolicyName="nightly"))
     assert [policy.name for policy in function.organization.policies.values()] == ["nightly"]
     assert policy_id in function.organization.policies
 
 
 def test_an_update_that_makes_the_policy_again_finds_it_under_the_old_name(function: Function) -> None:
     left = leave(function)
-    new = succeed(function, update("p-1a2b3c4d", PolicyName="nightly"))["PhysicalResourceId"]
+    new = function.succeed(update("p-1a2b3c4d", PolicyName="nightly"))["PhysicalResourceId"]
     assert list(function.organization.policies) == [new]
     assert new != left.id
 
@@ -220,34 +205,34 @@ def test_ours_is_found_among_500_others_on_the_last_page(function: Function) -> 
     assert function.create() == policy_id
     assert function.organization.policies[policy_id].targets == [OU_1, OU_2]
     assert function.aws.counts()["ListPolicies"] == 26
-    succeed(function, delete(policy_id))
+    function.succeed(delete(policy_id))
     assert function.organization.policies == before
 
 
 def test_a_target_with_ten_policies_fails_and_leaves_nothing(function: Function) -> None:
     for number in range(10):
         function.organization.add(f"other-{number}", targets=[OU_2])
-    reason = fail(function, event("Create", properties()))
+    reason = function.fail(event("Create", properties()))
     assert "ConstraintViolationException" in reason
-    assert reason.endswith("(2 of 3 changes made, all put back)")
+    assert reason.endswith("(2 of 3 changes made, all reverted)")
     assert len(function.organization.policies) == 10
-    assert function.last_answer["PhysicalResourceId"] == "policy-not-created"
+    assert function.last_response["PhysicalResourceId"] == "policy-not-created"
 
 
 def test_what_a_failed_create_could_not_remove_goes_with_the_delete_that_follows(function: Function) -> None:
     function.organization.targets.remove(OU_2)
     function.organization.denied.add("DeletePolicy")
-    reason = fail(function, event("Create", properties()))
-    left = function.last_answer["PhysicalResourceId"]
-    assert reason.endswith(f"(2 of 3 changes made; 1 not put back, the rollback does: policy {left})")
+    reason = function.fail(event("Create", properties()))
+    left = function.last_response["PhysicalResourceId"]
+    assert reason.endswith(f"(2 of 3 changes made; 1 left to the rollback: policy {left})")
     function.organization.denied.clear()
-    succeed(function, delete(left))
+    function.succeed(delete(left))
     assert not function.organization.policies
 
 
 def test_a_role_that_is_not_there_yet_is_named_with_its_stack(function: Function) -> None:
     del function.aws.organizations[MANAGEMENT]
-    reason = fail(function, event("Create", properties()))
+    reason = function.fail(event("Create", properties()))
     assert "arn:aws:iam::111111111111:role/BackupOrgPolicyManagerOrgAdmin" in reason
     assert "create stack aws-backup-backuporgpolicymanager-mangement-role" in reason
 
@@ -255,31 +240,31 @@ def test_a_role_that_is_not_there_yet_is_named_with_its_stack(function: Function
 def test_the_partition_of_the_stack_is_the_partition_of_the_role_and_the_regions(function: Function) -> None:
     stack = STACK.replace("arn:aws:", "arn:aws-us-gov:")
     given = event("Create", properties(PolicyRegions=["us-gov-west-1"]), StackId=stack)
-    succeed(function, given)
-    assert "us-east-1 is no Region" in fail(function, event("Create", properties(), StackId=stack))
+    function.succeed(given)
+    assert "us-east-1 is not a Region" in function.fail(event("Create", properties(), StackId=stack))
 
 
 def test_an_interrupted_create_that_then_fails_leaves_nothing_either(function: Function) -> None:
     assert function.invoke(event("Create", properties()), Fault("killed", 1)) is None
     assert len(function.organization.policies) == 1
     function.organization.targets.remove(OU_2)
-    assert "all put back" in fail(function, event("Create", properties()))
+    assert "all reverted" in function.fail(event("Create", properties()))
     assert not function.organization.policies
 
 
 def test_a_create_without_a_clear_answer_removes_nothing_that_is_not_its_own(function: Function) -> None:
     theirs = function.organization.add("daily")
-    answer = function.invoke(event("Create", properties()), Fault("server error, then denied", 1))
-    assert answer
-    assert answer["Status"] == "FAILED"
+    response = function.invoke(event("Create", properties()), Fault("server error, then denied", 1))
+    assert response
+    assert response["Status"] == "FAILED"
     assert function.organization.policies == {theirs.id: theirs}
 
 
 def test_botocore_repeats_nothing_by_itself(function: Function, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        answer = function.invoke(event("Create", properties()), Fault("throttled once", 1))
-    assert answer
-    assert answer["Status"] == "SUCCESS"
+        response = function.invoke(event("Create", properties()), Fault("throttled once", 1))
+    assert response
+    assert response["Status"] == "SUCCESS"
     assert (
         len(function.aws.clock.slept) == caplog.text.count("action=wait call=CreatePolicy daily tries=1") == 1
     )
@@ -300,7 +285,7 @@ def test_content_is_read_from_s3_and_a_new_version_is_rolled_out(function: Funct
     }
     policy_id = function.create(PolicyContent=from_s3())
     assert function.aws.calls[0] == "GetObject"
-    succeed(function, update(policy_id, PolicyContent=from_s3(PolicyVersion="v2")))
+    function.succeed(update(policy_id, PolicyContent=from_s3(PolicyVersion="v2")))
     assert '"7"' in function.organization.policies[policy_id].content
 
 
@@ -319,7 +304,7 @@ def test_an_object_that_is_no_policy_is_named(
 ) -> None:
     if content is not None:
         function.aws.objects["bucket", "policies/daily.json", None] = content
-    assert expected in fail(function, event("Create", properties(PolicyContent=from_s3())))
+    assert expected in function.fail(event("Create", properties(PolicyContent=from_s3())))
     assert function.aws.calls == ["GetObject"]
 
 
@@ -328,8 +313,8 @@ def test_an_object_that_is_no_policy_is_named(
 
 def test_nothing_changed_writes_nothing(function: Function) -> None:
     policy_id = function.create()
-    answer = succeed(function, update(policy_id))
-    assert answer["PhysicalResourceId"] == policy_id
+    response = function.succeed(update(policy_id))
+    assert response["PhysicalResourceId"] == policy_id
     assert function.aws.writes == []
 
 
@@ -346,14 +331,14 @@ def test_nothing_changed_writes_nothing(function: Function) -> None:
 )
 def test_one_call_changes_what_the_policy_says(function: Function, changed: dict[str, Any]) -> None:
     policy_id = function.create()
-    answer = succeed(function, update(policy_id, **changed))
-    assert answer["PhysicalResourceId"] == policy_id
+    response = function.succeed(update(policy_id, **changed))
+    assert response["PhysicalResourceId"] == policy_id
     assert function.aws.writes == ["UpdatePolicy"]
 
 
 def test_targets_are_attached_before_others_are_detached(function: Function) -> None:
     policy_id = function.create()
-    succeed(function, update(policy_id, PolicyTargets=[OU_2, OU_3, ACCOUNT]))
+    function.succeed(update(policy_id, PolicyTargets=[OU_2, OU_3, ACCOUNT]))
     assert function.aws.writes == ["AttachPolicy", "AttachPolicy", "DetachPolicy"]
     assert function.organization.policies[policy_id].targets == [OU_2, OU_3, ACCOUNT]
 
@@ -361,7 +346,7 @@ def test_targets_are_attached_before_others_are_detached(function: Function) -> 
 def test_a_target_that_somebody_added_or_removed_by_hand_is_put_right(function: Function) -> None:
     policy_id = function.create()
     function.organization.policies[policy_id].targets[:] = [OU_2, OU_3]
-    succeed(function, update(policy_id))
+    function.succeed(update(policy_id))
     assert sorted(function.organization.policies[policy_id].targets) == [OU_1, OU_2]
 
 
@@ -369,14 +354,14 @@ def test_every_page_of_targets_is_read(function: Function) -> None:
     many = [f"ou-root-{number:08d}" for number in range(70)]
     function.organization.targets += many
     policy_id = function.create(PolicyTargets=many)
-    succeed(function, update(policy_id, PolicyTargets=[OU_1]))
+    function.succeed(update(policy_id, PolicyTargets=[OU_1]))
     assert function.organization.policies[policy_id].targets == [OU_1]
 
 
 def test_a_deleted_ou_is_no_reason_to_fail(function: Function) -> None:
     policy_id = function.create()
     function.organization.targets.remove(OU_1)
-    succeed(function, update(policy_id, PolicyTargets=[OU_2]))
+    function.succeed(update(policy_id, PolicyTargets=[OU_2]))
 
 
 def test_a_refused_content_leaves_the_old_policy_in_force_and_the_rollback_succeeds(
@@ -385,11 +370,11 @@ def test_a_refused_content_leaves_the_old_policy_in_force_and_the_rollback_succe
     policy_id = function.create()
     before = function.aws.snapshot()[MANAGEMENT].policies
     refused = properties(PolicyContent=plan("refuse me"))
-    reason = fail(function, update(policy_id, **refused))
+    reason = function.fail(update(policy_id, **refused))
     assert "MalformedPolicyDocumentException" in reason
     assert function.organization.policies == before
     back = event("Update", properties(), OldResourceProperties=refused, PhysicalResourceId=policy_id)
-    assert succeed(function, back)["PhysicalResourceId"] == policy_id
+    assert function.succeed(back)["PhysicalResourceId"] == policy_id
     assert function.aws.writes == []
 
 
@@ -397,16 +382,16 @@ def test_a_failure_between_two_changes_puts_the_first_one_back(function: Functio
     policy_id = function.create()
     before = function.aws.snapshot()[MANAGEMENT].policies
     changed = {"PolicyContent": plan(days="7"), "PolicyTargets": [OU_2, "ou-root-nowhere0"]}
-    reason = fail(function, update(policy_id, **changed))
+    reason = function.fail(update(policy_id, **changed))
     assert "Correct PolicyTargets." in reason
-    assert reason.endswith("(1 of 3 changes made, all put back)")
+    assert reason.endswith("(1 of 3 changes made, all reverted)")
     assert function.organization.policies == before
 
 
 def test_a_name_that_is_taken_is_refused_with_its_id(function: Function) -> None:
     policy_id = function.create()
     theirs = function.organization.add("nightly")
-    reason = fail(function, update(policy_id, PolicyName="nightly"))
+    reason = function.fail(update(policy_id, PolicyName="nightly"))
     assert f"nightly is the name of policy {theirs.id}" in reason
     assert function.organization.policies[policy_id].name == "daily"
 
@@ -415,12 +400,12 @@ def test_another_organization_gets_a_new_policy_and_the_old_one_stays_until_its_
     function: Function,
 ) -> None:
     old = function.create()
-    answer = succeed(function, update(old, OrgManagementAccount=OTHER_MANAGEMENT))
-    new = answer["PhysicalResourceId"]
+    response = function.succeed(update(old, OrgManagementAccount=OTHER_MANAGEMENT))
+    new = response["PhysicalResourceId"]
     assert new != old
     assert function.organization.policies[old].targets == [OU_1, OU_2]
     assert function.aws.organizations[OTHER_MANAGEMENT].policies[new].targets == [OU_1, OU_2]
-    succeed(function, delete(old))
+    function.succeed(delete(old))
     assert not function.organization.policies
     assert new in function.aws.organizations[OTHER_MANAGEMENT].policies
 
@@ -452,15 +437,15 @@ def test_a_refused_update_is_rolled_back_to_what_a_newer_rule_refuses(
     policy.content = json.dumps(content)
 
     new = properties(**refused)
-    fail(function, event("Update", new, OldResourceProperties=old, PhysicalResourceId=policy_id))
+    function.fail(event("Update", new, OldResourceProperties=old, PhysicalResourceId=policy_id))
     before = copy.deepcopy(function.organization.policies)
     back = event("Update", old, OldResourceProperties=new, PhysicalResourceId=policy_id)
-    assert succeed(function, back)["PhysicalResourceId"] == policy_id
+    assert function.succeed(back)["PhysicalResourceId"] == policy_id
     assert function.organization.policies == before
     assert function.aws.writes == []
 
     policy.targets.remove(OU_1)
-    assert fail(function, back), "there would be something to write"
+    assert function.fail(back), "there would be something to write"
 
 
 @pytest.mark.parametrize(
@@ -472,7 +457,7 @@ def test_an_update_to_what_is_in_force_is_refused_for_new_faults(
     function: Function, changed: dict[str, Any]
 ) -> None:
     policy_id = function.create()
-    assert next(iter(changed)) in fail(function, update(policy_id, **changed))
+    assert next(iter(changed)) in function.fail(update(policy_id, **changed))
 
 
 def test_an_update_that_no_longer_says_that_it_is_a_child_policy_is_refused(function: Function) -> None:
@@ -482,12 +467,12 @@ def test_an_update_that_no_longer_says_that_it_is_a_child_policy_is_refused(func
     request = event(
         "Update", properties(PolicyContent=content), OldResourceProperties=old, PhysicalResourceId=policy_id
     )
-    assert "ChildPolicy" in fail(function, request)
+    assert "ChildPolicy" in function.fail(request)
 
 
 def test_another_policy_type_is_refused(function: Function) -> None:
     policy_id = function.create()
-    assert "only BACKUP_POLICY is supported" in fail(function, update(policy_id, PolicyType="TAG_POLICY"))
+    assert "only BACKUP_POLICY is supported" in function.fail(update(policy_id, PolicyType="TAG_POLICY"))
 
 
 def test_a_policy_of_another_type_is_replaced_not_changed(function: Function) -> None:
@@ -498,23 +483,23 @@ def test_a_policy_of_another_type_is_replaced_not_changed(function: Function) ->
         OldResourceProperties=properties(PolicyType="TAG_POLICY"),
         PhysicalResourceId=tag_policy.id,
     )
-    new = succeed(function, request)["PhysicalResourceId"]
+    new = function.succeed(request)["PhysicalResourceId"]
     assert new != tag_policy.id
-    succeed(function, delete(tag_policy.id, PolicyType="TAG_POLICY"))
+    function.succeed(delete(tag_policy.id, PolicyType="TAG_POLICY"))
     assert tag_policy.id in function.organization.policies
 
 
 def test_a_policy_deleted_by_hand_is_created_again(function: Function) -> None:
     old = function.create()
     del function.organization.policies[old]
-    new = succeed(function, update(old))["PhysicalResourceId"]
+    new = function.succeed(update(old))["PhysicalResourceId"]
     assert new != old
     assert function.organization.policies[new].targets == [OU_1, OU_2]
 
 
 def test_a_policy_that_was_made_before_tags_were_written_is_kept(function: Function) -> None:
     policy = function.organization.add("daily", targets=[OU_1])
-    assert succeed(function, update(policy.id))["PhysicalResourceId"] == policy.id
+    assert function.succeed(update(policy.id))["PhysicalResourceId"] == policy.id
     assert policy.targets == [OU_1, OU_2]
 
 
@@ -523,13 +508,13 @@ TAGGED = Owner(STACK, "DailyPolicy", "request-Update").tags()
 
 def test_an_update_in_place_gives_an_untagged_policy_its_owners_tags(function: Function) -> None:
     policy = function.organization.add("daily", targets=[OU_1], tags={"team": "a"})
-    succeed(function, update(policy.id))
+    function.succeed(update(policy.id))
     assert policy.tags == {"team": "a", **TAGGED}
 
 
 def test_an_update_in_place_leaves_the_tags_of_another_owner(function: Function) -> None:
     policy = function.organization.add("daily", targets=[OU_1], tags=dict(ANOTHER_STACK))
-    succeed(function, update(policy.id))
+    function.succeed(update(policy.id))
     assert policy.tags == ANOTHER_STACK
 
 
@@ -537,7 +522,7 @@ def test_an_update_in_place_leaves_the_tags_of_another_owner(function: Function)
 def test_an_update_does_not_fail_for_its_tags(function: Function, operation: str) -> None:
     policy = function.organization.add("daily", targets=[OU_1])
     function.organization.denied.add(operation)
-    succeed(function, update(policy.id))
+    function.succeed(update(policy.id))
     assert policy.targets == [OU_1, OU_2]
 
 
@@ -552,9 +537,9 @@ def test_another_type_of_an_untagged_policy_is_rolled_back_to_where_it_began(fun
     policy_id = untagged(function)
     before = function.aws.snapshot()[MANAGEMENT].policies
     refused = properties(PolicyType="TAG_POLICY")
-    assert "only BACKUP_POLICY is supported" in fail(function, update(policy_id, **refused))
+    assert "only BACKUP_POLICY is supported" in function.fail(update(policy_id, **refused))
     back = event("Update", properties(), OldResourceProperties=refused, PhysicalResourceId=policy_id)
-    assert succeed(function, back)["PhysicalResourceId"] == policy_id
+    assert function.succeed(back)["PhysicalResourceId"] == policy_id
     assert function.organization.policies == before
 
 
@@ -562,10 +547,10 @@ def test_a_move_of_an_untagged_policy_is_rolled_back_to_where_it_began(function:
     policy_id = untagged(function)
     before = function.aws.snapshot()[MANAGEMENT].policies
     moved = properties(OrgManagementAccount=OTHER_MANAGEMENT)
-    new = succeed(function, update(policy_id, **moved))["PhysicalResourceId"]
+    new = function.succeed(update(policy_id, **moved))["PhysicalResourceId"]
     back = event("Update", properties(), OldResourceProperties=moved, PhysicalResourceId=new)
-    assert succeed(function, back)["PhysicalResourceId"] == policy_id
-    succeed(function, delete(new, **moved))
+    assert function.succeed(back)["PhysicalResourceId"] == policy_id
+    function.succeed(delete(new, **moved))
     assert function.aws.organizations[OTHER_MANAGEMENT].policies == {}
     (policy,) = function.organization.policies.values()
     assert policy.tags == TAGGED
@@ -576,13 +561,11 @@ def test_a_move_of_an_untagged_policy_is_rolled_back_to_where_it_began(function:
 def test_a_move_back_does_not_take_an_untagged_policy_that_only_has_the_name(function: Function) -> None:
     first = function.create()
     moved = properties(OrgManagementAccount=OTHER_MANAGEMENT)
-    new = succeed(function, update(first, **moved))["PhysicalResourceId"]
-    succeed(function, delete(first))
+    new = function.succeed(update(first, **moved))["PhysicalResourceId"]
+    function.succeed(delete(first))
     theirs = function.organization.add("daily", targets=[OU_3])
-    reason = fail(
-        function, event("Update", properties(), OldResourceProperties=moved, PhysicalResourceId=new)
-    )
-    assert f"policy {theirs.id}, which has no owner's tags, so nobody knows whose it is" in reason
+    reason = function.fail(event("Update", properties(), OldResourceProperties=moved, PhysicalResourceId=new))
+    assert f"policy {theirs.id}, which has no owner tags, so its owner is unknown" in reason
     assert theirs.targets == [OU_3]
 
 
@@ -592,8 +575,8 @@ def test_two_resources_that_swap_their_names_are_told_whose_is_whose(
 ) -> None:
     weekly = properties(PolicyName="weekly")
     daily_id = function.create()
-    answer = succeed(function, event("Create", weekly, LogicalResourceId="WeeklyPolicy"))
-    weekly_id = answer["PhysicalResourceId"]
+    response = function.succeed(event("Create", weekly, LogicalResourceId="WeeklyPolicy"))
+    weekly_id = response["PhysicalResourceId"]
     if not tagged:
         for policy in function.organization.policies.values():
             policy.tags.clear()
@@ -613,8 +596,8 @@ def test_two_resources_that_swap_their_names_are_told_whose_is_whose(
         ),
     ]
     for swap, holder, owner in swaps:
-        reason = fail(function, swap)
-        whose = f"belongs to resource {owner} of this stack" if tagged else "so nobody knows whose it is"
+        reason = function.fail(swap)
+        whose = f"belongs to resource {owner} of this stack" if tagged else "so its owner is unknown"
         assert f"is the name of policy {holder}, which " in reason
         assert whose in reason
         assert "delete" not in reason
@@ -623,13 +606,13 @@ def test_two_resources_that_swap_their_names_are_told_whose_is_whose(
             "ResourceProperties": swap["OldResourceProperties"],
             "OldResourceProperties": swap["ResourceProperties"],
         }
-        succeed(function, back)
+        function.succeed(back)
         assert function.organization.policies == before
 
 
 def test_a_policy_of_another_name_and_another_stack_is_not_touched(function: Function) -> None:
     theirs = function.organization.add("theirs", tags=ANOTHER_STACK, targets=[OU_3])
-    new = succeed(function, update(theirs.id))["PhysicalResourceId"]
+    new = function.succeed(update(theirs.id))["PhysicalResourceId"]
     assert new != theirs.id
     assert (theirs.name, theirs.targets) == ("theirs", [OU_3])
 
@@ -637,19 +620,19 @@ def test_a_policy_of_another_name_and_another_stack_is_not_touched(function: Fun
 def test_a_policy_renamed_by_hand_gets_its_name_back(function: Function) -> None:
     policy_id = function.create()
     function.organization.policies[policy_id].name = "renamed"
-    assert succeed(function, update(policy_id))["PhysicalResourceId"] == policy_id
+    assert function.succeed(update(policy_id))["PhysicalResourceId"] == policy_id
     assert function.organization.policies[policy_id].name == "daily"
 
 
 def test_a_physical_id_that_is_no_policy_id_leads_to_a_new_policy(function: Function) -> None:
-    new = succeed(function, update("policy-not-created"))["PhysicalResourceId"]
+    new = function.succeed(update("policy-not-created"))["PhysicalResourceId"]
     assert function.organization.policies[new].targets == [OU_1, OU_2]
 
 
 def test_a_policy_of_another_type_is_never_changed_even_if_the_role_could(function: Function) -> None:
     function.organization.role_is_limited = False
     tag_policy = function.organization.add("daily-tags", type="TAG_POLICY", content="{}")
-    new = succeed(function, update(tag_policy.id))["PhysicalResourceId"]
+    new = function.succeed(update(tag_policy.id))["PhysicalResourceId"]
     assert new != tag_policy.id
     assert (tag_policy.name, tag_policy.content) == ("daily-tags", "{}")
 
@@ -657,8 +640,8 @@ def test_a_policy_of_another_type_is_never_changed_even_if_the_role_could(functi
 def test_another_management_account_of_the_same_organization_keeps_the_policy(function: Function) -> None:
     function.aws.organizations[OTHER_MANAGEMENT] = function.organization
     policy_id = function.create()
-    answer = succeed(function, update(policy_id, OrgManagementAccount=OTHER_MANAGEMENT))
-    assert answer["PhysicalResourceId"] == policy_id
+    response = function.succeed(update(policy_id, OrgManagementAccount=OTHER_MANAGEMENT))
+    assert response["PhysicalResourceId"] == policy_id
     assert function.organization.policies[policy_id].targets == [OU_1, OU_2]
 
 
@@ -671,7 +654,7 @@ def test_coming_back_from_another_organization_removes_only_what_is_ours_there(f
         OldResourceProperties=properties(OrgManagementAccount=OTHER_MANAGEMENT),
         PhysicalResourceId=policy_id,
     )
-    succeed(function, request)
+    function.succeed(request)
     assert theirs.targets == [OU_1]
 
 
@@ -682,7 +665,7 @@ def test_a_leftover_of_an_earlier_request_is_put_back_as_it_was_if_the_update_fa
     function.organization.targets.remove(OU_1)
     function.organization.policies[leftover].targets[:] = [OU_2]
     request = update("p-1a2b3c4d", PolicyContent=plan(days="7"))
-    assert "all put back" in fail(function, request)
+    assert "all reverted" in function.fail(request)
     assert function.organization.policies[leftover].targets == [OU_2]
     assert '"35"' in function.organization.policies[leftover].content
 
@@ -694,33 +677,33 @@ def test_every_target_is_detached_and_the_policy_deleted(function: Function) -> 
     many = [f"ou-root-{number:08d}" for number in range(45)]
     function.organization.targets += many
     policy_id = function.create(PolicyTargets=many)
-    answer = succeed(function, delete(policy_id))
-    assert answer["PhysicalResourceId"] == policy_id
+    response = function.succeed(delete(policy_id))
+    assert response["PhysicalResourceId"] == policy_id
     assert function.aws.counts()["DetachPolicy"] == 45
     assert not function.organization.policies
     assert not function.aws.clock.slept
 
 
 def test_what_is_gone_already_is_success(function: Function) -> None:
-    succeed(function, delete("p-1a2b3c4d"))
+    function.succeed(delete("p-1a2b3c4d"))
     assert function.aws.calls == ["AssumeRole", "ListTagsForResource"]
 
 
 def test_a_create_that_left_nothing_needs_no_call(function: Function) -> None:
-    succeed(function, delete("policy-not-created"))
+    function.succeed(delete("policy-not-created"))
     assert function.aws.calls == []
 
 
-# CloudFormation makes up an id where no answer came at all.
+# CloudFormation makes up an id where no response came at all.
 UNCLEAR = ["policy-perhaps-created", "stack_DailyPolicy_ABCDEFGH", "", "p-123"]
 
 
 @pytest.mark.parametrize("physical_id", UNCLEAR)
 def test_a_create_with_an_unclear_end_is_looked_up(function: Function, physical_id: str) -> None:
-    succeed(function, delete(physical_id))
+    function.succeed(delete(physical_id))
     assert function.aws.calls == ["AssumeRole", "ListPolicies"]
     leave(function)
-    succeed(function, delete(physical_id))
+    function.succeed(delete(physical_id))
     assert not function.organization.policies
 
 
@@ -728,7 +711,7 @@ def test_a_create_with_an_unclear_end_is_looked_up(function: Function, physical_
 def test_a_delete_without_an_id_never_goes_by_the_name_alone(function: Function, physical_id: str) -> None:
     for tags in ({}, ANOTHER_STACK, {Owner.TAG_STACK: STACK, Owner.TAG_RESOURCE: "WeeklyPolicy"}):
         theirs = function.organization.add("daily", tags=dict(tags))
-        succeed(function, delete(physical_id))
+        function.succeed(delete(physical_id))
         assert function.organization.policies == {theirs.id: theirs}
         del function.organization.policies[theirs.id]
 
@@ -736,7 +719,7 @@ def test_a_delete_without_an_id_never_goes_by_the_name_alone(function: Function,
 def test_a_delete_without_an_id_leaves_a_policy_that_is_attached(function: Function) -> None:
     retained = leave(function)
     retained.targets.append(OU_1)
-    succeed(function, delete("policy-perhaps-created"))
+    function.succeed(delete("policy-perhaps-created"))
     assert retained.targets == [OU_1]
     assert retained.id in function.organization.policies
 
@@ -748,14 +731,14 @@ def test_a_look_up_that_fails_does_not_block_the_deletion_of_the_stack(
 ) -> None:
     leave(function)
     at = ["AssumeRole", "ListPolicies", "ListTagsForResource"].index(operation)
-    answer = function.invoke(delete("policy-perhaps-created"), Fault(kind, at))
-    assert answer
-    assert answer["Status"] == "SUCCESS"
+    response = function.invoke(delete("policy-perhaps-created"), Fault(kind, at))
+    assert response
+    assert response["Status"] == "SUCCESS"
 
 
 def test_a_policy_with_another_stacks_tag_is_left_alone(function: Function) -> None:
     theirs = function.organization.add("daily", tags=ANOTHER_STACK, targets=[OU_1])
-    succeed(function, delete(theirs.id))
+    function.succeed(delete(theirs.id))
     assert function.organization.policies == {theirs.id: theirs}
     assert theirs.targets == [OU_1]
     assert function.aws.writes == []
@@ -763,7 +746,7 @@ def test_a_policy_with_another_stacks_tag_is_left_alone(function: Function) -> N
 
 def test_a_policy_without_tags_is_deleted(function: Function) -> None:
     policy = function.organization.add("daily", targets=[OU_1])
-    succeed(function, delete(policy.id))
+    function.succeed(delete(policy.id))
     assert not function.organization.policies
 
 
@@ -777,7 +760,7 @@ def test_a_policy_without_tags_is_deleted(function: Function) -> None:
     ],
 )
 def test_a_delete_never_fails_for_its_properties(function: Function, wrong: dict[str, Any]) -> None:
-    succeed(function, event("Delete", wrong, PhysicalResourceId="p-1a2b3c4d"))
+    function.succeed(event("Delete", wrong, PhysicalResourceId="p-1a2b3c4d"))
 
 
 def test_a_policy_that_was_attached_meanwhile_is_detached_there_too(function: Function) -> None:
@@ -794,6 +777,6 @@ def test_a_policy_that_was_attached_meanwhile_is_detached_there_too(function: Fu
             function.aws.errors.append(OU_3)
 
     function.aws.after_call = attach_once
-    succeed(function, delete(policy_id))
+    function.succeed(delete(policy_id))
     assert not function.organization.policies
     assert len(function.aws.clock.slept) == 1

@@ -36,16 +36,16 @@ def assign(**values: Any) -> dict[str, Any]:
 
 
 FAULTS = {
-    "no JSON": ("{", "no valid JSON"),
-    "empty": ("", "no valid JSON"),
+    "no JSON": ("{", "not valid JSON"),
+    "empty": ("", "not valid JSON"),
     "a list": ("[]", "must be a JSON object"),
     "a number": ("7", "must be a JSON object"),
     "not a number": ('{"plans": NaN}', "NaN is not a value"),
     "infinite": ('{"plans": {"a": 1e999}}', "1e999 is not a value"),
-    "an endless number": ('{"plans": ' + "9" * 5000 + "}", "no valid JSON"),
+    "an endless number": ('{"plans": ' + "9" * 5000 + "}", "not valid JSON"),
     "duplicate key": ('{"plans": {"A": 1, "A": 2}}', "key A appears twice in one object"),
     "too deep": ("[" * 100_000, "nested too deeply"),
-    "half a character": ('{"plans": "\\ud800"}', "half of a Unicode character"),
+    "half a character": ('{"plans": "\\ud800"}', "contains an unpaired Unicode surrogate"),
     "no plans": ({}, "PolicyContent.plans: no plan"),
     "only operators in plans": ({"plans": {"@@operators_allowed_for_child_policies": ["@@none"]}}, "no plan"),
     "plans is a list": ({"plans": []}, "no plan"),
@@ -131,7 +131,7 @@ def test_the_limit_counts_characters_without_blanks() -> None:
     size = len(compose(content)[0])
     assert not compose(plan(note="ü" * (9_000 + 10_000 - size)))[1]
     assert compose(plan(note="ü" * (9_001 + 10_000 - size)))[1] == [
-        "PolicyContent: 10,001 characters without blanks, at most 10,000"
+        "PolicyContent: 10,001 characters without whitespace, at most 10,000"
     ]
 
 
@@ -168,8 +168,8 @@ def test_variables_are_replaced(text: str, variables: dict[str, str], expected: 
 def test_a_token_that_occurs_nowhere_is_named() -> None:
     content = json.dumps(plan(note="$used")).replace("$used", "\\u0024used")
     assert compose(content, {"$used": "1", "$usd": "2", "VAULT": "3"})[1] == [
-        "Variables.$usd: occurs nowhere in PolicyContent",
-        "Variables.VAULT: occurs nowhere in PolicyContent",
+        "Variables.$usd: does not occur in PolicyContent",
+        "Variables.VAULT: does not occur in PolicyContent",
     ]
 
 

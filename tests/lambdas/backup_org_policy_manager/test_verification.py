@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import ACCOUNT, MANAGEMENT, OU_1, OU_2, Function, event, plan, properties
+from .conftest import ACCOUNT, OU_1, OU_2, Function, event, plan, properties
 from .fakes import Fault
 
 ERROR = {
@@ -17,10 +17,10 @@ ERROR = {
 
 
 def effective(function: Function, **changed: Any) -> str:
-    answer = function.invoke(event("Create", properties(**changed)))
-    assert answer
-    assert answer["Status"] == "SUCCESS", answer["Reason"]
-    return str(answer["Data"]["EffectivePolicy"])
+    response = function.invoke(event("Create", properties(**changed)))
+    assert response
+    assert response["Status"] == "SUCCESS", response["Reason"]
+    return str(response["Data"]["EffectivePolicy"])
 
 
 def test_an_invalid_effective_policy_is_reported_with_account_and_path(
@@ -73,9 +73,7 @@ def test_an_sdk_without_the_newer_calls_reads_effective_policies(
     function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     function.create()
-    client = function.clients["organizations", f"ASIA{MANAGEMENT}"]
-    for name in ("list_accounts_with_invalid_effective_policy", "list_effective_policy_validation_errors"):
-        monkeypatch.delattr(type(client), name)
+    function.aws.not_in_this_sdk = NEWER
     function.organization.accounts_in = {OU_1: [ACCOUNT], OU_2: ["555555555555"]}
     assert effective(function) == "valid"
     assert not NEWER & set(function.aws.calls)
@@ -109,7 +107,7 @@ def test_an_answer_of_unknown_form_does_not_fail_the_request(
     organization.unsupported = set(NEWER)
     organization.accounts_in = {OU_1: [ACCOUNT]}
     organization.effective[ACCOUNT] = "no JSON"
-    assert effective(function).startswith("unknown: an answer of Organizations was not understood")
+    assert effective(function).startswith("unknown: a response from Organizations could not be read")
     assert "action=verify" in caplog.text
 
 
@@ -124,11 +122,11 @@ def test_plan_names_are_compared_without_regard_to_case(function: Function) -> N
 def test_what_was_found_before_a_call_failed_is_told(function: Function) -> None:
     function.organization.accounts_in[OU_1] = [ACCOUNT, "555555555555"]
     function.organization.invalid = {ACCOUNT: [ERROR], "555555555555": [ERROR]}
-    answer = function.invoke(event("Create", properties()), Fault("denied", 6))
-    assert answer
+    response = function.invoke(event("Create", properties()), Fault("denied", 6))
+    assert response
     assert function.aws.calls[6] == "ListEffectivePolicyValidationErrors"
     assert (
-        answer["Data"]["EffectivePolicy"]
+        response["Data"]["EffectivePolicy"]
         == f"invalid: account {ACCOUNT} at plans/Daily/rules: too many rules"
     )
 
@@ -139,10 +137,10 @@ def test_an_ou_without_accounts_of_its_own_is_unknown(function: Function) -> Non
 
 
 def test_a_throttled_verification_ends_after_20_seconds(function: Function) -> None:
-    answer = function.invoke(event("Create", properties()), Fault("throttled for ever", 4))
-    assert answer
-    assert answer["Status"] == "SUCCESS"
-    assert answer["Data"]["EffectivePolicy"].startswith("unknown: ")
+    response = function.invoke(event("Create", properties()), Fault("throttled for ever", 4))
+    assert response
+    assert response["Status"] == "SUCCESS"
+    assert response["Data"]["EffectivePolicy"].startswith("unknown: ")
     assert function.aws.clock.now < 25
 
 

@@ -1,4 +1,4 @@
-"""The answer to CloudFormation, sent by crhelper itself, and what is not in the log."""
+"""The response to CloudFormation, sent by crhelper itself, and what is not in the log."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from backup_org_policy_manager import answer, handler
+from backup_org_policy_manager import handler, response
 from backup_org_policy_manager.errors import NotARequestError
 
 from buildspecs.paths import ROOT
@@ -68,9 +68,9 @@ def test_a_log_level_that_does_not_exist_is_no_reason_not_to_answer(
     function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", "VERBOSE")
-    handler._helper.cache_clear()
+    handler._resource.cache_clear()
     function.create()
-    handler._helper.cache_clear()
+    handler._resource.cache_clear()
 
 
 def test_an_event_without_a_response_url_is_an_error_and_no_answer(function: Function) -> None:
@@ -86,14 +86,14 @@ def test_the_log_has_no_response_url_no_credentials_and_no_whole_event(
     function: Function, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, level: str
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", level)
-    handler._helper.cache_clear()
+    handler._resource.cache_clear()
     with caplog.at_level(logging.DEBUG):
         function.create()
         function.invoke(event("Create", properties(PolicyName=None)))
-    handler._helper.cache_clear()
+    handler._resource.cache_clear()
     assert "action=AttachPolicy" in caplog.text
     assert "PolicyName: missing" in caplog.text
-    for secret in ("answer?secret", "ASIA", "ResponseURL", "ServiceToken", "SecretAccessKey"):
+    for secret in ("response?secret", "ASIA", "ResponseURL", "ServiceToken", "SecretAccessKey"):
         assert secret not in caplog.text
 
 
@@ -110,7 +110,7 @@ def test_the_log_has_every_fault_also_those_the_reason_has_no_room_for(
 
 def test_crhelper_makes_no_clients_and_needs_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    helper = answer.helper(lambda event, context: "")
+    helper = response.custom_resource(lambda event, context: "")
     assert not hasattr(helper, "_lambda_client")
     assert helper._sleep_on_delete == 0
     assert helper._init_failed is None
@@ -118,9 +118,9 @@ def test_crhelper_makes_no_clients_and_needs_no_region(monkeypatch: pytest.Monke
 
 def test_only_the_clients_that_a_request_needs_are_made(function: Function) -> None:
     function.invoke(event("Delete", properties(), PhysicalResourceId="policy-not-created"))
-    assert set(function.clients) == set()
+    assert function.aws.clients == []
     function.create()
-    assert set(function.clients) == {("sts", None), ("organizations", f"ASIA{MANAGEMENT}")}
+    assert function.aws.clients == [("sts", None), ("organizations", f"ASIA{MANAGEMENT}")]
 
 
 def test_importing_the_handler_loads_nothing_but_boto3_crhelper_and_the_package() -> None:
