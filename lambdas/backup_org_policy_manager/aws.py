@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 
 import boto3
 from botocore.client import BaseClient
@@ -88,7 +89,12 @@ class Aws:
 
         A Region that is newer than the runtime's SDK is refused until Lambda updates the runtime.
         """
-        partitions = create_loader().load_data("partitions")["partitions"]
-        known = {entry["id"]: entry["regions"] for entry in partitions}
+        known = _regions_by_partition()
         chosen = [known[self.partition]] if self.partition in known else list(known.values())
         return frozenset(name for regions in chosen for name in regions if not name.endswith("-global"))
+
+
+@cache
+def _regions_by_partition() -> dict[str, list[str]]:
+    partitions = create_loader().load_data("partitions")["partitions"]
+    return {entry["id"]: list(entry["regions"]) for entry in partitions}

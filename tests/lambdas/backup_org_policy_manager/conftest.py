@@ -1,6 +1,5 @@
 """The deployed function, with crhelper: invoke it and see what CloudFormation receives."""
 
-import copy
 import json
 import logging
 import ssl
@@ -95,8 +94,8 @@ class Deployment:
         before = len(self.sent)
         killed = False
         try:
-            # Lambda passes a copy of its own: nothing that the function does to it comes back.
-            handler.handler(copy.deepcopy(request), self.context())
+            # As Lambda passes it: nothing that the function does to the event comes back.
+            handler.handler(json.loads(json.dumps(request)), self.context())
         except fakes.ProcessKilled:
             killed = True
         given = self.sent[before:]
@@ -158,6 +157,12 @@ def _received(sent: dict[str, Any]) -> dict[str, Any]:
     return response
 
 
+class NoTimer:
+    def __init__(self, seconds: float, action: Any) -> None: ...
+    def start(self) -> None: ...
+    def cancel(self) -> None: ...
+
+
 class FakeConnection:
     """CloudFormation's end of the connection on which crhelper sends the response."""
 
@@ -184,6 +189,8 @@ def environment_of(deployment: Deployment, session: Any) -> Iterator[None]:
         # Only the package's own waits: other threads of the test process sleep too.
         patch.setattr(retrier, "time", SimpleNamespace(sleep=deployment.clock.sleep))
         patch.setattr("crhelper.utils.HTTPSConnection", connection)
+        # crhelper's timer runs on real time, so it would never fire here: no thread for each request.
+        patch.setattr("crhelper.resource_helper.threading", SimpleNamespace(Timer=NoTimer))
         # crhelper loads every certificate authority for each response, which takes 15 ms.
         patch.setattr(ssl, "create_default_context", lambda *_: None)
         yield

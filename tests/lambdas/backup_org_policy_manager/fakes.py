@@ -12,7 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
@@ -96,6 +96,16 @@ class FakeOrganization:
         self.role_is_limited = True
         self.page = PAGE
         self._made = 0
+
+    def copy(self) -> "FakeOrganization":
+        """An organization of its own, with the same policies."""
+        copied = copy.copy(self)
+        copied.targets, copied.denied = list(self.targets), set(self.denied)
+        copied.policies = {
+            policy.id: replace(policy, tags=dict(policy.tags), targets=list(policy.targets))
+            for policy in self.policies.values()
+        }
+        return copied
 
     def add(self, name: str, **fields: Any) -> StoredPolicy:
         """A policy that was there before, for instance made by hand."""
@@ -276,6 +286,10 @@ class FakeOrganization:
         return {"PolicySummary": self._summary(policy), "Content": policy.content}
 
 
+def copies(organizations: dict[str, FakeOrganization]) -> dict[str, FakeOrganization]:
+    return {account: organization.copy() for account, organization in organizations.items()}
+
+
 @dataclass
 class Fault:
     """What goes wrong at one call, counted from 0; see test_faults.py for the kinds.
@@ -331,7 +345,7 @@ class FakeAws:
             self.limit = TwoPerSecond(self.clock)
 
     def snapshot(self) -> dict[str, FakeOrganization]:
-        return copy.deepcopy(self.organizations)
+        return copies(self.organizations)
 
     def counts(self) -> Counter[str]:
         return Counter(self.calls)
