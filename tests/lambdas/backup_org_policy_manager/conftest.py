@@ -22,6 +22,10 @@ RESPONSE_URL = "https://cloudformation-custom-resource-response-useast1.s3.amazo
 MANAGEMENT, OTHER_MANAGEMENT = "111111111111", "999999999999"
 ROOT, OU_1, OU_2, OU_3 = "r-root", "ou-root-11111111", "ou-root-22222222", "ou-root-33333333"
 ACCOUNT = "444444444444"
+ANOTHER_STACK = {
+    "backup-org-policy-manager:stack": "arn:aws:cloudformation:us-east-1:222222222222:stack/another-stack/1a",
+    "backup-org-policy-manager:resource": "DailyPolicy",
+}
 
 
 def plan(name: str = "Daily", days: str = "35", **rule: Any) -> dict[str, Any]:

@@ -135,8 +135,8 @@ PAIRS_OF_KINDS = [
 def sample(calls: int, offset: int, number: int) -> Iterator[tuple[Fault, Fault]]:
     """A fixed sample of this number of all pairs of faults in a run of this number of calls.
 
-    Each case combines the next pair of calls with the next pair of kinds, and goes through each list in steps that
-    reach every item before any item twice. With the offset each operation begins at other kinds.
+    Each case combines the next pair of calls with the next pair of kinds, and goes through each list in steps
+    that reach every item before any item twice. With the offset each operation begins at other kinds.
     """
     places = [(at, at + gap) for at in range(calls) for gap in GAPS]
     for case in range(number):
