@@ -216,9 +216,11 @@ def deployed() -> Iterator[Function]:
 
 @pytest.fixture
 def quiet() -> Iterator[None]:
-    """No log, for tests that make thousands of requests: pytest would keep every traceback."""
+    """No log, nor crhelper's set-up of it for each request, for tests that make thousands of requests."""
     logging.disable()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crhelper.log_helper.setup", lambda *_, **__: None)
+        yield
     logging.disable(logging.NOTSET)
 
 

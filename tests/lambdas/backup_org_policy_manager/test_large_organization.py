@@ -1,5 +1,7 @@
 """600 targets while Organizations takes two writes a second, on a fake clock: no test sleeps."""
 
+import json
+
 import pytest
 
 from .conftest import Function, event, properties
@@ -20,7 +22,12 @@ def slow(function: Function) -> Function:
 
 
 def test_600_targets_are_attached_and_detached_within_the_lambdas_time(slow: Function) -> None:
-    policy_id = slow.create(PolicyTargets=TARGETS[:600])
+    response = slow.succeed(event("Create", properties(PolicyTargets=TARGETS)))
+    policy_id = response["PhysicalResourceId"]
+    assert response["Data"]["PolicyTargetCount"] == "600"
+    shown = response["Data"]["PolicyTargets"]
+    assert shown == TARGETS[: len(shown)], "as many as the response can hold"
+    assert len(json.dumps(response)) <= 4096 < len(json.dumps(response)) + len(', "ou-root-00000000"')
     assert slow.organization.policies[policy_id].targets == TARGETS[:600]
     assert 290 < slow.aws.clock.now < 700
     assert slow.aws.errors, "the limit was really met"

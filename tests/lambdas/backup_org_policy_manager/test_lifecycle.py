@@ -74,11 +74,12 @@ class Organization:
         ]
         self.account = management_account
 
-    def add(self, name: str, *targets: str, type: str = "BACKUP_POLICY", **tags: str) -> str:  # noqa: A002
+    def add(self, name: str, *targets: str, tags: dict[str, str] | None = None, **changed: Any) -> str:
         """A policy that is there before the function runs; its ID."""
-        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-        given = {"Name": name, "Description": "", "Content": '{"plans": {}}', "Type": type, "Tags": listed}
-        policy_id: str = self.backend.create_policy(**given)["Policy"]["PolicySummary"]["Id"]
+        listed = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
+        given = {"Description": "", "Content": '{"plans": {}}', "Type": "BACKUP_POLICY", **changed}
+        created = self.backend.create_policy(Name=name, Tags=listed, **given)
+        policy_id: str = created["Policy"]["PolicySummary"]["Id"]
         for target in targets:
             self.backend.attach_policy(PolicyId=policy_id, TargetId=target)
         return policy_id
@@ -149,6 +150,14 @@ class World:
         return self.clients[key]
 
 
+def in_regions(content: dict[str, Any], *regions: str) -> dict[str, Any]:
+    """The content with the Regions that the function adds."""
+    (daily,) = content["plans"].values()
+    return {
+        "plans": {"Daily": {**daily, "regions": {"@@assign": list(regions or ("us-east-1", "us-east-2"))}}}
+    }
+
+
 @dataclass
 class Function(Deployment):
     """The function with real clients on moto; `calls` are those of the latest request."""
@@ -182,6 +191,16 @@ class Function(Deployment):
 
     def create(self, **changed: Any) -> str:
         return str(self.succeed(event("Create", self.given(**changed)))["PhysicalResourceId"])
+
+    def existing(self) -> str:
+        """Our policy as a Create leaves it; its ID."""
+        return self.organization.add(
+            "daily",
+            *self.organization.ous[:2],
+            tags=Owner(STACK, "DailyPolicy", "request-Create").tags(),
+            Description="Daily backups",
+            Content=json.dumps(in_regions(plan())),
+        )
 
     def update(self, policy_id: str, **changed: Any) -> dict[str, Any]:
         return event(
@@ -238,8 +257,6 @@ def test_a_policy_is_created_tagged_and_attached(function: Function) -> None:
     organization = function.organization
     targets = [organization.root, organization.ous[0], organization.account]
     response = function.succeed(event("Create", function.given(PolicyTargets=targets)))
-    content = plan()
-    content["plans"]["Daily"]["regions"] = {"@@assign": ["us-east-1", "us-east-2"]}
     tags = {
         "backup-org-policy-manager:stack": STACK,
         "backup-org-policy-manager:resource": "DailyPolicy",
@@ -247,7 +264,7 @@ def test_a_policy_is_created_tagged_and_attached(function: Function) -> None:
     }
     policy_id = response["PhysicalResourceId"]
     assert organization.policies == {
-        policy_id: Policy("daily", "Daily backups", "BACKUP_POLICY", content, tags, targets)
+        policy_id: Policy("daily", "Daily backups", "BACKUP_POLICY", in_regions(plan()), tags, targets)
     }
     assert response["Data"] == {
         "PolicyId": policy_id,
@@ -285,7 +302,7 @@ def test_a_failed_create_leaves_nothing(function: Function) -> None:
 def test_a_retained_policy_with_the_name_is_refused_and_stays_in_effect(
     function: Function, tags: dict[str, str], owner: str
 ) -> None:
-    retained = function.organization.add("daily", function.organization.ous[0], **tags)
+    retained = function.organization.add("daily", function.organization.ous[0], tags=tags)
     before = function.organization.policies
     reason = function.fail(event("Create", function.given()))
     assert f"daily is the name of policy {retained}, which {owner}. Choose another name." in reason
@@ -295,7 +312,7 @@ def test_a_retained_policy_with_the_name_is_refused_and_stays_in_effect(
 
 
 def test_a_policy_that_an_earlier_create_left_unattached_is_replaced(function: Function) -> None:
-    function.organization.add("daily", **OURS)
+    function.organization.add("daily", tags=OURS)
     policy_id = function.create()
     assert list(function.organization.policies) == [policy_id]
     assert function.writes[:3] == ["CreatePolicy", "DeletePolicy", "CreatePolicy"]
@@ -307,7 +324,7 @@ def test_a_policy_that_an_earlier_create_left_unattached_is_replaced(function: F
 def test_an_unattached_policy_of_another_owner_is_never_replaced(
     function: Function, tag: dict[str, str]
 ) -> None:
-    theirs = function.organization.add("daily", **{**OURS, **tag})
+    theirs = function.organization.add("daily", tags={**OURS, **tag})
     assert "Choose another name." in function.fail(event("Create", function.given()))
     assert list(function.organization.policies) == [theirs]
 
@@ -326,8 +343,7 @@ def test_a_child_policy_lacks_what_its_parent_supplies(function: Function) -> No
     )
     assert function.calls == []
     policy_id = function.create(PolicyContent=content, ChildPolicy="true")
-    content["plans"]["Daily"]["regions"] = {"@@assign": ["us-east-1", "us-east-2"]}
-    assert function.organization.policies[policy_id].content == content
+    assert function.organization.policies[policy_id].content == in_regions(content)
 
 
 def test_botocore_repeats_no_request(function: Function) -> None:
@@ -408,7 +424,7 @@ def test_an_object_that_is_not_a_policy_is_named(
 
 
 def test_an_update_that_changes_nothing_writes_nothing(function: Function) -> None:
-    policy_id = function.create()
+    policy_id = function.existing()
     before = function.organization.policies
     assert function.succeed(function.update(policy_id))["PhysicalResourceId"] == policy_id
     assert function.writes == []
@@ -426,13 +442,12 @@ def test_an_update_that_changes_nothing_writes_nothing(function: Function) -> No
 def test_one_call_changes_name_description_content_and_regions(
     function: Function, changed: dict[str, Any]
 ) -> None:
-    policy_id = function.create()
+    policy_id = function.existing()
     before = function.organization.policies[policy_id]
     assert function.succeed(function.update(policy_id, **changed))["PhysicalResourceId"] == policy_id
     assert function.writes == ["UpdatePolicy"]
     given = function.given(**changed)
-    content = json.loads(json.dumps(given["PolicyContent"]))
-    content["plans"]["Daily"]["regions"] = {"@@assign": given["PolicyRegions"]}
+    content = in_regions(given["PolicyContent"], *given["PolicyRegions"])
     assert function.organization.policies == {
         policy_id: before._replace(
             name=given["PolicyName"], description=given["PolicyDescription"], content=content
@@ -441,7 +456,7 @@ def test_one_call_changes_name_description_content_and_regions(
 
 
 def test_new_targets_are_attached_before_old_ones_are_detached(function: Function) -> None:
-    policy_id = function.create()
+    policy_id = function.existing()
     new = [function.organization.ous[1], function.organization.ous[2], function.organization.account]
     function.succeed(function.update(policy_id, PolicyTargets=new))
     assert function.writes == ["AttachPolicy", "AttachPolicy", "DetachPolicy"]
@@ -449,7 +464,7 @@ def test_new_targets_are_attached_before_old_ones_are_detached(function: Functio
 
 
 def test_an_update_reverts_changes_made_by_hand(function: Function) -> None:
-    policy_id = function.create()
+    policy_id = function.existing()
     before = function.organization.policies
     backend = function.organization.backend
     backend.update_policy(PolicyId=policy_id, Name="renamed", Content='{"plans": {}}')
@@ -460,7 +475,7 @@ def test_an_update_reverts_changes_made_by_hand(function: Function) -> None:
 
 
 def test_a_failed_update_is_reverted_and_its_rollback_writes_nothing(function: Function) -> None:
-    policy_id = function.create()
+    policy_id = function.existing()
     before = function.organization.policies
     function.world.respond["AttachPolicy"] = quota_of(function.organization.ous[2])
     changed = {
@@ -478,7 +493,7 @@ def test_a_failed_update_is_reverted_and_its_rollback_writes_nothing(function: F
 
 
 def test_an_update_that_succeeded_is_rolled_back_like_any_update(function: Function) -> None:
-    policy_id = function.create()
+    policy_id = function.existing()
     before = function.organization.policies
     changed = {"PolicyContent": plan(days="7"), "PolicyTargets": function.organization.ous[1:]}
     function.succeed(function.update(policy_id, **changed))
@@ -493,7 +508,7 @@ def test_an_update_that_succeeded_is_rolled_back_like_any_update(function: Funct
 def test_another_organization_gets_a_new_policy_and_the_old_one_stays_until_its_delete(
     function: Function,
 ) -> None:
-    old = function.create()
+    old = function.existing()
     moved = {"OrgManagementAccount": OTHER_MANAGEMENT, "PolicyTargets": function.other.ous[:1]}
     new = function.succeed(function.update(old, **moved))["PhysicalResourceId"]
     assert function.organization.targets(old) == function.organization.ous[:2]
@@ -504,7 +519,7 @@ def test_another_organization_gets_a_new_policy_and_the_old_one_stays_until_its_
 
 
 def test_the_move_of_an_untagged_policy_is_rolled_back_to_where_it_began(function: Function) -> None:
-    old = function.create()
+    old = function.existing()
     function.organization.untag(old)
     before = function.organization.policies[old]
     moved = {"OrgManagementAccount": OTHER_MANAGEMENT, "PolicyTargets": function.other.ous[:1]}
@@ -517,7 +532,7 @@ def test_the_move_of_an_untagged_policy_is_rolled_back_to_where_it_began(functio
 
 
 def test_a_policy_deleted_by_hand_is_created_again(function: Function) -> None:
-    old = function.create()
+    old = function.existing()
     function.organization.clear()
     new = function.succeed(function.update(old))["PhysicalResourceId"]
     assert new != old
@@ -536,7 +551,7 @@ def test_a_policy_deleted_by_hand_is_created_again(function: Function) -> None:
 def test_an_update_adds_owner_tags_where_there_are_none(
     function: Function, tags: dict[str, str], expected: dict[str, str]
 ) -> None:
-    policy_id = function.organization.add("daily", function.organization.ous[0], **tags)
+    policy_id = function.organization.add("daily", function.organization.ous[0], tags=tags)
     assert function.succeed(function.update(policy_id))["PhysicalResourceId"] == policy_id
     assert function.organization.policies[policy_id].tags == expected
     assert function.organization.targets(policy_id) == function.organization.ous[:2]
@@ -544,7 +559,7 @@ def test_an_update_adds_owner_tags_where_there_are_none(
 
 @pytest.mark.parametrize(
     "theirs",
-    [{"name": "theirs", **ANOTHER_STACK}, {"name": "daily-tags", "type": "TAG_POLICY"}],
+    [{"name": "theirs", "tags": ANOTHER_STACK}, {"name": "daily-tags", "Type": "TAG_POLICY"}],
     ids=["another name and stack", "another type"],
 )
 def test_a_policy_that_is_not_ours_is_left_alone_and_a_new_one_created(
@@ -567,7 +582,7 @@ def test_a_physical_id_that_is_not_a_policy_id_leads_to_a_new_policy(function: F
 
 def test_a_delete_detaches_and_deletes_this_policy_only(function: Function) -> None:
     theirs = function.organization.add("theirs", function.organization.ous[0])
-    policy_id = function.create()
+    policy_id = function.existing()
     assert function.succeed(function.delete(policy_id))["PhysicalResourceId"] == policy_id
     assert list(function.organization.policies) == [theirs]
     assert function.writes == ["DetachPolicy", "DetachPolicy", "DeletePolicy"]
@@ -580,7 +595,7 @@ def test_a_policy_without_tags_is_deleted(function: Function) -> None:
 
 
 def test_a_policy_with_the_tags_of_another_stack_is_not_deleted(function: Function) -> None:
-    theirs = function.organization.add("daily", function.organization.ous[0], **ANOTHER_STACK)
+    theirs = function.organization.add("daily", function.organization.ous[0], tags=ANOTHER_STACK)
     function.succeed(function.delete(theirs))
     assert function.organization.targets(theirs) == function.organization.ous[:1]
     assert function.writes == []
@@ -603,11 +618,11 @@ def test_a_delete_without_an_id_deletes_only_an_unattached_policy_with_our_tags(
     organization, request = function.organization, function.delete("policy-perhaps-created")
     not_ours: list[dict[str, str]] = [{}, ANOTHER_STACK, {**OURS, Owner.TAG_RESOURCE: "WeeklyPolicy"}]
     for tags in not_ours:
-        theirs = organization.add("daily", **tags)
+        theirs = organization.add("daily", tags=tags)
         function.succeed(request)
         assert list(organization.policies) == [theirs]
         organization.clear()
-    retained = organization.add("daily", organization.ous[0], **OURS)
+    retained = organization.add("daily", organization.ous[0], tags=OURS)
     function.succeed(request)
     assert organization.targets(retained) == organization.ous[:1]
     organization.detach(retained)

@@ -15,19 +15,6 @@ from tests.generated import thorough
 from .conftest import MANAGEMENT, Function, event, properties
 
 
-def test_600_targets_fit_into_the_answer_and_their_number_is_given(function: Function) -> None:
-    targets = [f"ou-root-{number:032d}" for number in range(600)]
-    function.organization.targets += targets
-    given = function.invoke(event("Create", properties(PolicyTargets=targets)))
-    assert given
-    assert given["Status"] == "SUCCESS"
-    assert given["Data"]["PolicyTargetCount"] == "600"
-    shown = given["Data"]["PolicyTargets"]
-    assert shown == targets[: len(shown)]
-    assert len(shown) > 40
-    assert len(json.dumps(given)) <= 4096
-
-
 def test_40_targets_are_given_whole(function: Function) -> None:
     targets = [f"ou-root-{number:08d}" for number in range(40)]
     function.organization.targets += targets
