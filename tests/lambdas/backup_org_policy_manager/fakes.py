@@ -29,7 +29,7 @@ MAX_ATTACHED = 10
 PAGE = 20
 WRITES = {"CreatePolicy", "UpdatePolicy", "AttachPolicy", "DetachPolicy", "DeletePolicy", "TagResource"}
 LIMITED = {"CreatePolicy", "UpdatePolicy", "AttachPolicy", "DetachPolicy"}
-LASTING = {"throttled for ever", "denied"}
+LASTING = {"throttled forever", "denied"}
 ADMIN_ROLE = "BackupOrgPolicyManagerOrgAdmin"
 
 _VALIDATOR = ParamValidator()
@@ -43,7 +43,7 @@ def operations(service: str) -> dict[str, OperationModel]:
 
 
 class Refusal(Exception):  # noqa: N818  # the service's side of an error
-    """What the service responses instead of a result."""
+    """An error response of the service."""
 
     def __init__(self, code: str, status: int = 400) -> None:
         self.code, self.status = code, status
@@ -294,7 +294,7 @@ def copies(organizations: dict[str, FakeOrganization]) -> dict[str, FakeOrganiza
 class Fault:
     """What goes wrong at one call, counted from 0; see test_faults.py for the kinds.
 
-    "…, then denied" and "…, then throttled for ever": so are all later calls of the same operation.
+    "…, then denied" and "…, then throttled forever": so are all later calls of the same operation.
     """
 
     kind: str

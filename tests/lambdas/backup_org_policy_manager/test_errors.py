@@ -1,4 +1,4 @@
-"""What a reader of the stack's events gets to see: 240 characters."""
+"""The reasons in the stack's events: 240 characters."""
 
 import pytest
 from backup_org_policy_manager.errors import (
@@ -31,12 +31,12 @@ def test_no_reason_is_longer_than_crhelper_keeps(error: PolicyManagerError) -> N
     assert len(error.reason()) <= 240
 
 
-def test_a_few_faults_are_given_in_full() -> None:
+def test_a_few_problems_are_given_in_full() -> None:
     error = InvalidRequestError([Problem("PolicyName", "missing"), Problem("PolicyTargets[1]", "x is no OU")])
     assert error.reason() == str(error) == "PolicyName: missing; PolicyTargets[1]: x is no OU"
 
 
-def test_of_many_faults_every_property_is_named() -> None:
+def test_every_property_of_many_problems_is_named() -> None:
     faults = [
         Problem(f"PolicyTargets[{number}]", f"{number} is not a root, OU or account ID")
         for number in range(9)
@@ -50,7 +50,7 @@ def test_of_many_faults_every_property_is_named() -> None:
     assert "no plan" in str(error)
 
 
-def test_a_fault_with_a_long_path_keeps_its_place_and_what_is_wrong() -> None:
+def test_a_problem_with_a_long_path_keeps_its_two_ends() -> None:
     vault = "arn:aws:backup:us-east-1:111122223333:backup-vault:AWSBackupSolutionCentralVault"
     place = f"PolicyContent.plans.OrgBackupPlanDaily.rules.{'OrgDailyBackupRule' * 8}.copy_actions.{vault}"
     missing = Problem(place, "no target_backup_vault_arn")
@@ -60,18 +60,18 @@ def test_a_fault_with_a_long_path_keeps_its_place_and_what_is_wrong() -> None:
     assert InvalidRequestError([missing]).reason().endswith(f"{vault}: no target_backup_vault_arn")
 
 
-def test_a_name_that_is_taken_is_no_reason_to_delete_anything() -> None:
+def test_the_refusal_of_a_name_never_suggests_a_deletion() -> None:
     assert "delete" not in str(NameTakenError("daily", "p-12345678", "belongs to somebody")).lower()
 
 
-def test_an_error_of_aws_says_what_to_do() -> None:
+def test_an_aws_error_says_what_to_do() -> None:
     error = CallFailedError("AttachPolicy p-1 ou-1", "TargetNotFoundException", "No such target.")
     assert str(error) == (
         "AttachPolicy p-1 ou-1: TargetNotFoundException: No such target. Correct PolicyTargets."
     )
 
 
-def test_a_long_cause_does_not_hide_what_was_put_back() -> None:
+def test_a_long_cause_does_not_hide_what_was_reverted() -> None:
     cause = CallFailedError("AttachPolicy", "ConstraintViolationException", LONG)
     assert RevertedError(cause, 2, 5, [], None).reason().endswith("… (2 of 5 changes made, all reverted)")
     assert RevertedError(cause, 0, 5, [], None).reason().endswith("… (nothing was changed)")

@@ -39,10 +39,10 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 HEALS = ["throttled once", "concurrent modification", "server error", "response lost"]
 FAILS = [
-    "throttled for ever",
+    "throttled forever",
     "denied",
     "response lost, then denied",
-    "response lost, then throttled for ever",
+    "response lost, then throttled forever",
     "time nearly out",
     "time out",
     "killed",
@@ -182,7 +182,7 @@ class Story:
     """One operation from one state of the organizations, run repeatedly with different faults."""
 
     def __init__(self, function: Function, name: str) -> None:
-        # Two minutes instead of fifteen: "throttled for ever" then takes 20 calls instead of 150.
+        # Two minutes instead of fifteen: "throttled forever" then takes 20 calls instead of 150.
         function.aws.clock.limit = 120
         self.number = list(OPERATIONS).index(name)
         self._function, self._operation = function, OPERATIONS[name]
@@ -263,7 +263,7 @@ class Story:
         return response
 
     def _assert_honest(self, response: dict[str, Any] | None, label: str) -> None:
-        """SUCCESS means as requested; "put back" and "nothing was changed" mean as before."""
+        """SUCCESS means as requested; "reverted" and "nothing was changed" mean as before."""
         if response is None:
             return
         if response["Status"] == "FAILED" and self._operation.old:

@@ -1,4 +1,4 @@
-"""600 targets while Organizations takes two writes a second, on a fake clock: no test sleeps."""
+"""600 targets at Organizations' two writes a second, on a fake clock: no test sleeps."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from .conftest import Function, event, properties
 from .fakes import TwoPerSecond
 
-# Instead of 15 minutes, where the time does not suffice: the same, with fewer calls.
+# Instead of 15 minutes, for requests that do not fit: fewer calls.
 FEW_SECONDS = 180
 TARGETS = [f"ou-root-{number:08d}" for number in range(600)]
 
@@ -21,7 +21,7 @@ def slow(function: Function) -> Function:
     return function
 
 
-def test_600_targets_are_attached_and_detached_within_the_lambdas_time(slow: Function) -> None:
+def test_600_targets_are_attached_and_detached_in_time(slow: Function) -> None:
     response = slow.succeed(event("Create", properties(PolicyTargets=TARGETS)))
     policy_id = response["PhysicalResourceId"]
     assert response["Data"]["PolicyTargetCount"] == "600"
@@ -30,7 +30,7 @@ def test_600_targets_are_attached_and_detached_within_the_lambdas_time(slow: Fun
     assert len(json.dumps(response)) <= 4096 < len(json.dumps(response)) + len(', "ou-root-00000000"')
     assert slow.organization.policies[policy_id].targets == TARGETS[:600]
     assert 290 < slow.aws.clock.now < 700
-    assert slow.aws.errors, "the limit was really met"
+    assert slow.aws.errors, "the limit was reached"
     assert len(slow.aws.clock.slept) == len(slow.aws.errors), "no sleep without a retry"
     response = slow.invoke(event("Delete", properties(), PhysicalResourceId=policy_id))
     assert response
@@ -39,7 +39,7 @@ def test_600_targets_are_attached_and_detached_within_the_lambdas_time(slow: Fun
     assert slow.aws.clock.now < 700
 
 
-def test_more_targets_than_fit_are_honestly_unfinished_and_the_delete_removes_them(slow: Function) -> None:
+def test_a_create_that_runs_out_of_time_fails_and_the_delete_removes_the_policy(slow: Function) -> None:
     slow.aws.latency, slow.aws.clock.limit = 0.9, FEW_SECONDS
     given = properties(PolicyTargets=TARGETS[:FEW_SECONDS])
     response = slow.invoke(event("Create", given))
@@ -59,7 +59,7 @@ def test_more_targets_than_fit_are_honestly_unfinished_and_the_delete_removes_th
     assert not slow.organization.policies
 
 
-def test_an_update_that_does_not_fit_keeps_the_old_targets_and_its_rollback_ends_as_before(
+def test_an_update_that_runs_out_of_time_keeps_the_old_targets_and_is_rolled_back(
     slow: Function,
 ) -> None:
     old = properties(PolicyTargets=TARGETS[:5])

@@ -75,13 +75,13 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("changed", "expected"), FAULTS, ids=[expected for _, expected in FAULTS])
-def test_a_wrong_property_is_named(changed: dict[str, Any], expected: str) -> None:
+def test_the_problem_with_a_property_is_named(changed: dict[str, Any], expected: str) -> None:
     faults = read(**changed)[1]
     assert len(faults) >= 1
     assert any(expected in fault for fault in faults), faults
 
 
-def test_all_faults_come_together() -> None:
+def test_all_problems_are_reported_together() -> None:
     nothing = read_properties({}, KNOWN, lambda place: "")[1]
     assert sorted(str(fault) for fault in nothing) == [
         "OrgManagementAccount: missing",
@@ -114,9 +114,9 @@ def test_variables_come_as_a_map_or_a_list_of_maps() -> None:
         assert "true 1.5" in desired.content
 
 
-def test_content_with_the_letters_s3_is_content() -> None:
+def test_content_with_a_member_named_s3_is_content() -> None:
     content = plan(resource_types={"@@assign": ["S3"]})
-    content["S3"] = {"PolicyBucket": "not a pointer: there is more beside it"}
+    content["S3"] = {"PolicyBucket": "not a pointer: there are other members"}
     assert not read(PolicyContent=content)[1]
     assert not read(PolicyContent=json.dumps(content))[1]
 
@@ -134,20 +134,20 @@ def test_an_object_in_s3_is_read_once_with_its_version() -> None:
     assert [str(fault) for fault in faults] == ["PolicyContent.S3: s3://bucket/a/key version v7: NoSuchKey"]
 
 
-def test_verification_is_on_unless_it_is_switched_off() -> None:
+def test_verification_is_on_by_default() -> None:
     assert read()[0].verify
     assert not read(VerifyEffectivePolicy="false")[0].verify
     assert not read(VerifyEffectivePolicy=False)[0].verify
 
 
-def test_a_policy_is_a_child_policy_only_if_it_says_so() -> None:
+def test_a_policy_is_not_a_child_policy_by_default() -> None:
     assert not read()[0].child
     assert not read(ChildPolicy="false")[0].child
     for true in ("true", "True", True):
         assert read(ChildPolicy=true)[0].child
 
 
-def test_cloudformations_own_properties_are_no_misspellings() -> None:
+def test_the_properties_of_every_custom_resource_are_accepted() -> None:
     assert not read(ServiceTimeout="900")[1]
 
 
@@ -160,14 +160,14 @@ def test_the_table_in_the_documentation_has_every_property() -> None:
 @pytest.mark.parametrize(
     "missing", ["ResponseURL", "StackId", "RequestId", "LogicalResourceId", "RequestType"]
 )
-def test_an_event_that_nobody_waits_for_is_refused(missing: str) -> None:
+def test_an_event_that_is_not_from_cloudformation_is_refused(missing: str) -> None:
     given = event("Create", properties())
     del given[missing]
     with pytest.raises(NotARequestError, match=missing):
         read_event(given)
 
 
-def test_only_a_policy_id_is_taken_for_one() -> None:
+def test_only_a_policy_id_is_read_as_one() -> None:
     def policy_id(physical_id: str) -> str | None:
         return read_event(event("Delete", {}, PhysicalResourceId=physical_id)).policy_id
 
@@ -177,6 +177,6 @@ def test_only_a_policy_id_is_taken_for_one() -> None:
         assert policy_id(other) is None
 
 
-def test_the_partition_is_the_stacks() -> None:
+def test_the_partition_is_that_of_the_stack() -> None:
     given = event("Create", {}, StackId="arn:aws-cn:cloudformation:cn-north-1:2:stack/a/b")
     assert read_event(given).partition == "aws-cn"

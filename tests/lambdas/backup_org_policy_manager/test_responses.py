@@ -1,4 +1,4 @@
-"""The response to CloudFormation, sent by crhelper itself, and what is not in the log."""
+"""The response to CloudFormation, as crhelper sends it, and what the log contains."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from tests.generated import thorough
 from .conftest import MANAGEMENT, Function, event, properties
 
 
-def test_40_targets_are_given_whole(function: Function) -> None:
+def test_40_targets_are_returned_in_full(function: Function) -> None:
     targets = [f"ou-root-{number:08d}" for number in range(40)]
     function.organization.targets += targets
     given = function.invoke(event("Create", properties(PolicyTargets=targets)))
@@ -23,7 +23,7 @@ def test_40_targets_are_given_whole(function: Function) -> None:
     assert given["Data"]["PolicyTargets"] == targets
 
 
-def test_a_name_of_128_large_characters_fits_too(function: Function) -> None:
+def test_a_name_of_128_four_byte_characters_fits(function: Function) -> None:
     targets = [f"ou-root-{number:032d}" for number in range(60)]
     function.organization.targets += targets
     name = "\N{GRINNING FACE}" * 128
@@ -41,18 +41,18 @@ def test_a_missing_setting_is_named(function: Function, monkeypatch: pytest.Monk
     assert given["Reason"] == "environment variable ORG_ADMIN_ROLE_NAME of the function is not set"
 
 
-def test_an_unforeseen_error_is_answered(function: Function) -> None:
-    def unforeseen() -> None:
-        raise RuntimeError("nobody thought of this")
+def test_an_unexpected_error_is_a_failure_with_a_reason(function: Function) -> None:
+    def unexpected() -> None:
+        raise RuntimeError("unexpected")
 
-    function.aws.after_call = unforeseen
+    function.aws.after_call = unexpected
     given = function.invoke(event("Create", properties()))
     assert given
-    assert (given["Status"], given["Reason"]) == ("FAILED", "nobody thought of this")
+    assert (given["Status"], given["Reason"]) == ("FAILED", "unexpected")
     assert given["PhysicalResourceId"] == "policy-not-created"
 
 
-def test_a_log_level_that_does_not_exist_is_no_reason_not_to_answer(
+def test_an_unknown_log_level_does_not_prevent_the_response(
     function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", "VERBOSE")
@@ -61,7 +61,7 @@ def test_a_log_level_that_does_not_exist_is_no_reason_not_to_answer(
     handler._resource.cache_clear()
 
 
-def test_an_event_without_a_response_url_is_an_error_and_no_answer(function: Function) -> None:
+def test_an_event_without_a_response_url_raises_and_sends_nothing(function: Function) -> None:
     request = event("Create", properties())
     del request["ResponseURL"]
     with pytest.raises(NotARequestError, match="ResponseURL missing"):
@@ -85,7 +85,7 @@ def test_the_log_has_no_response_url_no_credentials_and_no_whole_event(
         assert secret not in caplog.text
 
 
-def test_the_log_has_every_fault_also_those_the_reason_has_no_room_for(
+def test_the_log_has_every_problem_even_if_the_reason_has_no_room(
     function: Function, caplog: pytest.LogCaptureFixture
 ) -> None:
     wrong = [f"wrong-{number}" for number in range(40)]
@@ -111,7 +111,7 @@ def test_only_the_clients_that_a_request_needs_are_made(function: Function) -> N
     assert function.aws.clients == [("sts", None), ("organizations", f"ASIA{MANAGEMENT}")]
 
 
-@pytest.mark.skipif(not thorough(), reason="a process of its own: in make test")
+@pytest.mark.skipif(not thorough(), reason="starts a process; make test runs it")
 def test_importing_the_handler_loads_nothing_but_boto3_crhelper_and_the_package() -> None:
     script = (
         "import sys, boto3, crhelper, random\n"

@@ -1,4 +1,4 @@
-"""What is repeated, how long is waited, and when it ends."""
+"""What is retried, the waits between tries, and the end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -59,7 +59,7 @@ def failing(*errors: Exception) -> Callable[[], str]:
     ],
     ids=repr,
 )
-def test_what_a_later_try_can_heal_is_repeated(error: Exception) -> None:
+def test_a_transient_error_is_retried(error: Exception) -> None:
     clock = Clock()
     assert retrier_on(clock).call("AttachPolicy", failing(error, error)) == "done"
     assert len(clock.slept) == 2
@@ -98,14 +98,14 @@ def test_a_call_that_may_have_taken_effect_is_marked(before: Exception, expected
     assert failed.value.outcome_unknown is expected
 
 
-def test_pauses_double_up_to_eight_seconds() -> None:
+def test_waits_double_up_to_eight_seconds() -> None:
     clock = Clock()
     attempt = failing(*[refused("TooManyRequestsException")] * 7)
     retrier_on(clock, jitter=lambda least, most: most).call("AttachPolicy", attempt)
     assert clock.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
 
 
-def test_half_of_a_pause_is_left_to_chance() -> None:
+def test_half_of_a_wait_is_random() -> None:
     asked = []
 
     def shortest(least: float, most: float) -> float:
@@ -116,19 +116,19 @@ def test_half_of_a_pause_is_left_to_chance() -> None:
     assert asked == [(0.5, 1.0)]
 
 
-def test_no_pause_reaches_into_the_reserve() -> None:
+def test_no_wait_reaches_into_the_reserve() -> None:
     clock = Clock(limit=100)
     with pytest.raises(OutOfTimeError, match="no time left; last error TooManyRequestsException"):
         retrier_on(clock).call("AttachPolicy", failing(*[refused("TooManyRequestsException")] * 99))
     assert 100 - WORK_RESERVE - 8 <= clock.now < 100 - WORK_RESERVE
 
 
-def test_nothing_is_begun_in_the_reserve() -> None:
+def test_no_call_begins_in_the_reserve() -> None:
     with pytest.raises(OutOfTimeError):
         retrier_on(Clock(limit=WORK_RESERVE)).call("AttachPolicy", lambda: pytest.fail("called"))
 
 
-def test_at_most_ends_earlier_never_later() -> None:
+def test_a_limit_ends_earlier_never_later() -> None:
     waiting = retrier_on(Clock(limit=100))
     assert waiting.limited_to(20).seconds_left() == 20
     assert waiting.limited_to(500).seconds_left() == waiting.seconds_left() == 100 - WORK_RESERVE

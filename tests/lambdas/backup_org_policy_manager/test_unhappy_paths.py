@@ -402,7 +402,7 @@ def test_every_target_is_detached_and_the_policy_deleted(function: Function) -> 
 
 
 @pytest.mark.parametrize("operation", ["AssumeRole", "ListPolicies", "ListTagsForResource"])
-@pytest.mark.parametrize("kind", ["denied", "throttled for ever"])
+@pytest.mark.parametrize("kind", ["denied", "throttled forever"])
 def test_a_look_up_that_fails_does_not_block_the_deletion_of_the_stack(
     function: Function, operation: str, kind: str
 ) -> None:
