@@ -10,9 +10,8 @@ from backup_org_policy_manager import handler, response
 from backup_org_policy_manager.errors import NotARequestError
 
 from buildspecs.paths import ROOT
-from tests.generated import thorough
 
-from .conftest import MANAGEMENT, Function, event, properties
+from .conftest import IN_CODEBUILD, MANAGEMENT, Function, event, properties
 
 
 def test_40_targets_are_returned_in_full(function: Function) -> None:
@@ -111,7 +110,7 @@ def test_only_the_clients_that_a_request_needs_are_made(function: Function) -> N
     assert function.aws.clients == [("sts", None), ("organizations", f"ASIA{MANAGEMENT}")]
 
 
-@pytest.mark.skipif(not thorough(), reason="starts a process; make test runs it")
+@pytest.mark.skipif(IN_CODEBUILD, reason="starts a process; make test runs it")
 def test_importing_the_handler_loads_nothing_but_boto3_crhelper_and_the_package() -> None:
     script = (
         "import sys, boto3, crhelper, random\n"
