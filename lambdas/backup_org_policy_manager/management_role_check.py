@@ -45,9 +45,8 @@ def _failure_reason(job: Mapping[str, Any], aws: Aws) -> str | None:
         return error.reason()
     except Exception as error:
         log.exception("action=check-management-role failed")
-        return shorten(
-            f"{type(error).__name__}: {error}"
-        )  # without a result the job waits until it times out
+        # Without a result the job would wait until it times out.
+        return shorten(f"{type(error).__name__}: {error}")
     return None
 
 

@@ -93,7 +93,6 @@ class FakeOrganization:
         self.effective: dict[str, str | None] = {}
         self.unsupported: set[str] = set()
         self.denied: set[str] = set()
-        self.role_is_limited = True
         self.page = PAGE
         self._made = 0
 
@@ -234,7 +233,7 @@ class FakeOrganization:
         if policy_id not in self.policies:
             raise Refusal("PolicyNotFoundException")
         policy = self.policies[policy_id]
-        if policy.type != "BACKUP_POLICY" and self.role_is_limited:
+        if policy.type != "BACKUP_POLICY":
             raise Refusal("AccessDeniedException")  # the role's condition organizations:PolicyType
         return policy
 
