@@ -356,6 +356,8 @@ class FakeAws:
     def client(self, service: str, **options: Any) -> "FakeClient":
         """A client, made as boto3's default session makes it; the assumed role's key ends in its account."""
         access_key = options.get("aws_access_key_id")
+        if access_key:
+            assert (options["aws_secret_access_key"], options["aws_session_token"]) == ("secret", "token")
         self.clients.append((service, access_key))
         return FakeClient(self, service, str(access_key).removeprefix("ASIA"))
 
