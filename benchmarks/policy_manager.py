@@ -1,8 +1,7 @@
-"""What BackupOrgPolicyManager costs: AWS calls of each operation, and the import of its handler.
+"""The cost of BackupOrgPolicyManager: AWS calls of each operation, and the import of its handler.
 
-Run it from the repository root: `python -m benchmarks.policy_manager`. It prints a table and ends with
-status 1 if a limit is broken. The calls are counted beneath the real boto3 clients on the test suite's fake
-organization.
+Run it from the repository root: `python -m benchmarks.policy_manager`. It prints a table and exits with
+status 1 if a limit is exceeded. The calls are counted on the fake organization of the tests.
 """
 
 import statistics
@@ -50,7 +49,7 @@ class Measured:
     sleeps: int
 
     @property
-    def kept(self) -> bool:
+    def within_limit(self) -> bool:
         return (
             self.calls <= self.limit and self.sleeps == 0 and (self.writes == 0 or "nothing" not in self.name)
         )
@@ -72,16 +71,14 @@ OPERATIONS: list[tuple[str, Callable[[str], dict[str, Any]], int]] = [
 
 
 def measure(name: str, request: Callable[[str], dict[str, Any]], limit: int) -> Measured:
-    """One operation in a fresh organization, AssumeRole included, verification apart."""
+    """One operation in a new organization, with AssumeRole and without verification."""
     with deployed() as function:
         policy_id = "" if name.startswith("create") else function.create()
         return _counted(function, name, request(policy_id), limit)
 
 
 def _counted(function: Function, name: str, request: dict[str, Any], limit: int) -> Measured:
-    answer = function.invoke(request)
-    assert answer
-    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    function.succeed(request)
     verification = sum(call in VERIFICATION for call in function.aws.calls)
     return Measured(
         name=name,
@@ -94,9 +91,9 @@ def _counted(function: Function, name: str, request: dict[str, Any], limit: int)
 
 
 def import_ratio() -> float:
-    """Importing the handler through importing boto3 and crhelper: the median over fresh processes.
+    """The time to import the handler over that to import boto3 and crhelper: the median of new processes.
 
-    Both in one process, in processor time: two processes differ by more than the limit.
+    Both are measured in one process, in CPU time: two processes differ by more than the limit.
     """
     script = (
         "from time import process_time as now; start = now(); import boto3, crhelper; base = now() - start; "
@@ -115,13 +112,13 @@ def main() -> int:
     rows = [measure(*operation) for operation in OPERATIONS]
     print(f"{'operation':<22}{'calls':>6}{'limit':>7}{'writes':>8}{'sleeps':>8}{'verification':>14}")
     for row in rows:
-        mark = "" if row.kept else "  TOO MANY"
+        mark = "" if row.within_limit else "  TOO MANY"
         print(
             f"{row.name:<22}{row.calls:>6}{row.limit:>7}{row.writes:>8}{row.sleeps:>8}{row.verification:>14}{mark}"
         )
     ratio = import_ratio()
     print(f"\nimport of the handler: {ratio:.2f} x import boto3, crhelper (limit {IMPORT_LIMIT:.2f})")
-    return 0 if all(row.kept for row in rows) and ratio <= IMPORT_LIMIT else 1
+    return 0 if all(row.within_limit for row in rows) and ratio <= IMPORT_LIMIT else 1
 
 
 if __name__ == "__main__":

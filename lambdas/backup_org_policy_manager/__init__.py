@@ -1,13 +1,15 @@
 """BackupOrgPolicyManager: the custom resource that manages an organization's backup policies.
 
-handler        answers CloudFormation
-request        resource properties → frozen dataclasses, every fault collected (pure)
-policy         the backup policy's text: variables, regions, compact JSON (pure)
-elements       what AWS requires and limits in it (pure)
-changes        Create, Update and Delete, each all or nothing
-verification   asks Organizations whether the resulting effective policies are valid
-organizations  the Organizations calls, each safe to repeat (AWS edge)
-aws            role, S3 objects, Region names (AWS edge)
-patience       the only place that retries and waits
-errors         what can go wrong
+handler                responds to CloudFormation and CodePipeline
+request                resource properties → frozen dataclasses, every problem collected (pure)
+policy                 the backup policy's text: variables, Regions, compact JSON (pure)
+elements               the elements of a backup policy, and what AWS requires of them (pure)
+changes                Create, Update and Delete, each all or nothing
+verification           checks the resulting effective policies
+management_role_check  checks for the pipeline that the management account's role can be assumed
+response               what CloudFormation receives, sent by crhelper
+organizations          the Organizations calls, each safe to repeat (AWS edge)
+aws                    role, S3 objects, Region names (AWS edge)
+retrier                the only place that retries and waits
+errors                 what can go wrong
 """

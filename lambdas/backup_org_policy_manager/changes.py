@@ -1,12 +1,11 @@
 """Create, Update and Delete of one backup policy, each all or nothing.
 
-A change is made in the order that leaves no target unprotected: first the policy itself (Organizations
-refuses bad content without a trace), then new targets, last the targets that are no longer wanted. Every
-change is noted with its opposite before it is made, so that a failure on the way, also a call whose answer
-never came, is put back.
+The order of the changes leaves no target unprotected: first the policy itself (Organizations refuses bad
+content without changing anything), then new targets, then targets to remove. Every change is recorded with
+its opposite before it is made, so that a failure is reverted even if the response to the last call was lost.
 
-Nothing is remembered between runs. A run that was killed is continued by the next one, which reads what is
-there: the same request again (Lambda repeats it), or CloudFormation's rollback.
+No state is kept between runs. After a run that was killed, the next one reads what is there and finishes it:
+the same request again (Lambda repeats it) or CloudFormation's rollback. Tags on the policy connect the runs.
 """
 
 import logging
@@ -18,34 +17,34 @@ from functools import partial
 from . import policy as policies
 from .errors import CallFailedError, NameTakenError, OutOfTimeError, PolicyManagerError, RevertedError
 from .organizations import Organization, Policy
-from .patience import UNDO_RESERVE
-from .request import POLICY_TYPE, Owner, Request, Wanted, account_of
+from .request import POLICY_TYPE, DesiredPolicy, Owner, Request, account_of
+from .retrier import UNDO_RESERVE
 
 log = logging.getLogger(__name__)
 
-# For a policy whose name is taken: half a minute, then it is no lag of Organizations' list.
-MAX_LOOKS = 6
+# For a name that is taken by no listed policy: half a minute, longer than Organizations' list lags behind.
+MAX_NAME_LOOKUPS = 6
 
 
 @dataclass
-class Journal:
-    """What one request has changed so far, each with its opposite."""
+class UndoLog:
+    """The changes that one request has made so far, each with its opposite."""
 
     planned: int = 0
     made: int = 0
     created: str | None = None
     _opposites: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
 
-    def note(self, what: str, opposite: Callable[[], None]) -> None:
+    def record(self, what: str, opposite: Callable[[], None]) -> None:
         self._opposites.append((what, opposite))
 
     def change(self, what: str, action: Callable[[], None], opposite: Callable[[], None]) -> None:
-        self.note(what, opposite)
+        self.record(what, opposite)
         action()
         self.made += 1
 
-    def put_back(self) -> list[str]:
-        """Undo everything, the latest change first; what could not be undone."""
+    def undo(self) -> list[str]:
+        """Undo every change, the latest first; returns the changes that could not be undone."""
         left = []
         for what, opposite in reversed(self._opposites):
             try:
@@ -57,127 +56,128 @@ class Journal:
 
 
 @contextmanager
-def _all_or_nothing() -> Iterator[Journal]:
-    """Puts back what was changed if the block fails, and raises RevertedError."""
-    journal = Journal()
+def _all_or_nothing() -> Iterator[UndoLog]:
+    """Reverts the changes if the block fails, and raises RevertedError."""
+    undo_log = UndoLog()
     try:
-        yield journal
+        yield undo_log
     except Exception as cause:
-        left = journal.put_back()
-        policy_id = journal.created if left else None
-        raise RevertedError(cause, journal.made, journal.planned, left, policy_id) from cause
+        left = undo_log.undo()
+        policy_id = undo_log.created if left else None
+        raise RevertedError(cause, undo_log.made, undo_log.planned, left, policy_id) from cause
 
 
-def create(owner: Owner, wanted: Wanted, organization: Organization) -> str:
-    """The id of the policy, attached to every target.
+def create(owner: Owner, desired: DesiredPolicy, organization: Organization) -> str:
+    """The ID of the policy, attached to every target.
 
-    A policy that an interrupted run of this very request left is finished; what an earlier request of this
-    resource left unattached makes room; any other one of this name is refused.
+    A policy with this name is finished if an interrupted run of this request left it, and deleted if an
+    earlier request of this resource left it unattached. Otherwise the name is refused.
     """
-    with _all_or_nothing() as journal:
+    with _all_or_nothing() as undo_log:
         return _create(
-            owner, wanted, organization, journal, may_continue=lambda _, tags: owner.is_request_of(tags)
+            owner, desired, organization, undo_log, may_resume=lambda _, tags: owner.matches_request(tags)
         )
 
 
 def update(
-    request: Request, wanted: Wanted, organization: Organization, other: Callable[[str], Organization]
+    request: Request, desired: DesiredPolicy, organization: Organization, other: Callable[[str], Organization]
 ) -> str:
-    """The id of the policy as wanted: changed in place if it is in this organization, else a new one.
+    """The ID of the policy: changed in place if it is in this organization, otherwise a new one.
 
-    Another organization, or a policy that was deleted by hand, leads to a new id; CloudFormation then deletes
-    the old one. `other` gives the organization of another management account.
+    A new ID, after a move to another organization or a deletion by hand, makes CloudFormation delete the old
+    one. `other` returns the organization of another management account. Old and new properties are not
+    compared, so a rollback is an ordinary Update.
     """
     owner = request.owner
 
-    def may_continue(policy_id: str, tags: dict[str, str]) -> bool:
-        # No policy was found behind the physical id. So one that this resource made is a leftover of an
-        # interrupted Update, and one without tags is ours if the policy behind that id took its place.
+    def may_resume(policy_id: str, tags: dict[str, str]) -> bool:
+        # There is no policy with the physical ID. So a policy that this resource created is a leftover of an
+        # interrupted Update, and an untagged one is ours if the policy with that ID replaced it.
         if Owner.TAG_STACK in tags:
-            return owner.is_resource_of(tags)
-        return policy_id == request.policy_id or policy_id == _predecessor(request, wanted, other)
+            return owner.matches_resource(tags)
+        return policy_id == request.policy_id or policy_id == _predecessor(request, desired, other)
 
-    with _all_or_nothing() as journal:
+    with _all_or_nothing() as undo_log:
         existing = _existing(request, organization)
         if existing is None:
             policy_id = _create(
-                owner, wanted, organization, journal, may_continue=may_continue, previous=request.policy_id
+                owner, desired, organization, undo_log, may_resume=may_resume, previous=request.policy_id
             )
         else:
             policy_id = existing.id
-            _converge(existing, wanted, owner, organization, journal)
-    if existing is not None and journal.made:
-        _label(owner, policy_id, organization)
-    _remove_leftover(request, wanted, policy_id, other, made_anew=existing is None)
+            _converge(existing, desired, owner, organization, undo_log)
+    if existing is not None and undo_log.made:
+        _add_owner_tags(owner, policy_id, organization)
+    _remove_leftover(request, desired, policy_id, other, is_new=existing is None)
     return policy_id
 
 
-def is_in_force(request: Request, wanted: Wanted, organization: Organization) -> bool:
-    """True if the policy behind the physical id is as wanted, so that an Update has nothing to change."""
+def is_in_effect(request: Request, desired: DesiredPolicy, organization: Organization) -> bool:
+    """True if the policy is as desired, so that an Update has nothing to change."""
     policy = _existing(request, organization)
     return (
         policy is not None
-        and not _differs(policy, wanted)
-        and set(organization.targets(policy.id)) == set(wanted.targets)
+        and not _differs(policy, desired)
+        and set(organization.targets(policy.id)) == set(desired.targets)
     )
 
 
 def delete(request: Request, policy_id: str, organization: Organization) -> None:
-    """Detach the policy everywhere and delete it, unless somebody else's tag is on it."""
+    """Detach the policy everywhere and delete it, unless its tags name another owner."""
     tags = organization.tags(policy_id)
     if tags is None:
         log.info("action=delete policy=%s result=already-gone", policy_id)
-    elif request.owner.is_stranger_to(tags):
+    elif request.owner.conflicts_with(tags):
         log.warning("action=delete policy=%s result=left-alone owner=%s", policy_id, tags[Owner.TAG_STACK])
     else:
-        remove(policy_id, organization)
+        detach_and_delete(policy_id, organization)
 
 
 def delete_leftover(request: Request, name: str, organization: Callable[[], Organization]) -> None:
-    """Remove what a failed Create may have left: by its name and its owner's tags, while it is unattached.
+    """Delete what a failed Create may have left, found by name and owner tags, if it is unattached.
 
-    Attached, it is no leftover but a policy that somebody retained. Where it cannot be looked up, the stack's
-    deletion goes on.
+    An attached policy is one that somebody retained. A look-up that fails does not block the stack's
+    deletion.
     """
     try:
-        organizations = organization()
-        left = _ours_named(name, request.owner, organizations)
+        found_in = organization()
+        left = _find_ours(name, request.owner, found_in)
     except PolicyManagerError as error:
         log.warning("action=delete name=%s result=not-looked-up reason=%s", name, error)
         return
-    if left is not None and not organizations.delete(left):
+    if left is not None and not found_in.delete(left):
         log.warning("action=delete policy=%s result=left-alone reason=attached", left)
 
 
-def remove(policy_id: str, organization: Organization) -> None:
-    """Detach and delete, whatever of it is still to be done."""
+def detach_and_delete(policy_id: str, organization: Organization) -> None:
+    """Detach the policy from every target and delete it."""
     tries = 0
     while True:
         for target in organization.targets(policy_id):
             organization.detach(policy_id, target)
         if organization.delete(policy_id):
             return
-        # Still in use: Organizations' list was behind, or somebody attached it meanwhile.
-        organization.patience.pause(f"DeletePolicy {policy_id}", tries, "PolicyInUseException")
+        # Organizations' list lags behind, or somebody attached the policy in the meantime.
+        organization.retrier.wait(f"DeletePolicy {policy_id}", tries, "PolicyInUseException")
         tries += 1
 
 
 def _existing(request: Request, organization: Organization) -> Policy | None:
-    """The backup policy behind the physical id, if it is in this organization and nobody else's."""
+    """The backup policy with the physical ID, if it is in this organization and no other owner's."""
     if request.policy_id is None:
         return None
     try:
         policy = organization.policy(request.policy_id)
     except CallFailedError as error:
-        # The role may not see policies of another type, and this resource may have had one.
+        # The role cannot read policies of another type, which this resource may have had.
         if error.code == "AccessDeniedException" and _had_another_type(request):
             return None
         raise
     if policy is None or policy.type != POLICY_TYPE:
         return None
     names = {properties.get("PolicyName") for properties in (request.properties, request.old_properties)}
-    if policy.name not in names and request.owner.is_stranger_to(organization.tags(policy.id) or {}):
-        # CloudFormation's record and the policy disagree about the name, and the tag names another owner.
+    if policy.name not in names and request.owner.conflicts_with(organization.tags(policy.id) or {}):
+        # The policy has neither the old nor the new name, and its tags name another owner.
         return None
     return policy
 
@@ -186,126 +186,131 @@ def _had_another_type(request: Request) -> bool:
     return bool(request.old_properties.get("PolicyType", POLICY_TYPE) != POLICY_TYPE)
 
 
-def _predecessor(request: Request, wanted: Wanted, other: Callable[[str], Organization]) -> str | None:
-    """After a move to another organization: the policy that the one behind the physical id came for."""
+def _predecessor(
+    request: Request, desired: DesiredPolicy, other: Callable[[str], Organization]
+) -> str | None:
+    """After a move to another organization: the policy that the one with the physical ID replaced."""
     account = account_of(request.old_properties)
-    if request.policy_id is None or account is None or account == wanted.management_account:
+    if request.policy_id is None or account is None or account == desired.management_account:
         return None
     tags = other(account).tags(request.policy_id) or {}
-    return tags.get(Owner.TAG_PREVIOUS) if request.owner.is_resource_of(tags) else None
+    return tags.get(Owner.TAG_PREVIOUS) if request.owner.matches_resource(tags) else None
 
 
 def _create(
     owner: Owner,
-    wanted: Wanted,
+    desired: DesiredPolicy,
     organization: Organization,
-    journal: Journal,
+    undo_log: UndoLog,
     *,
-    may_continue: Callable[[str, dict[str, str]], bool],
+    may_resume: Callable[[str, dict[str, str]], bool],
     previous: str | None = None,
 ) -> str:
-    undo = organization.keeping(UNDO_RESERVE)
-    journal.planned = 1 + len(wanted.targets)
+    undo = organization.with_reserve(UNDO_RESERVE)
+    undo_log.planned = 1 + len(desired.targets)
 
-    def remove_by_name() -> None:
-        left = undo.find(wanted.name)
-        if left is not None and owner.is_request_of(undo.tags(left) or {}):
-            remove(left, undo)
+    def remove_created() -> None:
+        left = undo.find(desired.name)
+        if left is not None and owner.matches_request(undo.tags(left) or {}):
+            detach_and_delete(left, undo)
 
     tags = owner.tags() | ({Owner.TAG_PREVIOUS: previous} if previous else {})
     try:
-        policy_id, found_tags = _claim(wanted, tags, owner, organization, may_continue)
+        policy_id, found_tags = _create_or_find(desired, tags, owner, organization, may_resume)
     except Exception as error:
-        if getattr(error, "maybe_done", True):
-            journal.note(f"policy {wanted.name}", remove_by_name)
+        if getattr(error, "outcome_unknown", True):
+            undo_log.record(f"policy {desired.name}", remove_created)
         raise
     if found_tags is not None:
-        return _continue(policy_id, found_tags, owner, wanted, organization, journal)
-    journal.created, journal.made = policy_id, 1
-    journal.note(f"policy {policy_id}", partial(remove, policy_id, undo))
-    for target in wanted.targets:
+        return _resume(policy_id, found_tags, owner, desired, organization, undo_log)
+    undo_log.created, undo_log.made = policy_id, 1
+    undo_log.record(f"policy {policy_id}", partial(detach_and_delete, policy_id, undo))
+    for target in desired.targets:
         organization.attach(policy_id, target)
-        journal.made += 1
+        undo_log.made += 1
     return policy_id
 
 
-def _claim(
-    wanted: Wanted,
+def _create_or_find(
+    desired: DesiredPolicy,
     tags: dict[str, str],
     owner: Owner,
     organization: Organization,
-    may_continue: Callable[[str, dict[str, str]], bool],
+    may_resume: Callable[[str, dict[str, str]], bool],
 ) -> tuple[str, dict[str, str] | None]:
-    """A new policy; or the one of this name, with its tags, if it may be continued."""
-    tries, unclear = 0, False
+    """A new policy; or the one with this name, and its tags, if it may be resumed."""
+    tries, unknown = 0, False
     while True:
         try:
-            policy_id = organization.create(wanted, tags)
+            policy_id = organization.create(desired, tags)
             if policy_id is not None:
                 return policy_id, None
-            unclear = True  # until it is known who took the name: perhaps a try without an answer
-            holder = _holder(wanted.name, tries, organization)
-            unclear = holder is None
+            unknown = True  # until the name's policy is known: it may come from a try whose response was lost
+            holder = _find_or_wait(desired.name, tries, organization)
+            unknown = holder is None
         except (CallFailedError, OutOfTimeError) as error:
-            error.maybe_done = error.maybe_done or unclear
+            error.outcome_unknown = error.outcome_unknown or unknown
             raise
-        if holder is not None and may_continue(*holder):
+        if holder is not None and may_resume(*holder):
             return holder
         if holder is not None:
-            _make_room(wanted.name, *holder, owner, organization)
+            _free_name(desired.name, *holder, owner, organization)
         tries += 1
 
 
-def _holder(name: str, tries: int, organization: Organization) -> tuple[str, dict[str, str]] | None:
-    """The policy that has the name and its tags; None, after a pause, while none is listed (any more)."""
+def _find_or_wait(name: str, tries: int, organization: Organization) -> tuple[str, dict[str, str]] | None:
+    """The policy with this name and its tags; None, after a wait, if none is listed."""
     policy_id = organization.find(name)
     tags = organization.tags(policy_id) if policy_id is not None else None
     if policy_id is not None and tags is not None:
         return policy_id, tags
-    # It went away meanwhile, or Organizations' list is behind.
-    if tries == MAX_LOOKS:
+    # It was deleted in the meantime, or Organizations' list lags behind.
+    if tries == MAX_NAME_LOOKUPS:
         raise CallFailedError(
-            f"policy name {name}", "DuplicatePolicyException", "no backup policy of this name is listed"
+            f"policy name {name}", "DuplicatePolicyException", "no backup policy with this name is listed"
         )
-    organization.patience.pause(f"policy name {name}", tries, "DuplicatePolicyException")
+    organization.retrier.wait(f"policy name {name}", tries, "DuplicatePolicyException")
     return None
 
 
-def _make_room(
+def _free_name(
     name: str, policy_id: str, tags: dict[str, str], owner: Owner, organization: Organization
 ) -> None:
-    """Delete what an earlier request of this resource left unattached; refuse any other policy's name."""
-    if not owner.is_resource_of(tags) or not organization.delete(policy_id):
+    """Delete what an earlier request of this resource left unattached; otherwise refuse the name.
+
+    AWS refuses DeletePolicy for an attached policy, so a retained one is never deleted.
+    """
+    if not owner.matches_resource(tags) or not organization.delete(policy_id):
         raise NameTakenError(name, policy_id, _describe_owner(owner, tags))
 
 
-def _continue(
+def _resume(
     policy_id: str,
     tags: dict[str, str],
     owner: Owner,
-    wanted: Wanted,
+    desired: DesiredPolicy,
     organization: Organization,
-    journal: Journal,
+    undo_log: UndoLog,
 ) -> str:
-    """Finish what an interrupted run began, or take back what is ours."""
-    log.info("action=continue policy=%s", policy_id)
-    if owner.is_request_of(tags):
-        undo = organization.keeping(UNDO_RESERVE)
-        journal.created = policy_id
-        journal.note(f"policy {policy_id}", partial(remove, policy_id, undo))
+    """Finish the policy of an interrupted run."""
+    log.info("action=resume policy=%s", policy_id)
+    if owner.matches_request(tags):
+        undo = organization.with_reserve(UNDO_RESERVE)
+        undo_log.created = policy_id
+        undo_log.record(f"policy {policy_id}", partial(detach_and_delete, policy_id, undo))
     found = organization.policy(policy_id)
     if found is None:
         raise CallFailedError(
-            f"DescribePolicy {policy_id}", "PolicyNotFoundException", "deleted meanwhile; try again"
+            f"DescribePolicy {policy_id}", "PolicyNotFoundException", "deleted in the meantime; try again"
         )
-    _converge(found, wanted, owner, organization, journal)
+    _converge(found, desired, owner, organization, undo_log)
     if Owner.TAG_STACK not in tags:
-        _label(owner, policy_id, organization)
+        _add_owner_tags(owner, policy_id, organization)
     return policy_id
 
 
-def _label(owner: Owner, policy_id: str, organization: Organization) -> None:
-    """Tag a policy that is ours by its id but has no owner's tags. It works without: nothing fails for it."""
+def _add_owner_tags(owner: Owner, policy_id: str, organization: Organization) -> None:
+    """Tag a policy that is ours by its ID but has no owner tags. A failure is logged only."""
     try:
         tags = organization.tags(policy_id)
         if tags is not None and Owner.TAG_STACK not in tags:
@@ -314,111 +319,110 @@ def _label(owner: Owner, policy_id: str, organization: Organization) -> None:
         log.warning("action=tag policy=%s result=not-possible reason=%s", policy_id, error)
 
 
-def _ours_named(name: str, owner: Owner, organization: Organization) -> str | None:
-    """The policy of this name, if its tags say that this very resource made it."""
+def _find_ours(name: str, owner: Owner, organization: Organization) -> str | None:
+    """The ID of the policy with this name, if this resource created it."""
     policy_id = organization.find(name)
-    if policy_id is None or not owner.is_resource_of(organization.tags(policy_id) or {}):
+    if policy_id is None or not owner.matches_resource(organization.tags(policy_id) or {}):
         return None
     return policy_id
 
 
 def _describe_owner(owner: Owner, tags: dict[str, str]) -> str:
-    """Whose the policy is, or that nobody knows. Never that it can be deleted: it may be in force."""
+    """Whose policy it is. Never suggests deleting it: it may be in effect."""
     stack = tags.get(Owner.TAG_STACK)
     if stack is None:
-        return "has no owner's tags, so nobody knows whose it is"
-    if owner.is_resource_of(tags):
-        return "an earlier, unfinished request of this resource left"
+        return "has no owner tags, so its owner is unknown"
+    if owner.matches_resource(tags):
+        return "was left by an earlier, unfinished request of this resource"
     if stack == owner.stack:
         return f"belongs to resource {tags.get(Owner.TAG_RESOURCE)} of this stack"
     return f"belongs to stack {_stack_name(stack)}"
 
 
 def _stack_name(stack: str) -> str:
-    """The name in a stack's ARN, which leaves more room in a reason of 240 characters."""
+    """The name in a stack's ARN, which is shorter."""
     return stack.split("/")[1] if stack.count("/") == 2 else stack
 
 
 def _converge(
-    policy: Policy, wanted: Wanted, owner: Owner, organization: Organization, journal: Journal
+    policy: Policy, desired: DesiredPolicy, owner: Owner, organization: Organization, undo_log: UndoLog
 ) -> None:
-    """Change what differs and nothing else."""
-    undo = organization.keeping(UNDO_RESERVE)
+    """Change only what differs."""
+    undo = organization.with_reserve(UNDO_RESERVE)
     attached = organization.targets(policy.id)
-    new = [target for target in wanted.targets if target not in attached]
-    old = [target for target in attached if target not in wanted.targets]
-    differs = _differs(policy, wanted)
-    journal.planned += differs + len(new) + len(old)
+    new = [target for target in desired.targets if target not in attached]
+    old = [target for target in attached if target not in desired.targets]
+    differs = _differs(policy, desired)
+    undo_log.planned += differs + len(new) + len(old)
     if differs:
-        journal.change(
+        undo_log.change(
             f"content of {policy.id}",
-            partial(_rewrite, policy, wanted, owner, organization),
-            partial(_write_back, policy, undo),
+            partial(_update_policy, policy, desired, owner, organization),
+            partial(_restore_policy, policy, undo),
         )
     for target in new:
-        journal.change(
+        undo_log.change(
             f"attachment to {target}",
             partial(organization.attach, policy.id, target),
             partial(undo.detach, policy.id, target),
         )
     for target in old:
-        journal.change(
+        undo_log.change(
             f"detachment from {target}",
             partial(organization.detach, policy.id, target),
             partial(undo.attach, policy.id, target),
         )
 
 
-def _differs(policy: Policy, wanted: Wanted) -> bool:
-    return (policy.name, policy.description) != (wanted.name, wanted.description) or not policies.same(
-        policy.content, wanted.content
+def _differs(policy: Policy, desired: DesiredPolicy) -> bool:
+    return (policy.name, policy.description) != (desired.name, desired.description) or not policies.same(
+        policy.content, desired.content
     )
 
 
-def _rewrite(policy: Policy, wanted: Wanted, owner: Owner, organization: Organization) -> None:
+def _update_policy(policy: Policy, desired: DesiredPolicy, owner: Owner, organization: Organization) -> None:
     tries = 0
-    while not organization.update(policy.id, wanted.name, wanted.description, wanted.content):
-        holder = _holder(wanted.name, tries, organization)
+    while not organization.update(policy.id, desired.name, desired.description, desired.content):
+        holder = _find_or_wait(desired.name, tries, organization)
         if holder is not None:
-            _make_room(wanted.name, *holder, owner, organization)
+            _free_name(desired.name, *holder, owner, organization)
         tries += 1
 
 
-def _write_back(policy: Policy, organization: Organization) -> None:
+def _restore_policy(policy: Policy, organization: Organization) -> None:
     if not organization.update(policy.id, policy.name, policy.description, policy.content):
         raise CallFailedError(
-            f"UpdatePolicy {policy.id}", "DuplicatePolicyException", f"{policy.name} is taken"
+            f"UpdatePolicy {policy.id}", "DuplicatePolicyException", f"the name {policy.name} is taken"
         )
 
 
 def _remove_leftover(
     request: Request,
-    wanted: Wanted,
+    desired: DesiredPolicy,
     policy_id: str,
     other: Callable[[str], Organization],
     *,
-    made_anew: bool,
+    is_new: bool,
 ) -> None:
-    """Delete what a failed Update made where this one, its rollback, no longer looks for the policy.
+    """Delete what a failed Update created where its rollback does not look for the policy.
 
     That is in another organization, after a move that failed, or under another name, if the policy had been
-    deleted by hand. This resource has exactly one policy, the one behind its physical id; any other one with
-    its tags is left over. The rollback has done its work already, so what goes wrong here is logged and does
-    not fail it.
+    deleted by hand. This resource has exactly one policy, the one with its physical ID; any other policy with
+    its tags is a leftover. The rollback is complete by then, so a failure here is logged only.
     """
     account, name = account_of(request.old_properties), request.old_properties.get("PolicyName")
     if account is None or not isinstance(name, str):
         return
-    if made_anew:
-        may_be_left = account == wanted.management_account and name != wanted.name
+    if is_new:
+        may_be_left = account == desired.management_account and name != desired.name
     else:
-        may_be_left = account != wanted.management_account
+        may_be_left = account != desired.management_account
     if not may_be_left:
         return
     try:
         organization = other(account)
-        left = _ours_named(name, request.owner, organization)
+        left = _find_ours(name, request.owner, organization)
         if left not in {None, policy_id, request.policy_id}:
-            remove(str(left), organization)
+            detach_and_delete(str(left), organization)
     except PolicyManagerError as error:
         log.warning("action=remove-leftover account=%s result=not-possible reason=%s", account, error)

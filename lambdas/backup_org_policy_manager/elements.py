@@ -1,9 +1,8 @@
-"""The elements of a backup policy: what AWS requires and limits, and where it wants an operator. Pure.
+"""The elements of a backup policy: what AWS requires and limits, and where it needs an operator. Pure.
 
-From the AWS Organizations User Guide, "Backup policy syntax and examples" and "Inheritance operators", and
-from the AWS Backup Developer Guide, "AWS Backup quotas" (policy quotas), "Point-in-time recovery" and the API
-page of Lifecycle. An element that is not here may be newer than this module: it passes untouched, and
-Organizations has the last word on it.
+Sources: AWS Organizations User Guide, "Backup policy syntax and examples" and "Inheritance operators"; AWS
+Backup Developer Guide, "AWS Backup quotas" (policy quotas), "Point-in-time recovery" and the Lifecycle API
+page. An element that is not here may be newer than this module: it stays as it is, and Organizations decides.
 """
 
 import re
@@ -11,17 +10,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import Fault
+from .errors import Problem
 
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html
 MAX_RULES = 10
 MAX_TAG_SELECTIONS = 10
 MAX_COPY_ACTIONS = 5
 MAX_RECOVERY_POINT_TAGS = 10
 MAX_TAG_VALUES = 30
 MAX_CONDITIONS = 30
+# https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_syntax.html
 MIN_START_WINDOW_MINUTES = 60
 MAX_DAYS = 36_500
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/point-in-time-recovery.html
 MAX_CONTINUOUS_DAYS = 35
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html
 MIN_DAYS_IN_COLD_STORAGE = 90
 
 ASSIGN, APPEND, REMOVE = "@@assign", "@@append", "@@remove"
@@ -36,7 +39,7 @@ SELECTION_REQUIRES = {
     "resources": ("iam_role_arn", "resource_types"),
 }
 
-# With AWS's own variables, which it replaces in each account and Region.
+# AWS replaces $account and $region in each account and Region.
 VAULT_ARN = (
     r"arn:aws[a-z-]*:backup:([a-z0-9-]+|\$region):([0-9]{12}|\$account)"
     r":backup-vault:([a-zA-Z0-9_-]|\$region|\$account){2,50}"
@@ -49,8 +52,8 @@ Object = dict[str, Json]
 # -- reading ---------------------------------------------------------------------------------------------
 
 
-def named(node: Json) -> Iterator[tuple[str, Json]]:
-    """The members that a person named; the inheritance operators beside them are left out."""
+def members(node: Json) -> Iterator[tuple[str, Json]]:
+    """The members of an object without the inheritance operators."""
     return ((key, value) for key, value in as_object(node).items() if not key.startswith("@@"))
 
 
@@ -59,12 +62,12 @@ def as_object(node: Json) -> Object:
 
 
 def value_of(node: Json) -> Json:
-    """What an element of a policy, or of an effective policy, sets: None if it sets nothing."""
+    """The value that an element of a policy or of an effective policy sets; None if it sets none."""
     return node.get(ASSIGN, node.get(APPEND)) if isinstance(node, dict) else node
 
 
 def number(node: Json) -> int | None:
-    """A whole number, also when CloudFormation turned it into a string; None for anything else."""
+    """A whole number, also as the string that CloudFormation makes of it; None for anything else."""
     value = value_of(node)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -76,30 +79,30 @@ def number(node: Json) -> int | None:
 # -- what is missing -------------------------------------------------------------------------------------
 
 
-def missing(where: str, plan: Object) -> Iterator[Fault]:
-    """The required elements that a plan of a policy, or of an effective policy, does not have."""
-    rules = dict(named(plan.get("rules")))
+def missing(where: str, plan: Object) -> Iterator[Problem]:
+    """The required elements that a plan of a policy or of an effective policy lacks."""
+    rules = dict(members(plan.get("rules")))
     if not rules:
-        yield Fault(f"{where}.rules", "no rule")
+        yield Problem(f"{where}.rules", "no rule")
     for name, rule in rules.items():
         place = f"{where}.rules.{name}"
         yield from _absent(place, rule, RULE_REQUIRES)
-        for vault, copy in named(as_object(rule).get("copy_actions")):
+        for vault, copy in members(as_object(rule).get("copy_actions")):
             yield from _absent(f"{place}.copy_actions.{vault}", copy, COPY_ACTION_REQUIRES)
-    selections = dict(named(plan.get("selections")))
-    if not any(dict(named(kind)) for kind in selections.values()):
-        yield Fault(f"{where}.selections", "no selection")
+    selections = dict(members(plan.get("selections")))
+    if not any(dict(members(kind)) for kind in selections.values()):
+        yield Problem(f"{where}.selections", "no selection")
     for kind, required in SELECTION_REQUIRES.items():
-        for name, selection in named(selections.get(kind)):
+        for name, selection in members(selections.get(kind)):
             yield from _absent(f"{where}.selections.{kind}.{name}", selection, required)
 
 
-def _absent(where: str, node: Json, required: tuple[str, ...]) -> Iterator[Fault]:
-    return (Fault(where, f"no {name}") for name in required if not _sets(as_object(node).get(name)))
+def _absent(where: str, node: Json, required: tuple[str, ...]) -> Iterator[Problem]:
+    return (Problem(where, f"no {name}") for name in required if not _sets(as_object(node).get(name)))
 
 
 def _sets(node: Json) -> bool:
-    """True if the element sets a value, by an operator that exists or by one that was to be one."""
+    """True if the element sets a value, even with a misspelled operator."""
     values = (
         [value for key, value in node.items() if key not in (REMOVE, CONTROL)]
         if isinstance(node, dict)
@@ -108,19 +111,19 @@ def _sets(node: Json) -> bool:
     return any(value is not None and value not in ("", [], {}) for value in values)
 
 
-# -- what is wrong ---------------------------------------------------------------------------------------
+# -- what is invalid ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Value:
-    """An element that an inheritance operator sets; `problem` says what is wrong with a value."""
+    """An element that an inheritance operator sets; `check` returns the problem with a value."""
 
-    problem: Callable[[Json], str | None] = lambda value: None
+    check: Callable[[Json], str | None] = lambda value: None
 
 
 @dataclass(frozen=True)
-class Named:
-    """Any number of entries of one kind, up to `most`, under names that a person chose."""
+class Entries:
+    """Up to `most` entries of one type, under names that the author of the policy chose."""
 
     each: "Element"
     what: str = "entries"
@@ -129,54 +132,54 @@ class Named:
 
 @dataclass(frozen=True)
 class Group:
-    """Elements with names of AWS; `check` says what is wrong between them."""
+    """Elements with names that AWS defines; `check` yields the problems between them."""
 
     elements: Mapping[str, "Element"]
-    check: Callable[[str, Object], Iterator[Fault]] = lambda where, node: iter(())
+    check: Callable[[str, Object], Iterator[Problem]] = lambda where, node: iter(())
 
 
-Element = Value | Named | Group
+Element = Value | Entries | Group
 
 
-def wrong(where: str, node: Json, element: Element) -> Iterator[Fault]:
-    """Everything in the node that breaks a rule of the element."""
+def violations(where: str, node: Json, element: Element) -> Iterator[Problem]:
+    """Everything in the node that breaks a rule for the element."""
     if isinstance(element, Value):
-        yield from _value_faults(where, node, element)
+        yield from _value_problems(where, node, element)
     elif not isinstance(node, dict):
-        yield Fault(where, "must be an object")
-    elif isinstance(element, Named):
-        entries = dict(named(node))
+        yield Problem(where, "must be an object")
+    elif isinstance(element, Entries):
+        entries = dict(members(node))
         if len(entries) > element.most:
-            yield Fault(where, f"{len(entries)} {element.what}, at most {element.most}")
+            yield Problem(where, f"{len(entries)} {element.what}, at most {element.most}")
         for name, entry in entries.items():
-            yield from wrong(f"{where}.{name}", entry, element.each)
+            yield from violations(f"{where}.{name}", entry, element.each)
     else:
-        for name, entry in named(node):
+        for name, entry in members(node):
             if name in element.elements:
-                yield from wrong(f"{where}.{name}", entry, element.elements[name])
+                yield from violations(f"{where}.{name}", entry, element.elements[name])
         yield from element.check(where, node)
 
 
-def _value_faults(where: str, node: Json, element: Value) -> Iterator[Fault]:
+def _value_problems(where: str, node: Json, element: Value) -> Iterator[Problem]:
     if not isinstance(node, dict) or not any(key.startswith("@@") for key in node):
-        yield Fault(where, f"needs an operator such as {ASSIGN}")
-    elif (ASSIGN in node or APPEND in node) and (problem := element.problem(value_of(node))):
-        yield Fault(where, problem)
+        yield Problem(where, f"needs an operator such as {ASSIGN}")
+    elif (ASSIGN in node or APPEND in node) and (problem := element.check(value_of(node))):
+        yield Problem(where, problem)
 
 
-def unknown_operators(where: str, node: Json) -> Iterator[Fault]:
-    """Every inheritance operator that does not exist, in elements known or not."""
+def unknown_operators(where: str, node: Json) -> Iterator[Problem]:
+    """Every inheritance operator that does not exist, in known and unknown elements."""
     if isinstance(node, list):
         for index, item in enumerate(node):
             yield from unknown_operators(f"{where}[{index}]", item)
     for key, value in as_object(node).items():
         place = f"{where}.{key}"
         if key.startswith("@@") and key not in OPERATORS:
-            yield Fault(place, "no such operator")
+            yield Problem(place, "no such operator")
         elif key == CONTROL:
             for name in value if isinstance(value, list) else [value]:
                 if name not in CONTROL_VALUES:
-                    yield Fault(place, f"{name} is no operator")
+                    yield Problem(place, f"{name} is not an operator")
         else:
             yield from unknown_operators(place, value)
 
@@ -200,7 +203,7 @@ def _days(value: Json) -> str | None:
 
 
 def _flag(value: Json) -> bool | None:
-    """A boolean, also when CloudFormation turned it into a string; None for anything else."""
+    """A boolean, also as the string that CloudFormation makes of it; None for anything else."""
     return {"true": True, "false": False}.get(str(value).lower())
 
 
@@ -214,8 +217,8 @@ def _vault(value: Json) -> str | None:
     return f"{value} is not the ARN of a backup vault"
 
 
-def _lifecycle_faults(where: str, rule: Object) -> Iterator[Fault]:
-    """The limits of delete_after_days: all of them at once, for they can exclude each other."""
+def _lifecycle_problems(where: str, rule: Object) -> Iterator[Problem]:
+    """The limits of delete_after_days, all at once because they can exclude each other."""
     lifecycle = as_object(rule.get("lifecycle"))
     kept, cold = (
         number(lifecycle.get(name)) for name in ("delete_after_days", "move_to_cold_storage_after_days")
@@ -229,33 +232,33 @@ def _lifecycle_faults(where: str, rule: Object) -> Iterator[Fault]:
         most = MAX_CONTINUOUS_DAYS
         limits.append(f"at most {most} for a continuous backup")
     if kept is not None and not least <= kept <= most:
-        yield Fault(
+        yield Problem(
             f"{where}.lifecycle.delete_after_days",
             f"{kept}, {', '.join(limits) or f'from {least} to {most:,}'}",
         )
-    elif kept is None and len(limits) == 2:  # AWS's own default cannot meet both
-        yield Fault(
+    elif kept is None and len(limits) == 2:  # AWS's default cannot meet both
+        yield Problem(
             f"{where}.lifecycle.move_to_cold_storage_after_days", f"{cold}, but {' and '.join(limits)}"
         )
 
 
-def _selection_faults(where: str, selection: Object) -> Iterator[Fault]:
-    count = sum(len(dict(named(operator))) for _, operator in named(selection.get("conditions")))
+def _selection_problems(where: str, selection: Object) -> Iterator[Problem]:
+    count = sum(len(dict(members(operator))) for _, operator in members(selection.get("conditions")))
     if count > MAX_CONDITIONS:
-        yield Fault(f"{where}.conditions", f"{count} conditions, at most {MAX_CONDITIONS}")
+        yield Problem(f"{where}.conditions", f"{count} conditions, at most {MAX_CONDITIONS}")
     tag_value = as_object(selection.get("tag_value"))
     values = [value for key in (ASSIGN, APPEND) for value in _listed(tag_value.get(key, []))]
     if len(values) > MAX_TAG_VALUES:
-        yield Fault(f"{where}.tag_value", f"{len(values)} values, at most {MAX_TAG_VALUES}")
+        yield Problem(f"{where}.tag_value", f"{len(values)} values, at most {MAX_TAG_VALUES}")
 
 
 def _listed(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]
 
 
-def _selections_faults(where: str, selections: Object) -> Iterator[Fault]:
+def _selections_problems(where: str, selections: Object) -> Iterator[Problem]:
     if "tags" in selections and "resources" in selections:
-        yield Fault(where, "either tags or resources, not both")
+        yield Problem(where, "either tags or resources, not both")
 
 
 _ANY, _BOOLEAN, _VAULT = Value(), Value(_boolean), Value(_vault)
@@ -267,7 +270,7 @@ _LIFECYCLE = Group(
         "opt_in_to_archive_for_supported_resources": _BOOLEAN,
     }
 )
-_COPY_ACTION = Group({"target_backup_vault_arn": _VAULT, "lifecycle": _LIFECYCLE}, _lifecycle_faults)
+_COPY_ACTION = Group({"target_backup_vault_arn": _VAULT, "lifecycle": _LIFECYCLE}, _lifecycle_problems)
 _RULE = Group(
     {
         "schedule_expression": _ANY,
@@ -277,32 +280,32 @@ _RULE = Group(
         "complete_backup_window_minutes": Value(_whole_number),
         "enable_continuous_backup": _BOOLEAN,
         "lifecycle": _LIFECYCLE,
-        "copy_actions": Named(_COPY_ACTION, "copy actions", MAX_COPY_ACTIONS),
-        "recovery_point_tags": Named(_TAG, "tags", MAX_RECOVERY_POINT_TAGS),
+        "copy_actions": Entries(_COPY_ACTION, "copy actions", MAX_COPY_ACTIONS),
+        "recovery_point_tags": Entries(_TAG, "tags", MAX_RECOVERY_POINT_TAGS),
         "index_actions": Group({"resource_types": _ANY}),
     },
-    _lifecycle_faults,
+    _lifecycle_problems,
 )
-_CONDITIONS = Named(Named(Group({"condition_key": _ANY, "condition_value": _ANY})))
+_CONDITIONS = Entries(Entries(Group({"condition_key": _ANY, "condition_value": _ANY})))
 _TAG_SELECTION = Group(
-    {"iam_role_arn": _ANY, "tag_key": _ANY, "tag_value": _ANY, "conditions": _CONDITIONS}, _selection_faults
+    {"iam_role_arn": _ANY, "tag_key": _ANY, "tag_value": _ANY, "conditions": _CONDITIONS}, _selection_problems
 )
 _RESOURCE_SELECTION = Group(
     {"iam_role_arn": _ANY, "resource_types": _ANY, "not_resource_types": _ANY, "conditions": _CONDITIONS},
-    _selection_faults,
+    _selection_problems,
 )
-# Without `regions`: whatever a plan has there gives way to the property PolicyRegions.
+# Without `regions`, which the property PolicyRegions replaces.
 PLAN = Group(
     {
-        "rules": Named(_RULE, "rules", MAX_RULES),
+        "rules": Entries(_RULE, "rules", MAX_RULES),
         "selections": Group(
             {
-                "tags": Named(_TAG_SELECTION, "tag selections", MAX_TAG_SELECTIONS),
-                "resources": Named(_RESOURCE_SELECTION),
+                "tags": Entries(_TAG_SELECTION, "tag selections", MAX_TAG_SELECTIONS),
+                "resources": Entries(_RESOURCE_SELECTION),
             },
-            _selections_faults,
+            _selections_problems,
         ),
-        "advanced_backup_settings": Named(Named(_ANY)),
-        "backup_plan_tags": Named(_TAG),
+        "advanced_backup_settings": Entries(Entries(_ANY)),
+        "backup_plan_tags": Entries(_TAG),
     }
 )

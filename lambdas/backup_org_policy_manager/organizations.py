@@ -1,4 +1,6 @@
-"""The Organizations calls (AWS edge). Each may be repeated: what is so already is success, what is gone None.
+"""The Organizations calls (AWS edge).
+
+Each is safe to repeat: a change that is already made succeeds, and a policy that is gone reads as None.
 
 https://docs.aws.amazon.com/organizations/latest/APIReference/
 """
@@ -11,8 +13,8 @@ from typing import Any, NamedTuple
 from botocore.client import BaseClient
 
 from .errors import CallFailedError
-from .patience import Patience
-from .request import POLICY_TYPE, Wanted
+from .request import POLICY_TYPE, DesiredPolicy
+from .retrier import Retrier
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +22,7 @@ WRITES = ("Create", "Update", "Attach", "Detach", "Delete", "Tag")
 
 
 class Policy(NamedTuple):
-    """A policy as Organizations has it."""
+    """A policy as Organizations returns it."""
 
     id: str
     type: str
@@ -31,45 +33,45 @@ class Policy(NamedTuple):
 
 @dataclass(frozen=True)
 class Organization:
-    """One organization, seen with the credentials of the role in its management account."""
+    """One organization, called with the credentials of the role in its management account."""
 
     client: BaseClient
-    patience: Patience
+    retrier: Retrier
 
-    def keeping(self, reserve: float) -> "Organization":
-        """The same, leaving so many seconds of the Lambda's time unused."""
-        return replace(self, patience=self.patience.keeping(reserve))
+    def with_reserve(self, reserve: float) -> "Organization":
+        """This organization, with calls that leave this many seconds of the function's time unused."""
+        return replace(self, retrier=self.retrier.with_reserve(reserve))
 
     def policy(self, policy_id: str) -> Policy | None:
-        answer = self._unless({"PolicyNotFoundException"}, "DescribePolicy", policy_id, PolicyId=policy_id)
-        if answer is None:
+        response = self._unless({"PolicyNotFoundException"}, "DescribePolicy", policy_id, PolicyId=policy_id)
+        if response is None:
             return None
-        summary = answer["Policy"]["PolicySummary"]
+        summary = response["Policy"]["PolicySummary"]
         return Policy(
             id=summary["Id"],
             type=summary["Type"],
             name=summary["Name"],
             description=summary.get("Description", ""),
-            content=answer["Policy"].get("Content", ""),
+            content=response["Policy"].get("Content", ""),
         )
 
-    def create(self, wanted: Wanted, tags: Mapping[str, str]) -> str | None:
-        """The new policy's id; None if the organization already has a policy of this name."""
-        answer = self._unless(
+    def create(self, desired: DesiredPolicy, tags: Mapping[str, str]) -> str | None:
+        """The new policy's ID; None if the organization already has a policy with this name."""
+        response = self._unless(
             {"DuplicatePolicyException"},
             "CreatePolicy",
-            wanted.name,
-            Name=wanted.name,
-            Description=wanted.description,
-            Content=wanted.content,
+            desired.name,
+            Name=desired.name,
+            Description=desired.description,
+            Content=desired.content,
             Type=POLICY_TYPE,
             Tags=_tag_list(tags),
         )
-        return None if answer is None else str(answer["Policy"]["PolicySummary"]["Id"])
+        return None if response is None else str(response["Policy"]["PolicySummary"]["Id"])
 
     def update(self, policy_id: str, name: str, description: str, content: str) -> bool:
         """False if another policy has this name."""
-        answer = self._unless(
+        response = self._unless(
             {"DuplicatePolicyException"},
             "UpdatePolicy",
             policy_id,
@@ -78,7 +80,7 @@ class Organization:
             Description=description,
             Content=content,
         )
-        return answer is not None
+        return response is not None
 
     def attach(self, policy_id: str, target: str) -> None:
         self._unless(
@@ -110,7 +112,7 @@ class Organization:
         return True
 
     def targets(self, policy_id: str) -> tuple[str, ...]:
-        """Everything that the policy is attached to; nothing if the policy is gone."""
+        """The targets that the policy is attached to; none if the policy is gone."""
         pages = self._pages(
             "ListTargetsForPolicy", policy_id, {"PolicyNotFoundException"}, PolicyId=policy_id
         )
@@ -126,7 +128,7 @@ class Organization:
         self.call("TagResource", policy_id, ResourceId=policy_id, Tags=_tag_list(tags))
 
     def find(self, name: str) -> str | None:
-        """The id of the backup policy with exactly this name."""
+        """The ID of the backup policy with exactly this name."""
         for page in self._pages("ListPolicies", name, set(), Filter=POLICY_TYPE):
             for summary in page["Policies"]:
                 if summary["Name"] == name:
@@ -134,23 +136,23 @@ class Organization:
         return None
 
     def call(self, operation: str, subject: str, **parameters: Any) -> Any:
-        """One call, repeated while it can succeed later. Raises CallFailedError or OutOfTimeError."""
+        """One call, retried. Raises CallFailedError or OutOfTimeError."""
         method: Callable[..., Any] = getattr(self.client, _method(operation))
-        answer = self.patience.persist(f"{operation} {subject}", lambda: method(**parameters))
+        response = self.retrier.call(f"{operation} {subject}", lambda: method(**parameters))
         if operation.startswith(WRITES):
             log.info("action=%s subject=%s", operation, subject)
-        return answer
+        return response
 
     def offers(self, operation: str) -> bool:
-        """False if the SDK in the runtime is older than the operation."""
+        """False if the runtime's SDK is older than the operation."""
         return hasattr(self.client, _method(operation))
 
     def pages(self, operation: str, subject: str, **parameters: Any) -> Iterator[Any]:
-        """Every page of a list, following NextToken even over empty pages."""
+        """Every page of a list, following NextToken through empty pages too."""
         return self._pages(operation, subject, set(), **parameters)
 
     def _unless(self, expected: set[str], operation: str, subject: str, **parameters: Any) -> Any | None:
-        """The answer, or None for one of the expected error codes."""
+        """The response, or None for one of the expected error codes."""
         try:
             return self.call(operation, subject, **parameters)
         except CallFailedError as error:

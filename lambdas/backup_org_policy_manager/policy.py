@@ -1,6 +1,6 @@
-"""The text of a backup policy: variables, Regions, compact JSON. Pure: no AWS call, no clock.
+"""The text of a backup policy: variables, Regions, compact JSON. Pure.
 
-What its elements may be is in elements.py.
+elements.py has the rules for its elements.
 """
 
 import json
@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
-from .elements import ASSIGN, CONTROL, PLAN, as_object, missing, named, unknown_operators, wrong
-from .errors import Fault
+from .elements import ASSIGN, CONTROL, PLAN, as_object, members, missing, unknown_operators, violations
+from .errors import Problem
 
+# https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
 MAX_CHARACTERS = 10_000
 WHERE = "PolicyContent"
 
@@ -19,51 +20,53 @@ Json = Any
 
 
 class _RejectedError(ValueError):
-    """The text is no JSON object that Organizations would take."""
+    """The text is not a JSON object that Organizations would accept."""
 
 
 def compose(
     text: str, variables: Mapping[str, str], regions: Sequence[str], *, child: bool = False
-) -> tuple[str, list[Fault]]:
-    """The compact policy text with every plan in `regions`, and all that is wrong with it.
+) -> tuple[str, list[Problem]]:
+    """The compact policy text with every plan in `regions`, and every problem with it.
 
-    A text that cannot be read is "". A child policy may lack whatever a parent can supply.
+    The text is "" if it cannot be read. A child policy may lack what its parent supplies.
     """
     try:
         content = parse(substitute(text, variables))
-        faults = [*_unused(text, variables), *_faults(content, child)]
+        problems = [*_unused(text, variables), *_problems(content, child)]
     except _RejectedError as error:
-        return "", [Fault(WHERE, str(error))]
+        return "", [Problem(WHERE, str(error))]
     except RecursionError:
-        return "", [Fault(WHERE, "nested too deeply")]
+        return "", [Problem(WHERE, "nested too deeply")]
     compact = compact_json(with_regions(content, regions))
     if len(compact) > MAX_CHARACTERS:
-        faults.append(Fault(WHERE, f"{len(compact):,} characters without blanks, at most {MAX_CHARACTERS:,}"))
-    return compact, faults
+        problems.append(
+            Problem(WHERE, f"{len(compact):,} characters without whitespace, at most {MAX_CHARACTERS:,}")
+        )
+    return compact, problems
 
 
-def _faults(content: dict[str, Json], child: bool) -> Iterator[Fault]:
+def _problems(content: dict[str, Json], child: bool) -> Iterator[Problem]:
     yield from unknown_operators(WHERE, content)
-    plans = dict(named(content.get("plans")))
+    plans = dict(members(content.get("plans")))
     if not plans:
-        yield Fault(f"{WHERE}.plans", "no plan")
-    incomplete: list[Fault] = []
+        yield Problem(f"{WHERE}.plans", "no plan")
+    incomplete: list[Problem] = []
     for name, plan in plans.items():
         where = f"{WHERE}.plans.{name}"
-        yield from wrong(where, plan, PLAN)
+        yield from violations(where, plan, PLAN)
         incomplete += missing(where, plan) if isinstance(plan, dict) and not child else ()
     yield from incomplete
     if incomplete:
-        yield Fault("ChildPolicy", "must be true if a parent policy supplies what is missing")
+        yield Problem("ChildPolicy", "must be true if a parent policy supplies what is missing")
 
 
 def compact_json(content: Json) -> str:
-    """JSON without blanks: Organizations counts them, and counts characters, not bytes."""
+    """JSON without whitespace, which Organizations counts. It counts characters, not bytes."""
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
 def same(one: str, other: str) -> bool:
-    """True if two policy texts mean the same."""
+    """True if two policy texts have the same meaning."""
     try:
         return bool(parse(one) == parse(other))
     except _RejectedError:
@@ -71,17 +74,17 @@ def same(one: str, other: str) -> bool:
 
 
 def substitute(text: str, variables: Mapping[str, str]) -> str:
-    """Replace every token by its value: in a string by what the string means, however it is escaped.
+    """Replace every token with its value, in strings however they are escaped.
 
-    One pass over the text, longest token first: a token that begins with another one is never torn apart,
-    and a value that contains a token is not replaced again.
+    One pass over the text, longest token first: a token that begins with another one stays whole, and a value
+    that contains a token is not replaced again.
     """
     if not variables:
         return text
     tokens = re.compile("|".join(re.escape(token) for token in sorted(variables, key=len, reverse=True)))
 
     def replaced(piece: str, meaning: str | None) -> str:
-        if meaning is None:  # a bare number or boolean, not in quotes
+        if meaning is None:  # a number or boolean without quotes
             return tokens.sub(
                 lambda match: json.dumps(variables[match.group()], ensure_ascii=False)[1:-1], piece
             )
@@ -91,15 +94,15 @@ def substitute(text: str, variables: Mapping[str, str]) -> str:
     return "".join(replaced(piece, meaning) for piece, meaning in _pieces(text))
 
 
-def _unused(text: str, variables: Mapping[str, str]) -> Iterator[Fault]:
-    pieces = [piece if meaning is None else meaning for piece, meaning in _pieces(text)]
+def _unused(text: str, variables: Mapping[str, str]) -> Iterator[Problem]:
+    pieces = [piece if meaning is None else meaning for piece, meaning in _pieces(text)] if variables else []
     for token in variables:
         if not any(token in piece for piece in pieces):
-            yield Fault(f"Variables.{token}", f"occurs nowhere in {WHERE}")
+            yield Problem(f"Variables.{token}", f"does not occur in {WHERE}")
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
-    """The text's JSON strings, each with its meaning, and what is between them, without one."""
+    """The text's JSON strings, each with its parsed value, and the text between them, with None."""
     for index, piece in enumerate(re.split(r'("(?:[^"\\]|\\.)*")', text, flags=re.DOTALL)):
         try:
             yield piece, json.loads(piece) if index % 2 else None
@@ -119,13 +122,13 @@ def parse(text: str) -> dict[str, Json]:
     except RecursionError as error:
         raise _RejectedError("nested too deeply") from error
     except UnicodeEncodeError as error:
-        raise _RejectedError("holds half of a Unicode character") from error
+        raise _RejectedError("contains an unpaired Unicode surrogate") from error
     except json.JSONDecodeError as error:
         raise _RejectedError(
-            f"no valid JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+            f"not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         ) from error
     except ValueError as error:
-        raise _RejectedError(f"no valid JSON: {error}") from error
+        raise _RejectedError(f"not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise _RejectedError("must be a JSON object")
     return content
@@ -141,7 +144,7 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise _RejectedError(f"no valid JSON: {name} is not a value")
+    raise _RejectedError(f"not valid JSON: {name} is not a value")
 
 
 def _finite(digits: str) -> float:
@@ -152,12 +155,11 @@ def _finite(digits: str) -> float:
 def with_regions(content: dict[str, Json], regions: Sequence[str]) -> dict[str, Json]:
     """Every plan with exactly these Regions.
 
-    @@assign is used because a plan must run where the vaults are deployed and nowhere else: it replaces
-    what a parent policy gives, where @@append would add to it. Child-control operators beside the value
-    stay.
+    A plan must run only where the vaults are deployed, so @@assign replaces what a parent policy sets, to
+    which @@append would add. Child-control operators stay.
     """
     plans = dict(as_object(content.get("plans")))
-    for name, plan in named(plans):
+    for name, plan in members(plans):
         if not isinstance(plan, dict):
             continue
         control = {key: value for key, value in as_object(plan.get("regions")).items() if key == CONTROL}

@@ -1,8 +1,9 @@
-"""A strict, stateful stand-in for AWS beneath the real botocore clients.
+"""A strict, stateful stand-in for AWS: boto3's clients without HTTP, on a fake clock.
 
-The clients build, validate and sign their requests and parse the answers; only the HTTP exchange is
-replaced, by a `before-send` hook. Every answer is checked against botocore's own model of the operation.
-Time is a fake clock.
+It is for what moto cannot raise: faults at any call (throttling, denials, server errors, lost responses, a
+killed process), lists in pages of 20, quotas and refusals of Organizations, effective policies, job results
+of CodePipeline. The lifecycle of a policy runs on moto: test_lifecycle.py. Parameters and responses are
+checked against botocore's models of the operations.
 """
 
 import copy
@@ -11,19 +12,16 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.config import Config
-from botocore.exceptions import ConnectionClosedError
+from botocore import xform_name
+from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.loaders import create_loader
-from botocore.model import ServiceModel
+from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
-
-from rehearsal.machine import environment
 
 POLICY_ID = r"p-[0-9a-zA-Z_]{8,128}"
 TARGET_ID = r"(r-[0-9a-z]{4,32})|([0-9]{12})|(ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})"
@@ -31,14 +29,21 @@ MAX_ATTACHED = 10
 PAGE = 20
 WRITES = {"CreatePolicy", "UpdatePolicy", "AttachPolicy", "DetachPolicy", "DeletePolicy", "TagResource"}
 LIMITED = {"CreatePolicy", "UpdatePolicy", "AttachPolicy", "DetachPolicy"}
-LASTING = {"throttled for ever", "denied"}
+LASTING = {"throttled forever", "denied"}
 ADMIN_ROLE = "BackupOrgPolicyManagerOrgAdmin"
 
-MODEL = ServiceModel(create_loader().load_service_model("organizations", "service-2"))
+_VALIDATOR = ParamValidator()
+
+
+@cache
+def operations(service: str) -> dict[str, OperationModel]:
+    """botocore's models of a service's operations, by the name of the client's method."""
+    model = ServiceModel(create_loader().load_service_model(service, "service-2"))
+    return {xform_name(name): model.operation_model(name) for name in model.operation_names}
 
 
 class Refusal(Exception):  # noqa: N818  # the service's side of an error
-    """What the service answers instead of a result."""
+    """An error response of the service."""
 
     def __init__(self, code: str, status: int = 400) -> None:
         self.code, self.status = code, status
@@ -88,9 +93,18 @@ class FakeOrganization:
         self.effective: dict[str, str | None] = {}
         self.unsupported: set[str] = set()
         self.denied: set[str] = set()
-        self.role_is_limited = True
         self.page = PAGE
         self._made = 0
+
+    def copy(self) -> "FakeOrganization":
+        """An organization of its own, with the same policies."""
+        copied = copy.copy(self)
+        copied.targets, copied.denied = list(self.targets), set(self.denied)
+        copied.policies = {
+            policy.id: replace(policy, tags=dict(policy.tags), targets=list(policy.targets))
+            for policy in self.policies.values()
+        }
+        return copied
 
     def add(self, name: str, **fields: Any) -> StoredPolicy:
         """A policy that was there before, for instance made by hand."""
@@ -101,7 +115,7 @@ class FakeOrganization:
         self.policies[policy.id] = policy
         return policy
 
-    def answer(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+    def respond(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         if operation in self.denied:
             raise Refusal("AccessDeniedException")
         method = getattr(self, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower(), None)
@@ -184,8 +198,8 @@ class FakeOrganization:
     # -- effective policies ------------------------------------------------------------------------------
 
     def list_accounts_with_invalid_effective_policy(self, given: dict[str, Any]) -> dict[str, Any]:
-        answer = self._paged("Accounts", [{"Id": account} for account in self.invalid], given)
-        return {**answer, "PolicyType": given["PolicyType"]}
+        response = self._paged("Accounts", [{"Id": account} for account in self.invalid], given)
+        return {**response, "PolicyType": given["PolicyType"]}
 
     def list_effective_policy_validation_errors(self, given: dict[str, Any]) -> dict[str, Any]:
         account = given["AccountId"]
@@ -219,7 +233,7 @@ class FakeOrganization:
         if policy_id not in self.policies:
             raise Refusal("PolicyNotFoundException")
         policy = self.policies[policy_id]
-        if policy.type != "BACKUP_POLICY" and self.role_is_limited:
+        if policy.type != "BACKUP_POLICY":
             raise Refusal("AccessDeniedException")  # the role's condition organizations:PolicyType
         return policy
 
@@ -271,11 +285,15 @@ class FakeOrganization:
         return {"PolicySummary": self._summary(policy), "Content": policy.content}
 
 
+def copies(organizations: dict[str, FakeOrganization]) -> dict[str, FakeOrganization]:
+    return {account: organization.copy() for account, organization in organizations.items()}
+
+
 @dataclass
 class Fault:
     """What goes wrong at one call, counted from 0; see test_faults.py for the kinds.
 
-    "…, then denied" and "…, then throttled for ever": so are all later calls of the same operation.
+    "…, then denied" and "…, then throttled forever": so are all later calls of the same operation.
     """
 
     kind: str
@@ -299,7 +317,7 @@ class TwoPerSecond:
 
 @dataclass
 class FakeAws:
-    """STS, S3 and the organizations, reached through real clients of a boto3 session."""
+    """STS, S3, CodePipeline and the organizations."""
 
     clock: Clock
     organizations: dict[str, FakeOrganization]
@@ -308,13 +326,17 @@ class FakeAws:
     limit: TwoPerSecond | None = None
     latency: float = 0.05
     after_call: Callable[[], None] = lambda: None
+    not_in_this_sdk: set[str] = field(default_factory=set)
+    clients: list[tuple[str, str | None]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     job_results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     _stuck: dict[str, str] = field(default_factory=dict)
 
     def start(self, *faults: Fault) -> None:
-        """A new invocation begins: the clock is at 0 again, nothing has been called."""
+        """Begin a new invocation: the clock is at 0 and nothing has been called."""
+        self.clock.now, self.clock.slept[:] = 0.0, []
+        self.clients.clear()
         self.calls.clear()
         self.errors.clear()
         self.faults, self._stuck = faults, {}
@@ -322,7 +344,7 @@ class FakeAws:
             self.limit = TwoPerSecond(self.clock)
 
     def snapshot(self) -> dict[str, FakeOrganization]:
-        return copy.deepcopy(self.organizations)
+        return copies(self.organizations)
 
     def counts(self) -> Counter[str]:
         return Counter(self.calls)
@@ -331,27 +353,46 @@ class FakeAws:
     def writes(self) -> list[str]:
         return [call for call in self.calls if call in WRITES]
 
-    def send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
-        service, operation = event_name.split(".")[1:]
-        index = len(self.calls)
+    def client(self, service: str, **options: Any) -> "FakeClient":
+        """A client, made as boto3's default session makes it; the assumed role's key ends in its account."""
+        access_key = options.get("aws_access_key_id")
+        if access_key:
+            assert (options["aws_secret_access_key"], options["aws_session_token"]) == ("secret", "token")
+        self.clients.append((service, access_key))
+        return FakeClient(self, service, str(access_key).removeprefix("ASIA"))
+
+    def call(
+        self, service: str, account: str, model: OperationModel, given: dict[str, Any]
+    ) -> dict[str, Any]:
+        operation, index = model.name, len(self.calls)
         self.calls.append(operation)
         self.clock.now += self.latency
         kind = next((fault.kind for fault in self.faults if fault.at == index), "")
+        response: dict[str, Any] | ClientError
         try:
             self._refuse(kind, operation)
-            status, body = 200, self._answer(service, operation, request)
+            response = self._respond(service, account, operation, given)
         except Refusal as refusal:
             self.errors.append(refusal.code)
-            status, body = refusal.status, _error_body(service, refusal)
+            response = ClientError(
+                {
+                    "Error": {"Code": refusal.code, "Message": f"{refusal.code} of the fake"},
+                    "ResponseMetadata": {"HTTPStatusCode": refusal.status},  # type: ignore[typeddict-item]
+                },
+                operation,
+            )
         self.after_call()
         first, _, then = kind.partition(", then ")
         if then:
             self._stuck[operation] = then
-        self._disturb(first, request)
-        return AWSResponse(request.url, status, {}, _Raw(body))
+        self._disturb(first)
+        if isinstance(response, ClientError):
+            raise response
+        _check(response, model.output_shape)
+        return response
 
     def _refuse(self, kind: str, operation: str) -> None:
-        """Errors of the service, before the call has any effect."""
+        """Errors of the service, before the call takes effect."""
         if kind in LASTING:
             self._stuck[operation] = kind
         if operation in self._stuck:
@@ -366,10 +407,10 @@ class FakeAws:
         if self.limit and operation in LIMITED and not self.limit.take():
             raise Refusal("TooManyRequestsException")
 
-    def _disturb(self, kind: str, request: AWSPreparedRequest) -> None:
-        """What goes wrong after the call took effect."""
-        if kind == "answer lost":
-            raise ConnectionClosedError(endpoint_url=request.url)
+    def _disturb(self, kind: str) -> None:
+        """Faults after the call took effect."""
+        if kind == "response lost":
+            raise ConnectionClosedError(endpoint_url="https://fake")
         if kind == "killed":
             raise ProcessKilled
         if kind == "time nearly out":
@@ -377,90 +418,56 @@ class FakeAws:
         if kind == "time out":
             self.clock.now = max(self.clock.now, self.clock.limit - 5)
 
-    def _answer(self, service: str, operation: str, request: AWSPreparedRequest) -> bytes:
+    def _respond(self, service: str, account: str, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         if service == "sts":
-            return self._assume_role(parse_qs(_text(request.body)))
+            return self._assume_role(given["RoleArn"])
         if service == "s3":
-            return self._get_object(request)
+            return self._get_object(given["Bucket"], given["Key"], given.get("VersionId"))
         if service == "codepipeline":
-            self.job_results.append((operation, json.loads(request.body)))
-            return b"{}"
-        account = re.search(r"Credential=ASIA(\d{12})", str(request.headers["Authorization"]))
-        assert account, "organizations must be called with the assumed role's credentials"
-        answer = self.organizations[account[1]].answer(operation, json.loads(request.body))
-        shape = MODEL.operation_model(operation).output_shape
-        if shape:
-            report = ParamValidator().validate(answer, shape)
-            assert not report.has_errors(), report.generate_report()
-        return json.dumps(answer).encode()
+            self.job_results.append((operation, given))
+            return {}
+        assert account in self.organizations, (
+            "organizations must be called with the assumed role's credentials"
+        )
+        return self.organizations[account].respond(operation, given)
 
-    def _assume_role(self, given: dict[str, list[str]]) -> bytes:
-        found = re.fullmatch(rf"arn:aws[a-z-]*:iam::(\d{{12}}):role/{ADMIN_ROLE}", given["RoleArn"][0])
+    def _assume_role(self, arn: str) -> dict[str, Any]:
+        found = re.fullmatch(rf"arn:aws[a-z-]*:iam::(\d{{12}}):role/{ADMIN_ROLE}", arn)
         if not found or found[1] not in self.organizations:
             raise Refusal("AccessDenied", status=403)
-        return (
-            "<AssumeRoleResponse><AssumeRoleResult><Credentials>"
-            f"<AccessKeyId>ASIA{found[1]}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>"
-            "<SessionToken>token</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration>"
-            "</Credentials></AssumeRoleResult></AssumeRoleResponse>"
-        ).encode()
+        return {
+            "Credentials": {
+                "AccessKeyId": f"ASIA{found[1]}",
+                "SecretAccessKey": "secret",
+                "SessionToken": "token",
+                "Expiration": datetime(2100, 1, 1, tzinfo=UTC),
+            }
+        }
 
-    def _get_object(self, request: AWSPreparedRequest) -> bytes:
-        address = urlsplit(request.url)
-        bucket = (address.hostname or "").split(".")[0]
-        version = parse_qs(address.query).get("versionId", [None])[0]
-        key = unquote(address.path.lstrip("/"))
+    def _get_object(self, bucket: str, key: str, version: str | None) -> dict[str, Any]:
         if (bucket, key, version) not in self.objects:
             raise Refusal("NoSuchKey" if version is None else "NoSuchVersion", status=404)
-        return self.objects[bucket, key, version]
+        return {"Body": io.BytesIO(self.objects[bucket, key, version])}
 
 
-class SessionWithKeptClients:
-    """Makes each client once: making one takes 5 ms, and the tests make thousands of requests."""
+class FakeClient:
+    """The methods of a boto3 client."""
 
-    def __init__(self) -> None:
-        self._session = environment.session("us-east-1")
-        self.aws: FakeAws | None = None
-        self.asked: dict[tuple[str, str | None], Any] = {}
-        self._kept: dict[tuple[str, str | None], Any] = {}
-        self._session.events.register("before-send", lambda **given: self.aws and self.aws.send(**given))
+    def __init__(self, aws: FakeAws, service: str, account: str) -> None:
+        self._aws, self._service, self._account = aws, service, account
 
-    def client(self, service_name: str, *args: Any, **options: Any) -> Any:
-        key = service_name, options.get("aws_access_key_id")
-        if key not in self._kept:
-            keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-            # Putting together botocore's own name takes an eighth of a call.
-            options["config"] = options["config"].merge(Config(user_agent="tests"))
-            self._kept[key] = self._session.client(service_name, *args, **{**keys, **options})
-        self.asked[key] = self._kept[key]
-        return self._kept[key]
+    def __getattr__(self, name: str) -> Any:
+        model = operations(self._service).get(name)
+        if model is None or model.name in self._aws.not_in_this_sdk:
+            raise AttributeError(name)
+        return partial(self._call, model)
+
+    def _call(self, model: OperationModel, /, **given: Any) -> dict[str, Any]:
+        _check(given, model.input_shape)
+        return self._aws.call(self._service, self._account, model, given)
 
 
-@cache
-def _session() -> SessionWithKeptClients:
-    return SessionWithKeptClients()
-
-
-def session_over(aws: FakeAws) -> SessionWithKeptClients:
-    """The one session, with this fake beneath it."""
-    session = _session()
-    session.aws, session.asked = aws, {}
-    return session
-
-
-class _Raw(io.BytesIO):
-    """A body as urllib3 hands it to botocore."""
-
-    def stream(self, **_: Any) -> Any:
-        yield self.read()
-
-
-def _text(body: Any) -> str:
-    return body.decode() if isinstance(body, bytes) else str(body)
-
-
-def _error_body(service: str, refusal: Refusal) -> bytes:
-    if service in ("organizations", "codepipeline"):
-        return json.dumps({"__type": refusal.code, "Message": f"{refusal.code} of the fake"}).encode()
-    error = f"<Error><Code>{refusal.code}</Code><Message>{refusal.code} of the fake</Message></Error>"
-    return (f"<ErrorResponse>{error}</ErrorResponse>" if service == "sts" else error).encode()
+def _check(given: dict[str, Any], shape: Any) -> None:
+    if shape is not None:
+        report = _VALIDATOR.validate(given, shape)
+        assert not report.has_errors(), report.generate_report()

@@ -1,4 +1,4 @@
-"""Whole policy documents, written in the styles that are in use, and what becomes of each."""
+"""Complete policy documents in the styles that are in use, and the result for each."""
 
 import json
 from pathlib import Path
@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 from backup_org_policy_manager import policy
 
-from .conftest import Function, event, properties
-
 DOCUMENTS = Path(__file__).parent / "documents"
 REGIONS = ["us-east-1", "us-east-2"]
 HOURLY = "PolicyContent.plans.Compliance.rules.Hourly"
 SECOND = "arn:aws:backup:us-east-1:$account:backup-vault:second"
 PARENT = "ChildPolicy: must be true if a parent policy supplies what is missing"
 
-# document: the faults as a policy of its own, and as a child policy
+# document: the problems on its own, and as a child policy
 EXPECTED: dict[str, tuple[list[str], list[str]]] = {
     "five-rules-with-booleans": ([], []),
     "appended-regions": ([], []),
@@ -59,12 +57,12 @@ EXPECTED: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
-def test_every_document_has_its_row() -> None:
+def test_every_document_has_a_row() -> None:
     assert {path.stem for path in DOCUMENTS.iterdir()} == set(EXPECTED)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_document_is_taken_as_it_is_or_refused_with_every_place(name: str) -> None:
+def test_a_document_is_accepted_unchanged_or_refused_with_every_problem(name: str) -> None:
     text = (DOCUMENTS / f"{name}.json").read_text()
     for child, faults in enumerate(EXPECTED[name]):
         compact, found = policy.compose(text, {}, REGIONS, child=bool(child))
@@ -79,20 +77,3 @@ def _in_regions(content: dict[str, Any]) -> dict[str, Any]:
             control = {key: value for key, value in plan.get("regions", {}).items() if "allowed" in key}
             plan["regions"] = {**control, "@@assign": REGIONS}
     return content
-
-
-def test_a_child_policy_is_created_and_gets_the_regions_too(function: Function) -> None:
-    content = json.loads((DOCUMENTS / "child-with-other-hours.json").read_text())
-    policy_id = function.create(PolicyContent=content, ChildPolicy="true")
-    plans = json.loads(function.organization.policies[policy_id].content)["plans"]
-    assert plans["Compliance"]["regions"] == {"@@assign": REGIONS}
-
-
-def test_without_the_property_the_refusal_names_it(function: Function) -> None:
-    content = json.loads((DOCUMENTS / "child-with-other-hours.json").read_text())
-    for child in (None, "false"):
-        answer = function.invoke(event("Create", properties(PolicyContent=content, ChildPolicy=child)))
-        assert answer
-        assert answer["Status"] == "FAILED"
-        assert "ChildPolicy" in answer["Reason"]
-        assert function.aws.calls == []

@@ -1,13 +1,13 @@
-"""What a reader of the stack's events gets to see: 240 characters."""
+"""The reasons in the stack's events: 240 characters."""
 
 import pytest
 from backup_org_policy_manager.errors import (
     CallFailedError,
-    Fault,
     InvalidRequestError,
     NameTakenError,
     OutOfTimeError,
     PolicyManagerError,
+    Problem,
     RevertedError,
 )
 
@@ -18,7 +18,7 @@ LONG = "x" * 1000
     "error",
     [
         PolicyManagerError(LONG),
-        InvalidRequestError([Fault(f"Property{number}", LONG) for number in range(50)]),
+        InvalidRequestError([Problem(f"Property{number}", LONG) for number in range(50)]),
         CallFailedError(LONG, LONG, LONG),
         NameTakenError(LONG, "p-12345678", LONG),
         OutOfTimeError(LONG, LONG),
@@ -31,48 +31,49 @@ def test_no_reason_is_longer_than_crhelper_keeps(error: PolicyManagerError) -> N
     assert len(error.reason()) <= 240
 
 
-def test_a_few_faults_are_given_in_full() -> None:
-    error = InvalidRequestError([Fault("PolicyName", "missing"), Fault("PolicyTargets[1]", "x is no OU")])
+def test_a_few_problems_are_given_in_full() -> None:
+    error = InvalidRequestError([Problem("PolicyName", "missing"), Problem("PolicyTargets[1]", "x is no OU")])
     assert error.reason() == str(error) == "PolicyName: missing; PolicyTargets[1]: x is no OU"
 
 
-def test_of_many_faults_every_property_is_named() -> None:
+def test_every_property_of_many_problems_is_named() -> None:
     faults = [
-        Fault(f"PolicyTargets[{number}]", f"{number} is no root, OU or account id") for number in range(9)
+        Problem(f"PolicyTargets[{number}]", f"{number} is not a root, OU or account ID")
+        for number in range(9)
     ]
     error = InvalidRequestError(
-        [*faults, Fault("PolicyType", "missing"), Fault("PolicyContent.plans", "no plan")]
+        [*faults, Problem("PolicyType", "missing"), Problem("PolicyContent.plans", "no plan")]
     )
     reason = error.reason()
-    assert reason.startswith("PolicyTargets[0]: 0 is no root, OU or account id; PolicyTargets[1]: ")
+    assert reason.startswith("PolicyTargets[0]: 0 is not a root, OU or account ID; PolicyTargets[1]: ")
     assert reason.endswith("more in the log (PolicyTargets, PolicyType, PolicyContent)")
     assert "no plan" in str(error)
 
 
-def test_a_fault_with_a_long_path_keeps_its_place_and_what_is_wrong() -> None:
+def test_a_problem_with_a_long_path_keeps_its_two_ends() -> None:
     vault = "arn:aws:backup:us-east-1:111122223333:backup-vault:AWSBackupSolutionCentralVault"
     place = f"PolicyContent.plans.OrgBackupPlanDaily.rules.{'OrgDailyBackupRule' * 8}.copy_actions.{vault}"
-    missing = Fault(place, "no target_backup_vault_arn")
-    reason = InvalidRequestError([missing, Fault("ChildPolicy", "must be true")]).reason()
+    missing = Problem(place, "no target_backup_vault_arn")
+    reason = InvalidRequestError([missing, Problem("ChildPolicy", "must be true")]).reason()
     assert reason.startswith("PolicyContent.plans.OrgBackupPlanDaily.rules.")
     assert reason.endswith(f"{vault}: no target_backup_vault_arn; 1 more in the log (ChildPolicy)")
     assert InvalidRequestError([missing]).reason().endswith(f"{vault}: no target_backup_vault_arn")
 
 
-def test_a_name_that_is_taken_is_no_reason_to_delete_anything() -> None:
+def test_the_refusal_of_a_name_never_suggests_a_deletion() -> None:
     assert "delete" not in str(NameTakenError("daily", "p-12345678", "belongs to somebody")).lower()
 
 
-def test_an_error_of_aws_says_what_to_do() -> None:
+def test_an_aws_error_says_what_to_do() -> None:
     error = CallFailedError("AttachPolicy p-1 ou-1", "TargetNotFoundException", "No such target.")
     assert str(error) == (
         "AttachPolicy p-1 ou-1: TargetNotFoundException: No such target. Correct PolicyTargets."
     )
 
 
-def test_a_long_cause_does_not_hide_what_was_put_back() -> None:
+def test_a_long_cause_does_not_hide_what_was_reverted() -> None:
     cause = CallFailedError("AttachPolicy", "ConstraintViolationException", LONG)
-    assert RevertedError(cause, 2, 5, [], None).reason().endswith("… (2 of 5 changes made, all put back)")
+    assert RevertedError(cause, 2, 5, [], None).reason().endswith("… (2 of 5 changes made, all reverted)")
     assert RevertedError(cause, 0, 5, [], None).reason().endswith("… (nothing was changed)")
     left = RevertedError(cause, 2, 5, ["policy p-1"], "p-1").reason()
-    assert left.endswith("… (2 of 5 changes made; 1 not put back, the rollback does: policy p-1)")
+    assert left.endswith("… (2 of 5 changes made; 1 left to the rollback: policy p-1)")

@@ -36,16 +36,16 @@ def assign(**values: Any) -> dict[str, Any]:
 
 
 FAULTS = {
-    "no JSON": ("{", "no valid JSON"),
-    "empty": ("", "no valid JSON"),
+    "not JSON": ("{", "not valid JSON"),
+    "empty": ("", "not valid JSON"),
     "a list": ("[]", "must be a JSON object"),
     "a number": ("7", "must be a JSON object"),
     "not a number": ('{"plans": NaN}', "NaN is not a value"),
     "infinite": ('{"plans": {"a": 1e999}}', "1e999 is not a value"),
-    "an endless number": ('{"plans": ' + "9" * 5000 + "}", "no valid JSON"),
+    "an endless number": ('{"plans": ' + "9" * 5000 + "}", "not valid JSON"),
     "duplicate key": ('{"plans": {"A": 1, "A": 2}}', "key A appears twice in one object"),
     "too deep": ("[" * 100_000, "nested too deeply"),
-    "half a character": ('{"plans": "\\ud800"}', "half of a Unicode character"),
+    "an unpaired surrogate": ('{"plans": "\\ud800"}', "contains an unpaired Unicode surrogate"),
     "no plans": ({}, "PolicyContent.plans: no plan"),
     "only operators in plans": ({"plans": {"@@operators_allowed_for_child_policies": ["@@none"]}}, "no plan"),
     "plans is a list": ({"plans": []}, "no plan"),
@@ -71,12 +71,12 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("content", "expected"), FAULTS.values(), ids=list(FAULTS))
-def test_a_wrong_policy_is_named(content: Any, expected: str) -> None:
+def test_the_problem_with_a_policy_is_named(content: Any, expected: str) -> None:
     faults = compose(content)[1]
     assert any(expected in fault for fault in faults), faults
 
 
-def test_all_faults_are_reported_together() -> None:
+def test_all_problems_are_reported_together() -> None:
     content = {"plans": {"A": {}, "B": {"rules": {"R": assign(start_backup_window_minutes="1")}}}}
     assert compose(content)[1] == [
         "PolicyContent.plans.B.rules.R.start_backup_window_minutes: 1, at least 60",
@@ -91,8 +91,8 @@ def test_all_faults_are_reported_together() -> None:
 
 ACCEPTED = {
     "numbers as numbers": rules_of(**assign(start_backup_window_minutes=60)),
-    "a number with blanks": rules_of(**assign(start_backup_window_minutes=" 480 ")),
-    "kept for ever in cold storage": rules_of(lifecycle=assign(move_to_cold_storage_after_days="30")),
+    "a number with spaces": rules_of(**assign(start_backup_window_minutes=" 480 ")),
+    "kept forever in cold storage": rules_of(lifecycle=assign(move_to_cold_storage_after_days="30")),
     "operators for child policies": with_selections(
         {"@@operators_allowed_for_child_policies": ["@@none"], "tags": {"S": {**ROLE, **TAG}}}
     ),
@@ -107,7 +107,7 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("content", ACCEPTED.values(), ids=list(ACCEPTED))
-def test_a_right_policy_keeps_everything_and_gets_the_regions(content: dict[str, Any]) -> None:
+def test_a_correct_policy_keeps_everything_and_gets_the_regions(content: dict[str, Any]) -> None:
     compact, faults = compose(content)
     assert not faults
     for each in content["plans"].values():
@@ -125,13 +125,13 @@ def test_regions_replace_what_the_content_says_but_not_the_child_control() -> No
     assert plans["@@operators_allowed_for_child_policies"] == ["@@none"]
 
 
-def test_the_limit_counts_characters_without_blanks() -> None:
+def test_the_limit_counts_characters_without_whitespace() -> None:
     content = plan(note="ü" * 9_000)
     assert not compose(json.dumps(content, indent=8, ensure_ascii=True))[1]
     size = len(compose(content)[0])
     assert not compose(plan(note="ü" * (9_000 + 10_000 - size)))[1]
     assert compose(plan(note="ü" * (9_001 + 10_000 - size)))[1] == [
-        "PolicyContent: 10,001 characters without blanks, at most 10,000"
+        "PolicyContent: 10,001 characters without whitespace, at most 10,000"
     ]
 
 
@@ -165,21 +165,21 @@ def test_variables_are_replaced(text: str, variables: dict[str, str], expected: 
     assert policy.parse(policy.substitute(text, variables)) == expected
 
 
-def test_a_token_that_occurs_nowhere_is_named() -> None:
+def test_an_unused_token_is_named() -> None:
     content = json.dumps(plan(note="$used")).replace("$used", "\\u0024used")
     assert compose(content, {"$used": "1", "$usd": "2", "VAULT": "3"})[1] == [
-        "Variables.$usd: occurs nowhere in PolicyContent",
-        "Variables.VAULT: occurs nowhere in PolicyContent",
+        "Variables.$usd: does not occur in PolicyContent",
+        "Variables.VAULT: does not occur in PolicyContent",
     ]
 
 
-def test_a_variable_that_makes_a_key_twice_is_a_fault() -> None:
+def test_a_variable_that_duplicates_a_key_is_refused() -> None:
     assert compose('{"plans": 1, "$x": 2}', {"$x": "plans"})[1] == [
         "PolicyContent: key plans appears twice in one object"
     ]
 
 
-def test_texts_are_the_same_if_they_mean_the_same() -> None:
+def test_texts_with_the_same_meaning_are_the_same() -> None:
     assert policy.same('{"a": 1, "b": [2]}', '{"b":[2],"a":1}')
     assert not policy.same('{"a": [1, 2]}', '{"a": [2, 1]}')
     assert not policy.same("no JSON", '{"a": 1}')

@@ -1,8 +1,8 @@
 """The only place that retries and waits.
 
-botocore's own retries are switched off (aws.py), so a call is never repeated by two mechanisms, and every
-wait is measured against the time that Lambda leaves. Organizations allows two writes a second with a burst
-of three (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html).
+botocore's own retries are off (aws.py), so no call is retried by two mechanisms, and every wait fits into the
+time that Lambda has left. Organizations allows two writes a second with a burst of three
+(https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html).
 """
 
 import logging
@@ -25,12 +25,15 @@ from .errors import CallFailedError, OutOfTimeError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Seconds before Lambda's end. One call takes at most 7 s (aws.py), so an answer always gets away.
+# Seconds before the function times out at which changes, and undoing them, stop. One call takes at most 7 s
+# (aws.py), so the response is always sent, and before crhelper's own time-out response.
 WORK_RESERVE = 20.0
 UNDO_RESERVE = 8.0
 
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 8.0
+SERVER_ERROR = 500
+
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 8.0
 
 TRANSIENT_CODES = {
     "ConcurrentModificationException",
@@ -46,8 +49,8 @@ TRANSIENT_CODES = {
     "TooManyRequestsException",
 }
 
-# The connection failed, was closed, timed out or ended too early.
-NO_ANSWER = (ConnectionError, HTTPClientError, IncompleteReadError)
+# The connection failed, closed, timed out or ended early: the call may have taken effect.
+CONNECTION_ERRORS = (ConnectionError, HTTPClientError, IncompleteReadError)
 
 
 def _sleep(seconds: float) -> None:
@@ -55,11 +58,11 @@ def _sleep(seconds: float) -> None:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """Repeats a call for as long as time is left.
+class Retrier:
+    """Repeats a call while time is left.
 
     remaining_ms: Lambda's context.get_remaining_time_in_millis
-    reserve:      seconds that are kept for what comes after
+    reserve:      seconds to leave unused
     """
 
     remaining_ms: Callable[[], int]
@@ -70,43 +73,42 @@ class Patience:
     def seconds_left(self) -> float:
         return self.remaining_ms() / 1000 - self.reserve
 
-    def keeping(self, reserve: float) -> "Patience":
+    def with_reserve(self, reserve: float) -> "Retrier":
         return replace(self, reserve=reserve)
 
-    def at_most(self, seconds: float) -> "Patience":
-        """The same, but ending after so many seconds."""
-        return self.keeping(self.reserve + max(0.0, self.seconds_left() - seconds))
+    def limited_to(self, seconds: float) -> "Retrier":
+        """A retrier that stops after this many seconds at the latest."""
+        return self.with_reserve(self.reserve + max(0.0, self.seconds_left() - seconds))
 
-    def persist(self, what: str, attempt: Callable[[], T]) -> T:
-        """The attempt's result; repeated while AWS's answer says that a later try can succeed.
+    def call(self, what: str, attempt: Callable[[], T]) -> T:
+        """The attempt's result, repeated while the error is one that a later try can overcome.
 
-        Raises CallFailedError for any other answer and OutOfTimeError when there is no time for a further
-        try.
+        Raises CallFailedError for any other error, and OutOfTimeError if no time is left for another try.
         """
         tries = 0
         last_error: str | None = None
-        maybe_done = False
+        outcome_unknown = False
         while True:
             if self.seconds_left() <= 0:
-                raise OutOfTimeError(what, last_error, maybe_done=maybe_done)
+                raise OutOfTimeError(what, last_error, outcome_unknown=outcome_unknown)
             try:
                 return attempt()
             except (ClientError, BotoCoreError) as error:
                 last_error = error_code(error)
                 if not is_transient(error):
                     raise CallFailedError(
-                        what, last_error, error_message(error), maybe_done=maybe_done
+                        what, last_error, error_message(error), outcome_unknown=outcome_unknown
                     ) from error
-                maybe_done = maybe_done or has_no_clear_answer(error)
-            self.pause(what, tries, last_error, maybe_done=maybe_done)
+                outcome_unknown = outcome_unknown or has_unknown_outcome(error)
+            self.wait(what, tries, last_error, outcome_unknown=outcome_unknown)
             tries += 1
 
-    def pause(self, what: str, tries: int, why: str, *, maybe_done: bool = False) -> None:
-        """Wait before the next try: half a second at first, doubling, half of it by chance."""
-        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2**tries)
+    def wait(self, what: str, tries: int, why: str, *, outcome_unknown: bool = False) -> None:
+        """Wait before the next try, at first up to half a second, doubling each time, with jitter."""
+        longest = min(LONGEST_WAIT, FIRST_WAIT * 2**tries)
         seconds = self.jitter(longest / 2, longest)
         if seconds >= self.seconds_left():
-            raise OutOfTimeError(what, why, maybe_done=maybe_done)
+            raise OutOfTimeError(what, why, outcome_unknown=outcome_unknown)
         log.info("action=wait call=%s tries=%d reason=%s seconds=%.2f", what, tries + 1, why, seconds)
         self.sleep(seconds)
 
@@ -124,12 +126,12 @@ def error_message(error: Exception) -> str:
     return str(error)
 
 
-def has_no_clear_answer(error: Exception) -> bool:
-    """True where the call may have taken effect: no answer came, or the server failed."""
+def has_unknown_outcome(error: Exception) -> bool:
+    """True if the call may have taken effect: no response arrived, or the server failed."""
     if isinstance(error, ClientError):
-        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)) >= 500
-    return isinstance(error, NO_ANSWER)
+        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)) >= SERVER_ERROR
+    return isinstance(error, CONNECTION_ERRORS)
 
 
 def is_transient(error: Exception) -> bool:
-    return error_code(error) in TRANSIENT_CODES or has_no_clear_answer(error)
+    return error_code(error) in TRANSIENT_CODES or has_unknown_outcome(error)

@@ -1,4 +1,4 @@
-"""The pipeline asks whether the management account's role can be assumed; every job gets one result."""
+"""The check of the management account's role fails with a reason, and every job gets one result."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ ROLE = f"arn:aws:iam::{MANAGEMENT}:role/BackupOrgPolicyManagerOrgAdmin"
 
 
 def job(user_parameters: str | None = MANAGEMENT) -> dict[str, Any]:
-    """A job of CodePipeline, as the User Guide shows it."""
+    """A CodePipeline job, as the User Guide shows it."""
     configuration = {"FunctionName": "BackupOrgPolicyManager"}
     if user_parameters is not None:
         configuration["UserParameters"] = user_parameters
@@ -44,44 +44,37 @@ def message(function: Function, event: dict[str, Any]) -> str:
     return str(given["failureDetails"]["message"])
 
 
-def test_a_role_that_can_be_assumed_is_success_and_nothing_else_is_called(function: Function) -> None:
-    assert results(function, job()) == [
-        ("PutJobSuccessResult", {"jobId": "11111111-abcd-1111-abcd-111111abcdef"})
-    ]
-    assert function.aws.calls == ["AssumeRole", "PutJobSuccessResult"]
-
-
-def test_a_role_that_does_not_exist_yet_is_named_with_the_stack_that_makes_it(function: Function) -> None:
+def test_a_missing_role_is_named_with_the_stack_that_creates_it(function: Function) -> None:
     del function.aws.organizations[MANAGEMENT]
-    told = message(function, job())
-    assert ROLE in told
-    assert "aws-backup-backuporgpolicymanager-mangement-role" in told
+    reason = message(function, job())
+    assert ROLE in reason
+    assert "aws-backup-backuporgpolicymanager-mangement-role" in reason
 
 
 @pytest.mark.parametrize("given", [None, "", "12345", "#{PolicyManagerRole.OrgManagementAccount}"])
-def test_a_job_without_an_account_is_told_so(function: Function, given: str | None) -> None:
+def test_a_job_without_an_account_fails(function: Function, given: str | None) -> None:
     assert "UserParameters" in message(function, job(given))
     assert function.aws.calls == ["PutJobFailureResult"]
 
 
-def test_an_unforeseen_error_still_ends_the_job(function: Function) -> None:
+def test_an_unexpected_error_still_ends_the_job(function: Function) -> None:
     """A job without a result would hold the pipeline until the action times out."""
 
     def once() -> None:
         function.aws.after_call = lambda: None
-        raise RuntimeError("nobody thought of this")
+        raise RuntimeError("unexpected")
 
     function.aws.after_call = once
-    assert message(function, job()) == "RuntimeError: nobody thought of this"
+    assert message(function, job()) == "RuntimeError: unexpected"
 
 
-def test_a_throttled_answer_is_repeated(function: Function) -> None:
+def test_a_throttled_result_is_sent_again(function: Function) -> None:
     function.aws.start(fakes.Fault("throttled once", 1))
     handler.handler(job(), function.context())
     assert function.aws.calls == ["AssumeRole", "PutJobSuccessResult", "PutJobSuccessResult"]
 
 
-def test_the_partition_of_the_role_is_the_function_s(function: Function) -> None:
+def test_the_role_is_in_the_functions_partition(function: Function) -> None:
     del function.aws.organizations[MANAGEMENT]
     context = function.context()
     context.invoked_function_arn = "arn:aws-us-gov:lambda:us-gov-west-1:222222222222:function:X"

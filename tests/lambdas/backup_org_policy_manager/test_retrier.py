@@ -1,11 +1,11 @@
-"""What is repeated, how long is waited, and when it ends."""
+"""What is retried, the waits between tries, and the end."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from backup_org_policy_manager.errors import CallFailedError, OutOfTimeError
-from backup_org_policy_manager.patience import WORK_RESERVE, Patience
+from backup_org_policy_manager.retrier import WORK_RESERVE, Retrier
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
@@ -27,8 +27,8 @@ def refused(code: str, status: int = 400) -> ClientError:
     return ClientError(response, "AttachPolicy")
 
 
-def patience(clock: Clock, **options: Any) -> Patience:
-    return Patience(clock.remaining_ms, sleep=clock.sleep, **options)
+def retrier_on(clock: Clock, **options: Any) -> Retrier:
+    return Retrier(clock.remaining_ms, sleep=clock.sleep, **options)
 
 
 def failing(*errors: Exception) -> Callable[[], str]:
@@ -59,9 +59,9 @@ def failing(*errors: Exception) -> Callable[[], str]:
     ],
     ids=repr,
 )
-def test_what_a_later_try_can_heal_is_repeated(error: Exception) -> None:
+def test_a_transient_error_is_retried(error: Exception) -> None:
     clock = Clock()
-    assert patience(clock).persist("AttachPolicy", failing(error, error)) == "done"
+    assert retrier_on(clock).call("AttachPolicy", failing(error, error)) == "done"
     assert len(clock.slept) == 2
 
 
@@ -79,7 +79,7 @@ def test_what_a_later_try_can_heal_is_repeated(error: Exception) -> None:
 def test_everything_else_fails_at_once(error: Exception) -> None:
     clock = Clock()
     with pytest.raises(CallFailedError):
-        patience(clock).persist("AttachPolicy", failing(error))
+        retrier_on(clock).call("AttachPolicy", failing(error))
     assert not clock.slept
 
 
@@ -94,41 +94,41 @@ def test_everything_else_fails_at_once(error: Exception) -> None:
 )
 def test_a_call_that_may_have_taken_effect_is_marked(before: Exception, expected: bool) -> None:
     with pytest.raises(CallFailedError) as failed:
-        patience(Clock()).persist("CreatePolicy", failing(before, refused("AccessDeniedException")))
-    assert failed.value.maybe_done is expected
+        retrier_on(Clock()).call("CreatePolicy", failing(before, refused("AccessDeniedException")))
+    assert failed.value.outcome_unknown is expected
 
 
-def test_pauses_double_up_to_eight_seconds() -> None:
+def test_waits_double_up_to_eight_seconds() -> None:
     clock = Clock()
     attempt = failing(*[refused("TooManyRequestsException")] * 7)
-    patience(clock, jitter=lambda least, most: most).persist("AttachPolicy", attempt)
+    retrier_on(clock, jitter=lambda least, most: most).call("AttachPolicy", attempt)
     assert clock.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
 
 
-def test_half_of_a_pause_is_left_to_chance() -> None:
+def test_half_of_a_wait_is_random() -> None:
     asked = []
 
     def shortest(least: float, most: float) -> float:
         asked.append((least, most))
         return least
 
-    patience(Clock(), jitter=shortest).pause("AttachPolicy", 1, "why")
+    retrier_on(Clock(), jitter=shortest).wait("AttachPolicy", 1, "why")
     assert asked == [(0.5, 1.0)]
 
 
-def test_no_pause_reaches_into_the_reserve() -> None:
+def test_no_wait_reaches_into_the_reserve() -> None:
     clock = Clock(limit=100)
-    with pytest.raises(OutOfTimeError, match="no time left, last answer TooManyRequestsException"):
-        patience(clock).persist("AttachPolicy", failing(*[refused("TooManyRequestsException")] * 99))
+    with pytest.raises(OutOfTimeError, match="no time left; last error TooManyRequestsException"):
+        retrier_on(clock).call("AttachPolicy", failing(*[refused("TooManyRequestsException")] * 99))
     assert 100 - WORK_RESERVE - 8 <= clock.now < 100 - WORK_RESERVE
 
 
-def test_nothing_is_begun_in_the_reserve() -> None:
+def test_no_call_begins_in_the_reserve() -> None:
     with pytest.raises(OutOfTimeError):
-        patience(Clock(limit=WORK_RESERVE)).persist("AttachPolicy", lambda: pytest.fail("called"))
+        retrier_on(Clock(limit=WORK_RESERVE)).call("AttachPolicy", lambda: pytest.fail("called"))
 
 
-def test_at_most_ends_earlier_never_later() -> None:
-    waiting = patience(Clock(limit=100))
-    assert waiting.at_most(20).seconds_left() == 20
-    assert waiting.at_most(500).seconds_left() == waiting.seconds_left() == 100 - WORK_RESERVE
+def test_a_limit_ends_earlier_never_later() -> None:
+    waiting = retrier_on(Clock(limit=100))
+    assert waiting.limited_to(20).seconds_left() == 20
+    assert waiting.limited_to(500).seconds_left() == waiting.seconds_left() == 100 - WORK_RESERVE
