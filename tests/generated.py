@@ -1,9 +1,14 @@
-"""The size of generated tests: small in `make test` and in builds, full in `make bench`.
+"""How much the functions' tests do: least in CodeBuild, all faults in `make test`, all sizes in `make bench`.
 
 `make bench` loads the hypothesis profile `thorough`, as does `pytest --hypothesis-profile thorough`.
 """
 
 from hypothesis import settings
+
+from rehearsal.machine import environment
+
+# CodeBuild sets this variable in every build.
+IN_CODEBUILD = bool(environment.given("CODEBUILD_CI"))
 
 
 def thorough() -> bool:

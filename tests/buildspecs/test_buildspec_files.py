@@ -103,7 +103,7 @@ def test_the_arn_of_the_stack_set_of_a_role_is_exported(name: str, stack_set: st
 @pytest.mark.parametrize(("name", "package"), PACKAGING.items())
 def test_a_package_is_tested_before_it_is_published(name: str, package: str) -> None:
     assert commands(name, "build")[:2] == [
-        f"python -m pytest --quiet --numprocesses 2 --dist worksteal tests/lambdas/{package}",
+        f"python -m pytest --quiet tests/lambdas/{package}",
         f"python -m buildspecs.packaging publish {package} && . .build/pipeline-variables.sh",
     ]
 

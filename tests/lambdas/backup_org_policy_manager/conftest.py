@@ -13,12 +13,8 @@ import boto3
 import pytest
 from backup_org_policy_manager import handler, retrier
 
-from rehearsal.machine import environment
-
 from . import fakes
 
-# Builds have to be quick: they meet every call with one fault, make test with every kind of fault.
-IN_CODEBUILD = bool(environment.given("CODEBUILD_CI"))
 STACK = (
     "arn:aws:cloudformation:us-east-1:222222222222:stack/aws-backup-org-policy/0a1b2c3d-1111-2222-3333-444"
 )

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from backup_org_policy_manager import policy
 
-from .conftest import IN_CODEBUILD, plan
+from tests.generated import IN_CODEBUILD
+
+from .conftest import plan
 
 RULE = "PolicyContent.plans.Daily.rules.Rule"
 SELECTION = "PolicyContent.plans.Daily.selections"

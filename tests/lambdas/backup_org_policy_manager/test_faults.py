@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from backup_org_policy_manager.request import Owner
 
+from tests.generated import IN_CODEBUILD
+
 from .conftest import (
-    IN_CODEBUILD,
     MANAGEMENT,
     OTHER_MANAGEMENT,
     OU_1,

@@ -10,8 +10,9 @@ from backup_org_policy_manager import handler, response
 from backup_org_policy_manager.errors import NotARequestError
 
 from buildspecs.paths import ROOT
+from tests.generated import IN_CODEBUILD
 
-from .conftest import IN_CODEBUILD, MANAGEMENT, Function, event, properties
+from .conftest import MANAGEMENT, Function, event, properties
 
 
 def test_40_targets_are_returned_in_full(function: Function) -> None:

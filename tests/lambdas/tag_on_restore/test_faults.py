@@ -13,7 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 from tag_on_restore.aws import CONFIG, Aws
 from tag_on_restore.errors import CallFailedError, TagOnRestoreError
 
-from tests.generated import thorough
+from tests.generated import IN_CODEBUILD
 from tests.lambdas.tag_on_restore import fake_aws
 from tests.lambdas.tag_on_restore.accounts import (
     account_with,
@@ -32,7 +32,7 @@ RIGHT = {"stage": "rehearsal", "project": "shop"}
 FAULTS = {
     name.lower(): getattr(fake_aws, name)
     for name in ("NOT_FOUND", "DENIED", "LATE_SERVER_ERROR")
-    + (("THROTTLED", "SERVER_ERROR", "KILLED", "KILLED_LATE") if thorough() else ())
+    + (() if IN_CODEBUILD else ("THROTTLED", "SERVER_ERROR", "KILLED", "KILLED_LATE"))
 }
 EACH_FAULT = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 

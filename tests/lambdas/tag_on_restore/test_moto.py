@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 from tag_on_restore.result import Origin, Outcome
 
-from tests.generated import thorough
+from tests.generated import IN_CODEBUILD
 from tests.lambdas.tag_on_restore.moto_account import (
     ACCOUNT,
     MOTO_TYPES,
@@ -25,7 +25,7 @@ from tests.lambdas.tag_on_restore.moto_account import (
 
 # For Redshift alone, moto takes half a second: the builds run with these types, `make test` with all.
 IN_BUILDS = ("EC2", "EBS", "RDS", "DynamoDB", "EFS", "FSx", "S3", "EKS")
-TYPES = MOTO_TYPES if thorough() else IN_BUILDS
+TYPES = IN_BUILDS if IN_CODEBUILD else MOTO_TYPES
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -29,10 +29,14 @@ socket.getaddrinfo = _resolve
 """
 # Recursive loop detection, which nothing here needs: it imports botocore, 0.3 s of each cold start.
 _DETECTION: Final = "    _ms_install_invoke_depth()\n"
+# An execution environment outlives an exception of its handler; ministack ends one that returns an error.
+_ERROR: Final = '{"status": "error", "error": str(e), "trace"'
+_RAISED: Final = '{"status": "ok", "raised": True, "error": str(e), "trace"'
 
 
 def install() -> None:
     script = hooks.lambda_runtime._PYTHON_WORKER_SCRIPT.replace(_DETECTION, "")
+    script = script.replace(_ERROR, _RAISED)
     hooks.lambda_runtime._PYTHON_WORKER_SCRIPT = _PREPARATION + script
     invoke = hooks.lambda_runtime.Worker.invoke
 
@@ -42,6 +46,8 @@ def install() -> None:
         except RuntimeError as failure:
             reason = _why_not_loaded(worker.config["Handler"], str(failure))
             return {"status": "error", "error": reason, "trace": f"[ERROR] {reason}"}
+        if result.pop("raised", False):
+            result["status"] = "error"
         return result
 
     hooks.lambda_runtime.Worker.invoke = invoke_named

@@ -151,3 +151,22 @@ def test_a_handler_that_is_not_in_the_package_is_named_in_the_response_and_in_th
     world.create(name, from_s3(name, packages, "it.zip", Handler=handler))
     assert re.match(reason, invoke(world, name, ACCOUNTS.home)["errorMessage"])
     assert re.search(reason, world.log(name))
+
+
+COUNTING = """
+calls = 0
+def handler(event, context):
+    global calls
+    calls += 1
+    raise ValueError(f"call {calls}")
+"""
+
+
+def test_a_function_that_raises_keeps_its_environment(world: World) -> None:
+    counting = function("counting", {"ZipFile": COUNTING})
+    body = template({"Role": role("counting-role", LAMBDA), "Function": counting})
+    assert world.create("counting", body).status == "CREATE_COMPLETE"
+    assert invoke(world, "counting", ACCOUNTS.home)["errorMessage"] == "call 1"
+    response = world.client("lambda").invoke(FunctionName="counting", Payload="{}")
+    assert json.load(response["Payload"])["errorMessage"] == "call 2"
+    assert response["FunctionError"]
