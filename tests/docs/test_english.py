@@ -37,7 +37,7 @@ PHRASES = {
     r"\bstands? (?:more than once|twice|again)\b": "appears twice",
     r"\bdrawn by lot\b": "random",
     r"\bseparated by blanks\b": "separated by spaces",
-    r"(?<!\bthere )\bis no (?:Region|ARN|account|role|policy|template|StackSet|section)\b": "is not a",
+    r"(?<!\b[Tt]here )\bis no (?:Region|ARN|account|role|policy|template|StackSet|section)\b": "is not a",
     r"\bhas failed as it has to\b|\bfailed as it has to\b": "failed as expected",
     r"\bhands? on\b": "exports, passes",
 }
@@ -131,7 +131,7 @@ def test_code_is_left_out(text: str) -> None:
 
 
 def test_a_translated_phrase_is_found_across_lines() -> None:
-    assert translated("Nobody is\n    told of it.") == ["is told: is notified, is named"]
+    assert translated("It is written\n    by an\n own hand.") == ["an own: its own"]
 
 
 def test_every_word_of_ours_is_used_and_in_no_dictionary() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from buildspecs import projects
+from buildspecs import hand_made, projects
 from buildspecs.paths import ROOT
 from tests.rehearsal.emulator.templates import role, template
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
@@ -76,7 +76,7 @@ def build_roles(world: World) -> dict[str, str]:
     }
     world.create("artifacts", template(resources, Outputs=outputs))
     world.client("s3").put_object(Bucket=ARTIFACTS, Key=SOURCE_ARTIFACT, Body=b"as pushed")
-    for stack in projects.HAND_MADE:
+    for stack in hand_made.BUILDS:
         assert world.create(stack.name, (ROOT / stack.template).read_text()).status == "CREATE_COMPLETE"
     found = world.client("codebuild").batch_get_projects(names=projects.needed(ROOT))["projects"]
     return {project["name"]: project["serviceRole"] for project in found}
