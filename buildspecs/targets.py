@@ -77,7 +77,7 @@ VAULT_NAME = re.compile(r"[a-zA-Z0-9_-]{2,50}")
 VAULT_ARN = "arn:<partition>:backup:<region>:<12-digit account>:backup-vault:<vault name>"
 ROLE_NAME = re.compile(r"(?=.{1,512}$)([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 BUCKET_PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,28}")
-MULTI_REGION_KEY = re.compile(r"none|mrk-[0-9a-f]{32}")
+MULTI_REGION_KEY = re.compile(r"mrk-[0-9a-f]{32}")
 EXCLUSION = re.compile(r"[^\s,{][^,{]{0,127}")  # SSM reads {{ as a reference
 
 
@@ -307,27 +307,31 @@ REQUIRED: Mapping[str, Form] = {
         "an organization ID: o- and 10 to 32 lowercase letters and digits", _matching(ORGANIZATION)
     ),
 }
-_ROLE_FORM = Form(
-    "none, or a role name with its path, if any, such as security/backup-admin", _matching(ROLE_NAME)
+def _or_none(needs: str, faults: Callable[[str], Iterable[str]]) -> Form:
+    """A form that also accepts no value: none, or an empty string, for which the template writes none."""
+    return Form(f"none, or {needs}", lambda value: () if value in ("", "none") else faults(value))
+
+
+_ROLE_FORM = _or_none(
+    "a role name with its path, if any, such as security/backup-admin", _matching(ROLE_NAME)
 )
 # docs/options.md describes them and says how to add one.
 OPTIONS: Mapping[str, Option] = {
     "KeyAdministratorRoleName": Option("none", _ROLE_FORM),
     "BreakGlassRoleName": Option("none", _ROLE_FORM),
     "AccessLogBucketPrefix": Option(
-        "none", Form("none, or 2 to 29 lowercase letters, digits and hyphens", _matching(BUCKET_PREFIX))
+        "none", _or_none("2 to 29 lowercase letters, digits and hyphens", _matching(BUCKET_PREFIX))
     ),
     "LogKeyId": Option(
         "none",
-        Form(
-            "none, or the ID of a multi-Region key (mrk- and 32 hexadecimal digits)",
-            _matching(MULTI_REGION_KEY),
+        _or_none(
+            "the ID of a multi-Region key (mrk- and 32 hexadecimal digits)", _matching(MULTI_REGION_KEY)
         ),
     ),
     "TagsToExcludeInCopy": Option(
         "aws:backup:source-resource",
-        Form(
-            "none, or tag keys separated by commas, exact or with * for any text",
+        _or_none(
+            "tag keys separated by commas, exact or with * for any text",
             _list_of(_matching(EXCLUSION), MAX_EXCLUSIONS_LENGTH),
         ),
     ),

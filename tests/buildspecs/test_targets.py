@@ -64,6 +64,7 @@ VALID_CHANGES: list[dict[str, object]] = [
     {"TargetHomeAccount": "000000000001"},
     {"SweepState": "DISABLED", "OverwriteExistingTags": "true"},
     {"TagsToExcludeInCopy": "cost:*, aws:backup:source-resource", "LogKeyId": "none"},
+    {"KeyAdministratorRoleName": "", "LogKeyId": "", "TagsToExcludeInCopy": ""},
     {
         "TargetRegions": "us-gov-west-1",
         "TargetGlobalRegion": "us-gov-west-1",
@@ -175,7 +176,8 @@ WRONG: list[tuple[str, object, str]] = [
     ("OrgManagementAccount", "222222222222", "the home account; it needs another account"),
     ("SweepState", "DISABLE", 'holds "DISABLE"; it needs ENABLED or DISABLED'),
     ("OverwriteExistingTags", True, "holds true; it needs true or false, in double quotes"),
-    ("KeyAdministratorRoleName", "", 'holds ""; it needs none, or a role name'),
+    ("SweepState", "", 'holds ""; it needs ENABLED or DISABLED'),
+    ("KeyAdministratorRoleName", " ", 'holds " "; it needs none, or a role name'),
     ("TagsToExcludeInCopy", "owner, owner", '"owner" 2 times'),
     (
         "TargetRegion",

@@ -23,16 +23,24 @@ from tests.templates.resolving import Resolver
 OWNER = load(ROOT / SSM_TEMPLATE)
 PAGE = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
 EACH = pytest.mark.parametrize("key", OPTIONS)
-VALUES = {
-    "KeyAdministratorRoleName": ("security/key-administrator", "/key-administrator"),
-    "BreakGlassRoleName": ("break-glass", "break glass"),
-    "AccessLogBucketPrefix": ("logs-of-ours", "Logs"),
-    "LogKeyId": (f"mrk-{'0a' * 16}", "alias/logs"),
-    "TagsToExcludeInCopy": ("aws:backup:source-resource, cost:* , owner", "owner,, cost"),
-    "OverwriteExistingTags": ("true", "True"),
-    "SweepState": ("DISABLED", "disabled"),
+SINGLE_SIGN_ON = "aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Backup_0123456789abcdef"
+NOT_ROLES = ("/admin", "admin/", "a//b", "break glass", "k" * 65, "*", "arn:aws:iam::111122223333:role/admin")
+# Values that AWS accepts, the first of which the wrappers' tests pass on; values that it refuses.
+VALUES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "KeyAdministratorRoleName": (("security/key-administrator", SINGLE_SIGN_ON, "k" * 64), NOT_ROLES),
+    "BreakGlassRoleName": (("break-glass", "A+=,.@-_9"), NOT_ROLES),
+    "AccessLogBucketPrefix": (("logs-of-ours", "0a", "a" * 29), ("Logs", "-logs", "a", "a" * 30, "logs/")),
+    "LogKeyId": (
+        (f"mrk-{'0a' * 16}",),
+        ("alias/logs", "1234abcd-12ab-34cd-56ef-1234567890ab", "mrk-0", f"mrk-{'g' * 32}"),
+    ),
+    "TagsToExcludeInCopy": (
+        ("aws:backup:source-resource, cost:* , owner", "Cost Center", "k" * 128, "*"),
+        ("owner,, cost", " ", "owner,", "{{resolve}}"),
+    ),
+    "OverwriteExistingTags": (("true", "false"), ("True", "yes", "none", "")),
+    "SweepState": (("DISABLED", "ENABLED"), ("disabled", "ENABLED ", "none", "")),
 }
-
 
 def accepts(parameter: Mapping[str, Any], value: str) -> bool:
     """Whether CloudFormation accepts the value for a parameter."""
@@ -62,8 +70,22 @@ def test_the_template_has_the_default_and_the_words_of_the_check(key: str) -> No
 @EACH
 def test_the_template_and_the_check_accept_and_refuse_the_same(key: str) -> None:
     right, wrong = VALUES[key]
-    for value, accepted in {OPTIONS[key].default: True, right: True, wrong: False, "": False}.items():
-        assert check_accepts(key, value) == accepts(OWNER.parameters[key], value) == accepted, value
+    for value in (OPTIONS[key].default, *right):
+        assert check_accepts(key, value) and accepts(OWNER.parameters[key], value), value
+    for value in wrong:
+        assert not check_accepts(key, value) and not accepts(OWNER.parameters[key], value), value
+
+
+@EACH
+def test_ssm_gets_none_for_an_empty_option_and_any_other_value_as_it_is(key: str) -> None:
+    values = {value: value for value in (OPTIONS[key].default, *VALUES[key][0])}
+    if check_accepts(key, "none"):
+        assert check_accepts(key, "") and accepts(OWNER.parameters[key], "")
+        values |= {"none": "none", "": "none"}
+    for value, written in values.items():
+        properties = Resolver(OWNER, {key: value}).properties(f"{key}Option")
+        expected = {"Name": f"{OPTIONS_PATH}/{key}", "Type": "String", "Value": written}
+        assert properties == expected
 
 
 @given(
@@ -110,7 +132,7 @@ WRAPPED = [
 
 def changed(stack_set: StackSet, key: str) -> str:
     """The one parameter of the StackSet's template to which the wrapper passes an option."""
-    by_default, given = passed(stack_set, {}), passed(stack_set, {key: VALUES[key][0]})
+    by_default, given = passed(stack_set, {}), passed(stack_set, {key: VALUES[key][0][0]})
     (name,) = [name for name in given if given[name] != by_default[name]]
     return name
 
@@ -128,7 +150,7 @@ def in_bodies() -> Mapping[str, list[Mapping[str, Any]]]:
 def test_an_option_reaches_the_accounts_and_without_it_they_get_their_template_s_default(
     stack_set: StackSet, key: str
 ) -> None:
-    name, value = changed(stack_set, key), VALUES[key][0]
+    name, value = changed(stack_set, key), VALUES[key][0][0]
     assert passed(stack_set, {key: value})[name] == value
     assert passed(stack_set, {})[name] == load(ROOT / stack_set.body).parameters[name]["Default"]
     if check_accepts(key, "none"):
