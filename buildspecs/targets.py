@@ -307,6 +307,8 @@ REQUIRED: Mapping[str, Form] = {
         "an organization ID: o- and 10 to 32 lowercase letters and digits", _matching(ORGANIZATION)
     ),
 }
+
+
 def _or_none(needs: str, faults: Callable[[str], Iterable[str]]) -> Form:
     """A form that also accepts no value: none, or an empty string, for which the template writes none."""
     return Form(f"none, or {needs}", lambda value: () if value in ("", "none") else faults(value))

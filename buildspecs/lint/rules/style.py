@@ -26,19 +26,8 @@ SECTIONS = (
     "Resources",
     "Outputs",
 )
-PARAMETER = (
-    "Type",
-    "Default",
-    "NoEcho",
-    "Description",
-    "AllowedPattern",
-    "AllowedValues",
-    "MinLength",
-    "MaxLength",
-    "MinValue",
-    "MaxValue",
-    "ConstraintDescription",
-)
+CONSTRAINTS = ("AllowedPattern", "AllowedValues", "MinLength", "MaxLength", "MinValue", "MaxValue")
+PARAMETER = ("Type", "Default", "NoEcho", "Description", *CONSTRAINTS, "ConstraintDescription")
 ATTRIBUTES = (
     "Type",
     "Condition",
@@ -64,13 +53,25 @@ ACTION = (
     "Namespace",
     "Configuration",
 )
+ACTION_TYPE = ("Category", "Owner", "Provider", "Version")
+# Of an action that deploys a stack; the other actions have few keys, in no order of their own.
+STACK = (
+    "ActionMode",
+    "Capabilities",
+    "RoleArn",
+    "StackName",
+    "TemplatePath",
+    "TemplateConfiguration",
+    "ParameterOverrides",
+)
 # A template with many parameters may have this many lines above its resources; the one that owns the SSM
 # parameters is a table of parameters, and may have any number.
-FEW_LINES = 98
+FEW_LINES = 100
 COMMENTED_OUT = re.compile(
     r"^\s*#\s*(- \w+:|[A-Z][a-z]+[A-Z]\w*:(\s|$)|(Type|Properties|Ref|Action|Resource): )"
 )
 UPPER_BOOLEAN = re.compile(r"""[:-]\s+['"]?(True|TRUE|False|FALSE|Yes|YES|No|NO|On|ON|Off|OFF)['"]?\s*$""")
+IN_FLOW_STYLE = re.compile(r"^\s*(?:- )?(ActionTypeId|InputArtifacts|OutputArtifacts):\s*(?:#.*)?$")
 WORDS = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
 # With libyaml where PyYAML has it: ten times as fast.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -98,9 +99,15 @@ def layout(template: Template) -> Iterator[Finding]:
             yield Finding(template.path, name, f"attributes must be in the order {', '.join(ATTRIBUTES)}")
     for name, pipeline in template.of_type("AWS::CodePipeline::Pipeline"):
         for action in (action for stage in pipeline["Stages"] for action in stage["Actions"]):
-            if not _in_order(action, ACTION):
-                reason = f"action {action['Name']}: keys must be in the order {', '.join(ACTION)}"
-                yield Finding(template.path, name, reason)
+            configuration = [key for key in action.get("Configuration", {}) if key in STACK]
+            for keys, order in (
+                (action, ACTION),
+                (action["ActionTypeId"], ACTION_TYPE),
+                (configuration, STACK),
+            ):
+                if not _in_order(keys, order):
+                    reason = f"action {action['Name']}: keys must be in the order {', '.join(order)}"
+                    yield Finding(template.path, name, reason)
 
 
 def _in_order(keys: Iterable[str], order: Sequence[str]) -> bool:
@@ -123,11 +130,14 @@ def parameters(template: Template) -> Iterator[Finding]:
     for name, parameter in template.parameters.items():
         if re.match(r"^p[A-Z]", name) and name not in LETTERED:
             yield Finding(template.path, name, "name a new parameter with a noun, without a type letter")
-        constraints = sorted({"AllowedPattern", "AllowedValues"} & set(parameter))
-        if parameter.get("Type") == "String" and not constraints:
-            yield Finding(template.path, name, "a String parameter needs AllowedPattern or AllowedValues")
+        constraints = [key for key in CONSTRAINTS if key in parameter]
+        typed = parameter.get("Type") in ("String", "CommaDelimitedList")
+        if typed and not {"AllowedPattern", "AllowedValues"} & set(constraints):
+            reason = f"a {parameter['Type']} parameter needs AllowedPattern or AllowedValues"
+            yield Finding(template.path, name, reason)
         if constraints and not parameter.get("ConstraintDescription"):
-            reason = f"{' and '.join(constraints)} needs a ConstraintDescription that says what is allowed"
+            verb = "need" if len(constraints) > 1 else "needs"
+            reason = f"{' and '.join(constraints)} {verb} a ConstraintDescription that says what is allowed"
             yield Finding(template.path, name, reason)
     for name in template.resources:
         if re.match(r"^r[A-Z]", name):
@@ -135,7 +145,7 @@ def parameters(template: Template) -> Iterator[Finding]:
 
 
 def spelling(template: Template) -> Iterator[Finding]:
-    """Short intrinsic functions, lowercase booleans, no commented-out YAML, lines that fit a screen."""
+    """Short forms, flow style, lowercase booleans, no commented-out YAML, lines that fit a screen."""
     for number, line in enumerate(template.text.splitlines(), start=1):
         if COMMENTED_OUT.match(line):
             yield Finding(template.path, f"line {number}", "commented-out YAML: delete it, history keeps it")
@@ -146,6 +156,9 @@ def spelling(template: Template) -> Iterator[Finding]:
         # The long form is needed where the only argument of a function is another function.
         if re.search(r"\bFn::\w+", line) and not re.search(r"Fn::\w+: !", line):
             yield Finding(template.path, f"line {number}", "use the short form of a function, such as !Sub")
+        if block := IN_FLOW_STYLE.match(line):
+            reason = f"write {block[1]} in flow style, on one line"
+            yield Finding(template.path, f"line {number}", reason)
         if UPPER_BOOLEAN.search(line):
             yield Finding(template.path, f"line {number}", "write a boolean as true or false")
 
