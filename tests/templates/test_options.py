@@ -61,6 +61,10 @@ def readers(path: str) -> set[str]:
     return {template for template, read in found if read == path}
 
 
+def test_every_option_has_values_to_accept_and_to_refuse() -> None:
+    assert list(VALUES) == list(OPTIONS)
+
+
 @EACH
 def test_the_template_has_the_default_and_the_words_of_the_check(key: str) -> None:
     parameter, option = OWNER.parameters[key], OPTIONS[key]
@@ -192,4 +196,5 @@ def test_the_page_says_where_to_add_an_option() -> None:
         SSM_TEMPLATE,
         "buildspecs/targets.py",
         "templates/home-account",
+        "tests/templates/test_options.py",
     ]

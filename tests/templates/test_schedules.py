@@ -16,6 +16,7 @@ from buildspecs.names import MEMBER
 from buildspecs.paths import ROOT
 from rehearsal.emulator.extensions.functions.rules import why_refused
 from tests.templates.planted import changed
+from tests.templates.resolving import Resolver
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 # Function → whether it accepts the event that its schedule sends.
@@ -29,7 +30,8 @@ def faults(template: Template) -> list[str]:
     functions = {name: item.get("FunctionName") for name, item in template.of_type("AWS::Lambda::Function")}
     found = []
     for name, properties in template.of_type("AWS::Events::Rule"):
-        if not (schedule := properties.get("ScheduleExpression")):
+        schedule = Resolver(template).resolve(properties.get("ScheduleExpression"))
+        if not schedule:
             continue
         where = f"{template.path}: {name}"
         if reason := why_refused(schedule):
@@ -42,7 +44,7 @@ def faults(template: Template) -> list[str]:
                 continue
             try:
                 accepted = ACCEPTS[function](json.loads(sent))
-            except Exception as error:  # noqa: BLE001 - whatever the function would raise
+            except Exception as error:  # noqa: BLE001 - anything that the function raises
                 found.append(f"{where} sends {function} {sent}: {type(error).__name__}: {error}")
             else:
                 if not accepted:

@@ -64,9 +64,9 @@ STACK = (
     "TemplateConfiguration",
     "ParameterOverrides",
 )
-# A template with many parameters may have this many lines above its resources; the one that owns the SSM
-# parameters is a table of parameters, and may have any number.
-FEW_LINES = 100
+# A template with many parameters may have this many lines above its resources. One that owns the SSM parameters
+# or passes options on to a StackSet is a table of parameters, and may have any number.
+FEW_LINES = 98
 COMMENTED_OUT = re.compile(
     r"^\s*#\s*(- \w+:|[A-Z][a-z]+[A-Z]\w*:(\s|$)|(Type|Properties|Ref|Action|Resource): )"
 )
@@ -88,7 +88,8 @@ def layout(template: Template) -> Iterator[Finding]:
         yield Finding(template.path, "template", "must begin with AWSTemplateFormatVersion: '2010-09-09'")
     lines = template.text.splitlines()
     start = next((n for n, line in enumerate(lines, start=1) if line.startswith("Resources:")), 0)
-    if start > max(FEW_LINES, len(lines) / 3) and not any(template.of_type("AWS::SSM::Parameter")):
+    table = any(template.of_type("AWS::SSM::Parameter", "AWS::CloudFormation::StackSet"))
+    if start > max(FEW_LINES, len(lines) / 3) and not table:
         reason = f"begins in line {start} of {len(lines)}, not within the first third"
         yield Finding(template.path, "Resources", reason)
     for name, parameter in template.parameters.items():
