@@ -172,7 +172,7 @@ def package_regions(target_regions: Iterable[str], home_region: str) -> list[str
 
 
 def target_regions(document: object) -> list[str]:
-    """The target Regions of a parsed file, in its order, whatever else is wrong with it."""
+    """The target Regions of a parsed file, in its order, even if the file has other faults."""
     match document:
         case {"Parameters": {"TargetRegions": str(value)}}:
             return split(value)

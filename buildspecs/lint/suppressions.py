@@ -1,6 +1,6 @@
 """What templates suppress of the analyzers' findings, and whether a suppression still suppresses something.
 
-A suppression is in the Metadata of its resource, spelled as its analyzer wants it, with a reason:
+A suppression is in the Metadata of its resource, in the form that its analyzer reads, with a reason:
 
     cfn_nag:  {rules_to_suppress: [{id: W28, reason: …}]}
     checkov:  {skip: [{id: CKV_AWS_33, comment: …}]}
@@ -22,7 +22,7 @@ from buildspecs.errors import LintError
 
 @dataclass(frozen=True)
 class Finding:
-    """What an analyzer says about a resource, which is given by its logical ID."""
+    """What an analyzer reports about a resource, which is given by its logical ID."""
 
     file: str
     resource: str

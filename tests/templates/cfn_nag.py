@@ -114,7 +114,7 @@ def _complexity(statement: Mapping[str, Any]) -> int:
 
 
 def _writes_logs(template: Template, properties: Mapping[str, Any]) -> bool:
-    """W58 follows a role of the same template only, and wants all three permissions in one statement."""
+    """W58 follows a role of the same template only, and requires all three permissions in one statement."""
     role = properties["Role"].get("Fn::GetAtt", [""])[0]
     policies = template.resources.get(role, {}).get("Properties", {}).get("Policies", [])
     wanted = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}

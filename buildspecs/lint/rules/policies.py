@@ -37,7 +37,7 @@ LENIENT_SERVICES = frozenset(
     f"{name}.amazonaws.com" for name in ("backup", "cloudformation", "codepipeline", "lambda")
 )
 # The only role that may call every action of a service: (template, action) → the only resource, and AWS's
-# page that asks for it ("Your target account always needs full AWS CloudFormation permissions").
+# page that requires it ("Your target account always needs full AWS CloudFormation permissions").
 WHOLE_SERVICE: Mapping[tuple[str, str], tuple[Any, str]] = {
     ("templates/home-account/aws-cloudformation-stackset-execution-role.yaml", "cloudformation:*"): (
         {
@@ -60,7 +60,7 @@ def statement_form(template: Template) -> Iterator[Finding]:
 
 
 def version(template: Template) -> Iterator[Finding]:
-    """Without Version, IAM reads a policy by the rules of 2008, which know no policy variables."""
+    """Without Version, a policy has the version 2008-10-17, which has no policy variables."""
     for name, document in policies(template):
         if document.get("Version") != "2012-10-17":
             yield Finding(template.path, name, "a policy document needs Version: '2012-10-17'")
@@ -111,7 +111,7 @@ def pass_role(template: Template) -> Iterator[Finding]:
 
 
 def trust(template: Template) -> Iterator[Finding]:
-    """A service assumes a role for this account only: no other account can make it act here."""
+    """A service assumes a role for this account only, not on behalf of another account."""
     for name, properties in template.of_type("AWS::IAM::Role"):
         for statement in listed((properties.get("AssumeRolePolicyDocument") or {}).get("Statement")):
             for variant in variants(statement):
@@ -129,7 +129,7 @@ def trust(template: Template) -> Iterator[Finding]:
 
 
 def named_roles(template: Template) -> Iterator[Finding]:
-    """A role with a fixed name says why it has one, and what it is for."""
+    """A role with a fixed name gives the reason for the name, and its purpose."""
     for name, properties in template.of_type("AWS::IAM::Role"):
         if "RoleName" not in properties:
             continue

@@ -1,4 +1,4 @@
-"""Reads of a template what several rules need: its lines, policies and statements, and the parts of these."""
+"""What several rules read of a template: its lines, policies and statements, and the parts of these."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def variants(value: Any) -> list[Any]:
 
 
 def policies(template: Template) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(logical ID, policy document) of every policy in the template: whatever has a Statement."""
+    """(logical ID, policy document) of every policy in the template: anything that has a Statement."""
     if "Statement" in template.body:  # a service control policy
         yield "policy", template.body
     for name, resource in template.resources.items():

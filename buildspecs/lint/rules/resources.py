@@ -150,7 +150,7 @@ def _functions(path: Path) -> set[str]:
 def dead_letters(template: Template) -> Iterator[Finding]:
     """Events that a rule or a topic cannot deliver, or a function fails on, go to a queue with an alarm.
 
-    An email is the last step: a queue for undelivered emails would notify nobody.
+    An email is the last step: a queue for undelivered emails would notify no one.
     """
     for name, properties in template.of_type("AWS::Events::Rule"):
         for target in (each for variant in variants(properties.get("Targets", [])) for each in variant):
@@ -189,7 +189,7 @@ def _queue(template: Template, name: str, reason: str, arn: Any, rule: str = "")
         for each in alarm.get("Dimensions", [])
     ]
     if queue not in watched:
-        yield Finding(template.path, queue, "needs an alarm: nobody is notified of the failures in it")
+        yield Finding(template.path, queue, "needs an alarm, or the failures in it go unnoticed")
     senders = [
         statement
         for _, statement in statements(template)

@@ -64,8 +64,8 @@ STACK = (
     "TemplateConfiguration",
     "ParameterOverrides",
 )
-# A template with many parameters may have this many lines above its resources. One that owns the SSM parameters
-# or passes options on to a StackSet is a table of parameters, and may have any number.
+# A template with many parameters may have this many lines above its resources. One that owns the SSM
+# parameters, or passes parameters on to a StackSet, may have any number.
 FEW_LINES = 98
 COMMENTED_OUT = re.compile(
     r"^\s*#\s*(- \w+:|[A-Z][a-z]+[A-Z]\w*:(\s|$)|(Type|Properties|Ref|Action|Resource): )"
