@@ -35,25 +35,12 @@ import botocore
 import botocore.loaders
 
 from buildspecs.errors import TargetsError, exit_code
-from buildspecs.names import TARGETS_FILE
+from buildspecs.names import EXAMPLES, HOME, TARGETS_FILE
 from buildspecs.paths import ROOT
 
 FILE = Path(TARGETS_FILE)
-
-# The values that the repository ships for keys whose values no two organizations share. Regions are not among
-# them: those that are shipped may be right.
-EXAMPLES: Mapping[str, str] = {
-    "TargetHomeAccount": "111122223333",
-    "TargetOUs": "ou-exam-ple11111",
-    "CentralBackupVaultArn": (
-        "arn:aws:backup:us-east-1:444455556666:backup-vault:AWSBackupSolutionCentralVault"
-    ),
-    "OrgManagementAccount": "777788889999",
-    "OrganizationId": "o-exampleorgid",
-}
-
 # The template of stack 3. Its trust policy is the only list of the Regions that are disabled by default.
-ADMINISTRATION_ROLE = ROOT / "templates/home-account/aws-cloudformation-stackset-admin-role.yaml"
+ADMINISTRATION_ROLE = ROOT / f"{HOME}/aws-cloudformation-stackset-admin-role.yaml"
 # Where the home Region may be, in the partitions that the page covers.
 DELEGATION_PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 DELEGATION_REGIONS = (
