@@ -151,19 +151,26 @@ def run(gates: Sequence[str], home_region: str | None, *, listed: bool) -> int:
                 process.join()
             failed += [name] if any(process.exitcode for process, _ in jobs) else []
             print(f"{name}: {'failed' if name in failed else 'passed'}")
-            print("".join(output.read_text(encoding="utf-8") for _, output in jobs), end="", flush=True)
+            print("".join(_printed(*job) for job in jobs), end="", flush=True)
     for name in missing:
         print(f"{name}: not run here, no environment below {environments.VARIABLE}: `make lint` runs it")
     passed = [name for name in started if name not in failed]
-    print(f"failed: {', '.join(failed)}" if failed else f"passed: {', '.join(passed)}")
+    print(f"failed: {', '.join(failed)}" if failed else f"passed: {', '.join(passed) or 'no gate'}")
     return 1 if failed else 0
 
 
 def _started(job: Job, output: Path) -> tuple[Process, Path]:
     output.touch()
-    process = Process(target=_run, args=(job, output))
+    process = Process(target=_run, args=(job, output), daemon=True)  # ends with this one
     process.start()
     return process, output
+
+
+def _printed(process: Process, output: Path) -> str:
+    """What a job has printed. One that was killed could not say so."""
+    code = process.exitcode or 0
+    end = f"killed by signal {-code} before it had finished\n" if code < 0 else ""
+    return output.read_text(encoding="utf-8") + end
 
 
 def _run(job: Job, output: Path) -> None:
