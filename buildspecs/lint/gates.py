@@ -1,14 +1,14 @@
 """The gates that every template has to pass before anything is deployed, run by one command.
 
 `python -m buildspecs.lint [GATE …] [--home-region REGION] [--suppressions]` runs the named gates, or all of
-them; with --suppressions it first prints what the templates suppress of the analyzers and of cfn-nag, and
-why. Files and options have their one home here: the zip that becomes the repository leaves dotfiles such as
-.cfnlintrc out, so no gate reads one.
+them; with --suppressions it first prints which findings of the analyzers and of cfn-nag the templates
+suppress, and why. Only this module names files and options: the zip that becomes the repository has no
+dotfiles such as .cfnlintrc, so no gate reads one.
 
 A gate is a row of GATES: a name, and a function from the templates to jobs. Each job is a function that
 prints its findings and returns 1 if there are any. It runs in its own process, forked where the platform
 forks, so that cfn-lint, which takes most of a second to import, is imported once. checkov's dependencies
-exclude those of the builds, see environments.py; cfn-nag is a RubyGem and has its own build.
+conflict with those of the builds, see environments.py; cfn-nag is a RubyGem and has its own build.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def cfn_lint(templates: Templates) -> list[Job]:
 
 
 def lint(files: Sequence[str], regions: Sequence[str]) -> int:
-    """Run cfn-lint's command, whatever .cfnlintrc the user keeps."""
+    """Run cfn-lint's command, without any .cfnlintrc."""
     options = ["--include-checks", "I", "--config-file", os.devnull]
     try:
         Runner(ConfigMixIn([*options, "--regions", *regions, "--", *files])).cli()

@@ -60,7 +60,7 @@ class Archive:
 
     @property
     def s3_checksum(self) -> str:
-        """The hash as S3 spells it."""
+        """The hash in S3's form."""
         return base64.b64encode(bytes.fromhex(self.sha256)).decode("ascii")
 
 

@@ -26,7 +26,7 @@ _session = cache(environment.session)
 
 @cache
 def client(service: str, region: str) -> Any:
-    """A client of somebody else in the account: its calls are neither recorded nor made to fail."""
+    """Another client in the account: its calls are neither recorded nor made to fail."""
     return _session().client(service, region_name=region)
 
 

@@ -433,7 +433,7 @@ def test_the_command_fails_without_a_file(tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("account", ["", "None", "22222222222"])
-def test_the_command_refuses_an_account_that_is_none(
+def test_the_command_refuses_what_is_not_an_account_id(
     file: Path, account: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -504,7 +504,7 @@ def test_a_repeated_item_is_a_fault(parameters: dict[str, str], key: str, data: 
 
 
 @given(JSON)
-def test_the_check_copes_with_any_json(anything: object) -> None:
+def test_the_check_accepts_or_refuses_any_json(anything: object) -> None:
     for wrong in (anything, {"Parameters": anything}, {"Parameters": VALID, "Tags": anything}):
         for fault in check(json.loads(json.dumps(wrong)), account="222222222222"):
             assert fault.isascii()
@@ -512,7 +512,7 @@ def test_the_check_copes_with_any_json(anything: object) -> None:
 
 
 @given(st.binary(max_size=60))
-def test_reading_copes_with_any_bytes(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
+def test_reading_accepts_or_refuses_any_bytes(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "generated.json"
     path.write_bytes(raw)
     try:

@@ -61,7 +61,7 @@ def statement_form(template: Template) -> Iterator[Finding]:
 
 
 def version(template: Template) -> Iterator[Finding]:
-    """Without Version, IAM reads a policy by the rules of 2008, which know no policy variables."""
+    """Without Version, IAM reads a policy by the rules of 2008, which have no policy variables."""
     for name, document in policies(template):
         if document.get("Version") != "2012-10-17":
             yield Finding(template.path, name, "a policy document needs Version: '2012-10-17'")

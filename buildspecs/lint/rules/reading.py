@@ -1,4 +1,4 @@
-"""Reads of a template what several rules need: its lines, policies and statements, and the parts of these."""
+"""What several rules read from a template: its lines, policies and statements, and their parts."""
 
 from __future__ import annotations
 
