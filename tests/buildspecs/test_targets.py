@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspecs.errors import TargetsError
+from buildspecs.names import CENTRAL_VAULT
 from buildspecs.paths import ROOT
 from buildspecs.targets import (
     DELEGATION_REGIONS,
@@ -60,7 +61,7 @@ VALID_CHANGES: list[dict[str, object]] = [
     {"TargetOUs": "r-abcd, ou-abcd-12345678"},
     {"CentralBackupVaultArn": VAULT.replace("333333333333", "222222222222")},
     {"CentralBackupVaultArn": VAULT.replace("333333333333", "111111111111")},
-    {"CentralBackupVaultArn": VAULT.replace("AWSBackupSolutionCentralVault", "my_own-Vault")},
+    {"CentralBackupVaultArn": VAULT.replace(CENTRAL_VAULT, "my_own-Vault")},
     {"TargetHomeAccount": "000000000001"},
     {"SweepState": "DISABLED", "OverwriteExistingTags": "true"},
     {"TagsToExcludeInCopy": "cost:*, aws:backup:source-resource", "LogKeyId": "none"},
@@ -149,10 +150,10 @@ WRONG: list[tuple[str, object, str]] = [
         VAULT.replace("backup-vault", "recovery-point"),
         "it must be the central vault's",
     ),
-    ("CentralBackupVaultArn", VAULT.replace("AWSBackupSolutionCentralVault", "a"), 'vault name "a" is not'),
+    ("CentralBackupVaultArn", VAULT.replace(CENTRAL_VAULT, "a"), 'vault name "a" is not'),
     ("CentralBackupVaultArn", VAULT + "/x", "is not 2 to 50 letters"),
     ("CentralBackupVaultArn", VAULT + ":x", "it must be the central vault's ARN"),
-    ("CentralBackupVaultArn", "AWSBackupSolutionCentralVault", "it must be the central vault's ARN"),
+    ("CentralBackupVaultArn", CENTRAL_VAULT, "it must be the central vault's ARN"),
     ("CentralBackupVaultArn", "", "it must be the central vault's ARN"),
     ("CentralBackupVaultArn", REMOVED, "is missing"),
     (
