@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-# The stamp carries the checksum of the exact versions: only a changed requirement installs again.
+# The stamp is named by the checksum of the exact versions: only a changed requirement installs again.
 sum := $(shell cat requirements/dev.txt lambdas/*/requirements.txt | cksum | cut -d" " -f1)
 installed := $(VENV)/installed-$(sum)
 run := $(VENV)/bin/python -m
@@ -20,7 +20,7 @@ test: $(installed) ## run all tests but the scenarios
 	@$(run) pytest -n 2 --dist worksteal -m "not scenarios" $(ARGS)
 scenarios: $(installed) ## run every scenario of the rehearsal, and interrupt it: takes minutes
 	@$(run) pytest -n 3 -m scenarios $(ARGS) tests/rehearsal
-coverage:  ## make test, with a minimum for the lines of the functions and the builds that it covers
+coverage:  ## run make test, and require a minimum coverage of the functions and the builds
 	@export COVERAGE_FILE=$(abspath $(VENV))/coverage && \
 	  $(MAKE) test ARGS="--cov --cov-report=term --cov-fail-under=93 $(ARGS)"
 lint: $(installed) ## check formatting, types and templates

@@ -7,10 +7,7 @@ status 1 if a limit is exceeded. The calls are counted on the fake organization 
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "lambdas"), str(ROOT)]
@@ -19,75 +16,10 @@ from rehearsal.machine import environment  # noqa: E402  # needs the path above
 
 environment.seclude()
 
-from tests.lambdas.backup_org_policy_manager.conftest import (  # noqa: E402
-    OU_2,
-    OU_3,
-    Function,
-    deployed,
-    event,
-    plan,
-    properties,
-)
+from tests.lambdas.backup_org_policy_manager.operations import OPERATIONS, measure  # noqa: E402
 
-VERIFICATION = {
-    "DescribeEffectivePolicy",
-    "ListAccountsForParent",
-    "ListAccountsWithInvalidEffectivePolicy",
-    "ListEffectivePolicyValidationErrors",
-}
 IMPORT_LIMIT = 1.10
 ROUNDS = 15
-
-
-@dataclass(frozen=True)
-class Measured:
-    name: str
-    calls: int
-    writes: int
-    verification: int
-    limit: int
-    sleeps: int
-
-    @property
-    def within_limit(self) -> bool:
-        return (
-            self.calls <= self.limit and self.sleeps == 0 and (self.writes == 0 or "nothing" not in self.name)
-        )
-
-
-def _update(**changed: Any) -> Callable[[str], dict[str, Any]]:
-    return lambda policy_id: event(
-        "Update", properties(**changed), OldResourceProperties=properties(), PhysicalResourceId=policy_id
-    )
-
-
-OPERATIONS: list[tuple[str, Callable[[str], dict[str, Any]], int]] = [
-    ("create, 2 targets", lambda _: event("Create", properties()), 4),
-    ("change the content", _update(PolicyContent=plan(days="30")), 5),
-    ("targets +1 -1", _update(PolicyTargets=[OU_2, OU_3]), 6),
-    ("nothing changed", _update(), 3),
-    ("delete, 2 targets", lambda policy_id: event("Delete", properties(), PhysicalResourceId=policy_id), 6),
-]
-
-
-def measure(name: str, request: Callable[[str], dict[str, Any]], limit: int) -> Measured:
-    """One operation in a new organization, with AssumeRole and without verification."""
-    with deployed() as function:
-        policy_id = "" if name.startswith("create") else function.create()
-        return _counted(function, name, request(policy_id), limit)
-
-
-def _counted(function: Function, name: str, request: dict[str, Any], limit: int) -> Measured:
-    function.succeed(request)
-    verification = sum(call in VERIFICATION for call in function.aws.calls)
-    return Measured(
-        name=name,
-        calls=len(function.aws.calls) - verification,
-        writes=len(function.aws.writes),
-        verification=verification,
-        limit=limit,
-        sleeps=len(function.aws.clock.slept),
-    )
 
 
 def import_ratio() -> float:

@@ -24,6 +24,7 @@ from tag_on_restore.aws import Aws  # noqa: E402
 from tag_on_restore.event import SweepRequest  # noqa: E402
 from tag_on_restore.result import LOGGER  # noqa: E402
 
+from buildspecs.names import MEMBER_VAULT  # noqa: E402
 from tests.lambdas.tag_on_restore.accounts import (  # noqa: E402
     SETTINGS,
     account_with,
@@ -70,7 +71,7 @@ def calls_and_clients() -> list[Figure]:
             unused_clients.append(len(aws.clients) - len({call.split(":")[0] for call in aws.calls}))
             aws = account_with(each, source)
             add_job(aws, each.event, ("SourceResourceArn",))
-            point = {"BackupVaultName": "AWSBackupSolutionVault", "ResourceArn": each.source}
+            point = {"BackupVaultName": MEMBER_VAULT, "ResourceArn": each.source}
             aws.recovery_points[each.recovery_point] = point
             run(aws, each.event)
             calls_for_old_jobs.append(len(aws.calls))

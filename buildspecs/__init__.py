@@ -3,17 +3,17 @@
 In the order in which the pipeline runs them:
 
 validate-templates.yml, before anything is deployed
-├── projects            do the CodeBuild projects exist that this commit's pipeline needs?
-├── targets             is aws-backup-ssm-targets.json complete and well-formed? (`make targets`, too)
-├── lint                do all templates pass the gates? (`make lint`, too)
+├── projects            do the CodeBuild projects of this commit's pipeline exist?
+├── targets             is aws-backup-ssm-targets.json complete and well-formed? (also `make targets`)
+├── lint                do all templates pass the gates? (also `make lint`)
 └── stackset_templates  the StackSets' templates, each under a key that changes with its content
 scan-templates.yml      cfn-nag, a RubyGem: calls nothing here
 test-package-….yml      for each function
 ├── packaging           makes the function's package and publishes it
-└── role_stack_set      the ARN of the StackSet that another one waits for (find-role-stack-set.yml, too)
+└── role_stack_set      the ARN of the StackSet that another one waits for (also find-role-stack-set.yml)
 report-rollout.yml
 └── rollout_report      in which accounts has a StackSet failed?
 
-All share names (the one home of published names), paths, aws (clients), errors, hand_made (the stacks that
-a person updates) and pipeline_variables (values from a build to the pipeline).
+All share names (every published name), paths, aws (clients), errors, hand_made (the stacks that a person
+updates) and pipeline_variables (values from a build to the pipeline).
 """

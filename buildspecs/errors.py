@@ -3,7 +3,7 @@
 BuildError
 ├── TargetsError     aws-backup-ssm-targets.json cannot be read
 ├── PackagingError   a package cannot be made from its folder and its requirements.txt
-├── PublishError     a bucket or a parameter in AWS did not take a package
+├── PublishError     a bucket did not get a package, or SSM did not record it
 ├── LintError        a template or an analyzer cannot be used
 ├── OutdatedError    a stack that a person updates is older than the commit
 ├── StackSetError    the ARN of a StackSet cannot be looked up

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-HOME = "templates/home-account"
-MEMBER = "templates/member-account"
-CENTRAL = "templates/central-account"
+# The folders of the templates, by account.
 MANAGEMENT = "templates/management-account"
-TEXT, TEXTS = "AWS::SSM::Parameter::Value<String>", "AWS::SSM::Parameter::Value<List<String>>"
+HOME = "templates/home-account"
+CENTRAL = "templates/central-account"
+MEMBER = "templates/member-account"
+
 # Physical names, by account.
 MANAGEMENT_ROLE = "BackupOrgPolicyManagerOrgAdmin"
-POLICY_FUNCTION = "BackupOrgPolicyManager"  # in the home account, and its role
+PIPELINE = "backup-recovery-with-aws-backup"  # and its repository, in the home account
+PIPELINE_KEY_ALIAS = "alias/aws-backup-codepipeline-kms"
+CLOUDFORMATION_ROLE = "CloudFormationRole"
+ADMINISTRATION_ROLE = "AWSCloudFormationStackSetAdministrationRole"
+EXECUTION_ROLE = "AWSCloudFormationStackSetExecutionRole"
+POLICY_FUNCTION = "BackupOrgPolicyManager"  # and its role
 PACKAGE_BUCKET_PREFIX = "lambda-deployment-bucket"
 CENTRAL_VAULT = "AWSBackupSolutionCentralVault"
 CENTRAL_KEY_ALIAS = "alias/AWSBackupSolutionCentralKey"
@@ -26,18 +32,19 @@ MEMBER_KEY_ALIAS = "alias/AWSBackupSolutionKey"
 MEMBER_ROLE = "AWSBackupSolutionRole"
 TAG_FUNCTION = "TagOnRestore"
 TAG_ROLE = "TagOnRestoreFunctionForAWSBackup"
+
+ARCHIVE = "aws-backup-solution.zip"  # of the repository, in the deployment bucket
 # Function → the name of its package, in SSM and in the bucket.
 PACKAGES = {TAG_FUNCTION: "aws-backup-tagonrestore", POLICY_FUNCTION: "aws-backup-backuporgpolicymanager"}
 
-# Stacks of the home account that the pipeline deploys, and CodeBuild projects.
-PIPELINE_STACK = "aws-backup-codepipeline"
-TARGETS_STACK = "aws-backup-ssm-targets"
-POLICY_STACK = "aws-backup-org-policy"
+# CodeBuild projects of the home account, and the quota of builds that run at the same time.
 VALIDATE_PROJECT = "AWSBackup-ValidateTemplates"
+SCAN_PROJECT = "AWSBackup-ScanTemplates"
 FIND_ROLE_PROJECT = "AWSBackup-FindRoleStackSet"
 REPORT_PROJECT = "AWSBackup-ReportRollout"
 PACKAGE_TAG_PROJECT = "AWSBackup-TestAndPackageTagOnRestore"
 PACKAGE_POLICY_PROJECT = "AWSBackup-TestAndPackageBackupOrgPolicyManager"
+BUILDS_QUOTA = "L-9D07B6EF"  # Linux/Small, which the projects use
 
 # StackSets; "account-" are self-managed in the home account, "organizations-" service-managed.
 PACKAGES_SET = "account-aws-backup-lambda-s3-bucket"
@@ -52,6 +59,14 @@ REGIONAL_SETS = (MEMBER_SET, TAG_SET)
 def wrapper(stack_set: str) -> str:
     """The home account's stack that owns a StackSet."""
     return f"stackset-{stack_set.partition('-')[2]}"
+
+
+# Stacks of the home account that the pipeline deploys; the others are the StackSets' wrappers.
+PIPELINE_STACK = "aws-backup-codepipeline"
+TARGETS_STACK = "aws-backup-ssm-targets"
+POLICY_ROLE_STACK = "aws-backup-backuporgpolicymanager-role"
+POLICY_FUNCTION_STACK = "aws-backup-backuporgpolicymanager"
+POLICY_STACK = "aws-backup-org-policy"
 
 
 @dataclass(frozen=True)
@@ -79,12 +94,16 @@ class Deployed:
 
 @dataclass(frozen=True)
 class StackSet:
-    """A StackSet: its wrapper, its body and the wrapper's parameter with the Regions."""
+    """A StackSet: its body, and its wrapper's parameter with the Regions."""
 
     name: str
-    wrapper: str
     body: str
     regions: str
+
+    @property
+    def wrapper(self) -> str:
+        """The template of the stack that owns it."""
+        return f"{HOME}/{wrapper(self.name)}.yaml"
 
 
 @dataclass(frozen=True)
@@ -145,7 +164,6 @@ HAND_MADE = (
     ),
 )
 
-PIPELINE = "backup-recovery-with-aws-backup"
 STAGES = (
     "SourceStageCodeCommit",
     "TestBackupRecoveryWithAWSBackup",
@@ -160,7 +178,7 @@ STAGES = (
 (
     SOURCE_STAGE,
     ANALYSIS_STAGE,
-    _,
+    UPDATE_STAGE,
     TARGETS_STAGE,
     _,
     BUCKET_STAGE,
@@ -171,64 +189,37 @@ STAGES = (
 PACKAGE_PARAMETERS = frozenset(
     {"BackupOrgPolicyManagerPackage", "BackupOrgPolicyManagerHash", "TagOnRestorePackage", "TagOnRestoreHash"}
 )
-BODY = frozenset({"TemplateKey"})
+TEMPLATE_KEY = frozenset({"TemplateKey"})
 TESTED = frozenset({"TestedPackage"})
 ROLE_STACK_SET = frozenset({"RoleStackSetArn"})
 DEPLOYED = (
-    Deployed(PIPELINE_STACK, "UpdateBackupRecoveryWithAWSBackupPipeline"),
-    Deployed(TARGETS_STACK, "DeployAWSBackupTargets", PACKAGE_PARAMETERS),
-    Deployed("stackset-aws-backup-lambda-s3-bucket", "DeployLambdaS3Bucket", BODY | {"PackageRegions"}),
-    Deployed("aws-backup-backuporgpolicymanager-role", "DeployLambdaFunctions"),
-    Deployed("stackset-aws-backup-tagonrestore-role", "DeployLambdaFunctions", BODY),
-    Deployed("aws-backup-backuporgpolicymanager", "DeployLambdaFunctions", TESTED),
-    Deployed("stackset-aws-backup-tagonrestore", "DeployLambdaFunctions", BODY | TESTED | ROLE_STACK_SET),
-    Deployed("stackset-aws-backup-member-accounts-role", "DeployBackupRecoveryMemberAccounts", BODY),
-    Deployed(
-        "stackset-aws-backup-member-accounts", "DeployBackupRecoveryMemberAccounts", BODY | ROLE_STACK_SET
-    ),
-    Deployed(POLICY_STACK, "DeployBackupOrgPolicy"),
+    Deployed(PIPELINE_STACK, UPDATE_STAGE),
+    Deployed(TARGETS_STACK, TARGETS_STAGE, PACKAGE_PARAMETERS),
+    Deployed(wrapper(PACKAGES_SET), BUCKET_STAGE, TEMPLATE_KEY | {"PackageRegions"}),
+    Deployed(POLICY_ROLE_STACK, FUNCTIONS_STAGE),
+    Deployed(wrapper(TAG_ROLE_SET), FUNCTIONS_STAGE, TEMPLATE_KEY),
+    Deployed(POLICY_FUNCTION_STACK, FUNCTIONS_STAGE, TESTED),
+    Deployed(wrapper(TAG_SET), FUNCTIONS_STAGE, TEMPLATE_KEY | TESTED | ROLE_STACK_SET),
+    Deployed(wrapper(MEMBER_ROLE_SET), MEMBER_STAGE, TEMPLATE_KEY),
+    Deployed(wrapper(MEMBER_SET), MEMBER_STAGE, TEMPLATE_KEY | ROLE_STACK_SET),
+    Deployed(POLICY_STACK, POLICY_STAGE),
 )
 # Within a stage: what comes before what, by stack or CodeBuild project.
 BEFORE = (
-    ("aws-backup-backuporgpolicymanager-role", PACKAGE_POLICY_PROJECT),
-    (PACKAGE_POLICY_PROJECT, "aws-backup-backuporgpolicymanager"),
-    ("stackset-aws-backup-tagonrestore-role", PACKAGE_TAG_PROJECT),
-    (PACKAGE_TAG_PROJECT, "stackset-aws-backup-tagonrestore"),
-    ("stackset-aws-backup-member-accounts-role", FIND_ROLE_PROJECT),
-    (FIND_ROLE_PROJECT, "stackset-aws-backup-member-accounts"),
+    (POLICY_ROLE_STACK, PACKAGE_POLICY_PROJECT),
+    (PACKAGE_POLICY_PROJECT, POLICY_FUNCTION_STACK),
+    (wrapper(TAG_ROLE_SET), PACKAGE_TAG_PROJECT),
+    (PACKAGE_TAG_PROJECT, wrapper(TAG_SET)),
+    (wrapper(MEMBER_ROLE_SET), FIND_ROLE_PROJECT),
+    (FIND_ROLE_PROJECT, wrapper(MEMBER_SET)),
 )
 
 STACKSETS = (
-    StackSet(
-        PACKAGES_SET,
-        f"{HOME}/stackset-aws-backup-lambda-s3-bucket.yaml",
-        f"{HOME}/aws-backup-lambda-s3-bucket.yaml",
-        "PackageRegions",
-    ),
-    StackSet(
-        TAG_ROLE_SET,
-        f"{HOME}/stackset-aws-backup-tagonrestore-role.yaml",
-        f"{MEMBER}/aws-backup-tagonrestore-role.yaml",
-        "GlobalRegion",
-    ),
-    StackSet(
-        TAG_SET,
-        f"{HOME}/stackset-aws-backup-tagonrestore.yaml",
-        f"{MEMBER}/aws-backup-tagonrestore.yaml",
-        "pRegions",
-    ),
-    StackSet(
-        MEMBER_ROLE_SET,
-        f"{HOME}/stackset-aws-backup-member-accounts-role.yaml",
-        f"{MEMBER}/aws-backup-member-account-role.yaml",
-        "GlobalRegion",
-    ),
-    StackSet(
-        MEMBER_SET,
-        f"{HOME}/stackset-aws-backup-member-accounts.yaml",
-        f"{MEMBER}/aws-backup-member-account.yaml",
-        "pRegions",
-    ),
+    StackSet(PACKAGES_SET, f"{HOME}/aws-backup-lambda-s3-bucket.yaml", "PackageRegions"),
+    StackSet(TAG_ROLE_SET, f"{MEMBER}/aws-backup-tagonrestore-role.yaml", "GlobalRegion"),
+    StackSet(TAG_SET, f"{MEMBER}/aws-backup-tagonrestore.yaml", "pRegions"),
+    StackSet(MEMBER_ROLE_SET, f"{MEMBER}/aws-backup-member-account-role.yaml", "GlobalRegion"),
+    StackSet(MEMBER_SET, f"{MEMBER}/aws-backup-member-account.yaml", "pRegions"),
 )
 
 TEMPLATES = frozenset(
@@ -237,35 +228,22 @@ TEMPLATES = frozenset(
     + [stack_set.body for stack_set in STACKSETS]
 )
 
-ROLE, ALIAS, VAULT = (
-    ("AWS::IAM::Role", "RoleName"),
-    ("AWS::KMS::Alias", "AliasName"),
-    "AWS::Backup::BackupVault",
-)
+# (resource type, property) of a name.
+ROLE = ("AWS::IAM::Role", "RoleName")
+ALIAS = ("AWS::KMS::Alias", "AliasName")
+VAULT = ("AWS::Backup::BackupVault", "BackupVaultName")
+FUNCTION = ("AWS::Lambda::Function", "FunctionName")
 PROJECT = ("AWS::CodeBuild::Project", "Name")
 NAMES = (
     Name(f"{MANAGEMENT}/{MANAGEMENT_STACK}.yaml", *ROLE, MANAGEMENT_ROLE),
     Name(f"{HOME}/aws-backup-codecommit.yaml", "AWS::CodeCommit::Repository", "RepositoryName", PIPELINE),
     Name(f"{HOME}/aws-backup-codepipeline.yaml", "AWS::CodePipeline::Pipeline", "Name", PIPELINE),
-    Name(f"{HOME}/aws-backup-codepipeline-kms.yaml", *ALIAS, "alias/aws-backup-codepipeline-kms"),
-    Name(f"{HOME}/CloudFormationRole.yaml", *ROLE, "CloudFormationRole"),
-    Name(
-        f"{HOME}/aws-cloudformation-stackset-admin-role.yaml",
-        *ROLE,
-        "AWSCloudFormationStackSetAdministrationRole",
-    ),
-    Name(
-        f"{HOME}/aws-cloudformation-stackset-execution-role.yaml",
-        *ROLE,
-        "AWSCloudFormationStackSetExecutionRole",
-    ),
-    Name(f"{HOME}/aws-backup-backuporgpolicymanager-role.yaml", *ROLE, POLICY_FUNCTION),
-    Name(
-        f"{HOME}/aws-backup-backuporgpolicymanager.yaml",
-        "AWS::Lambda::Function",
-        "FunctionName",
-        POLICY_FUNCTION,
-    ),
+    Name(f"{HOME}/aws-backup-codepipeline-kms.yaml", *ALIAS, PIPELINE_KEY_ALIAS),
+    Name(f"{HOME}/CloudFormationRole.yaml", *ROLE, CLOUDFORMATION_ROLE),
+    Name(f"{HOME}/aws-cloudformation-stackset-admin-role.yaml", *ROLE, ADMINISTRATION_ROLE),
+    Name(f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", *ROLE, EXECUTION_ROLE),
+    Name(f"{HOME}/{POLICY_ROLE_STACK}.yaml", *ROLE, POLICY_FUNCTION),
+    Name(f"{HOME}/{POLICY_FUNCTION_STACK}.yaml", *FUNCTION, POLICY_FUNCTION),
     Name(
         f"{HOME}/aws-backup-lambda-s3-bucket.yaml",
         "AWS::S3::Bucket",
@@ -273,21 +251,19 @@ NAMES = (
         f"{PACKAGE_BUCKET_PREFIX}-${{AWS::AccountId}}-${{AWS::Region}}",
     ),
     Name(VALIDATE, *PROJECT, VALIDATE_PROJECT),
+    Name(VALIDATE, *PROJECT, SCAN_PROJECT),
+    Name(VALIDATE, *PROJECT, FIND_ROLE_PROJECT),
+    Name(VALIDATE, *PROJECT, REPORT_PROJECT),
     Name(PACKAGE_TAGONRESTORE, *PROJECT, PACKAGE_TAG_PROJECT),
     Name(PACKAGE_ORGPOLICYMANAGER, *PROJECT, PACKAGE_POLICY_PROJECT),
     Name(f"{CENTRAL}/aws-backup-central-backup-account-role.yaml", *ROLE, CENTRAL_ROLE),
-    Name(
-        f"{CENTRAL}/aws-backup-central-backup-account.yaml",
-        VAULT,
-        "BackupVaultName",
-        CENTRAL_VAULT,
-    ),
+    Name(f"{CENTRAL}/aws-backup-central-backup-account.yaml", *VAULT, CENTRAL_VAULT),
     Name(f"{CENTRAL}/aws-backup-central-backup-account.yaml", *ALIAS, CENTRAL_KEY_ALIAS),
     Name(f"{MEMBER}/aws-backup-member-account-role.yaml", *ROLE, MEMBER_ROLE),
-    Name(f"{MEMBER}/aws-backup-member-account.yaml", VAULT, "BackupVaultName", MEMBER_VAULT),
+    Name(f"{MEMBER}/aws-backup-member-account.yaml", *VAULT, MEMBER_VAULT),
     Name(f"{MEMBER}/aws-backup-member-account.yaml", *ALIAS, MEMBER_KEY_ALIAS),
     Name(f"{MEMBER}/aws-backup-tagonrestore-role.yaml", *ROLE, TAG_ROLE),
-    Name(f"{MEMBER}/aws-backup-tagonrestore.yaml", "AWS::Lambda::Function", "FunctionName", TAG_FUNCTION),
+    Name(f"{MEMBER}/aws-backup-tagonrestore.yaml", *FUNCTION, TAG_FUNCTION),
     *(Name(s.wrapper, "AWS::CloudFormation::StackSet", "StackSetName", s.name) for s in STACKSETS),
 )
 
@@ -302,37 +278,16 @@ EXPORTS = {
     "aws-backup-codecommit-arn": f"{HOME}/aws-backup-codecommit.yaml",
     "aws-backup-codecommit-repo-name": f"{HOME}/aws-backup-codecommit.yaml",
     "aws-backup-codecommit-http-clone-url": f"{HOME}/aws-backup-codecommit.yaml",
-    "aws-backup-backuporgpolicymanager-lambda-arn": f"{HOME}/aws-backup-backuporgpolicymanager.yaml",
+    "aws-backup-backuporgpolicymanager-lambda-arn": f"{HOME}/{POLICY_FUNCTION_STACK}.yaml",
     "aws-backup-lambda-s3-bucket-name": f"{HOME}/aws-backup-lambda-s3-bucket.yaml",
     "aws-backup-lambda-s3-bucket-arn": f"{HOME}/aws-backup-lambda-s3-bucket.yaml",
 }
 ORDERING_EXPORTS = {
-    "stackset-aws-backup-member-accounts-role-id": f"{HOME}/stackset-aws-backup-member-accounts-role.yaml",
-    "stackset-aws-backup-tagonrestore-role-id": f"{HOME}/stackset-aws-backup-tagonrestore-role.yaml",
+    f"{wrapper(MEMBER_ROLE_SET)}-id": f"{HOME}/{wrapper(MEMBER_ROLE_SET)}.yaml",
+    f"{wrapper(TAG_ROLE_SET)}-id": f"{HOME}/{wrapper(TAG_ROLE_SET)}.yaml",
 }
 
-SSM_TEMPLATE = f"{HOME}/aws-backup-ssm-targets.yaml"
-# What the repository's aws-backup-ssm-targets.json puts into SSM. In addition, each option has a parameter:
-# buildspecs/targets.py has the options with their defaults.
-OPTIONS_PATH = "/backup/options"
-SSM_VALUES = {
-    "/backup/bucket": ("String", "${ImportValue:aws-backup-s3-bucket-name}"),
-    "/backup/org-management-account": ("String", "777788889999"),
-    "/backup/home-account": ("String", "111122223333"),
-    "/backup/central-vault-arn": (
-        "String",
-        f"arn:aws:backup:us-east-1:444455556666:backup-vault:{CENTRAL_VAULT}",
-    ),
-    "/backup/organization-id": ("String", "o-exampleorgid"),
-    "/backup/target/global-region": ("String", "us-east-1"),
-    "/backup/target/regions": ("StringList", "us-east-1,us-east-2"),
-    "/backup/target/organizational-units": ("StringList", "ou-exam-ple11111"),
-    "/backup/lambda/bucket-prefix": ("String", PACKAGE_BUCKET_PREFIX),
-    "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-package": ("String", "none"),
-    "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-hash": ("String", "none"),
-    "/backup/lambda/aws-backup-tagonrestore/deployed-package": ("String", "none"),
-    "/backup/lambda/aws-backup-tagonrestore/deployed-hash": ("String", "none"),
-}
+# The operator's file. Each option is a further, optional key: buildspecs/targets.py has them.
 TARGETS_FILE = "aws-backup-ssm-targets.json"
 TARGETS_KEYS = frozenset(
     {
@@ -345,65 +300,111 @@ TARGETS_KEYS = frozenset(
         "OrganizationId",
     }
 )
+# The values that the repository ships for keys whose values no two organizations share. Regions are not among
+# them: those that are shipped may be right.
+EXAMPLES = {
+    "TargetHomeAccount": "111122223333",
+    "TargetOUs": "ou-exam-ple11111",
+    "CentralBackupVaultArn": f"arn:aws:backup:us-east-1:444455556666:backup-vault:{CENTRAL_VAULT}",
+    "OrgManagementAccount": "777788889999",
+    "OrganizationId": "o-exampleorgid",
+}
 
-TEMPLATE_KEY = {"TemplateKey": ("String", None)}
-DELIVERY = {"Bucket": (TEXT, "/backup/bucket"), **TEMPLATE_KEY}
-OUS = {"pOrgBackupTargetOUs": (TEXTS, "/backup/target/organizational-units")}
-REGIONS = {"pRegions": (TEXTS, "/backup/target/regions")}
-GLOBAL_REGION = {"GlobalRegion": (TEXT, "/backup/target/global-region")}
+SSM_TEMPLATE = f"{HOME}/{TARGETS_STACK}.yaml"
+BUCKET_PATH = "/backup/bucket"
+MANAGEMENT_PATH = "/backup/org-management-account"
+HOME_PATH = "/backup/home-account"
+VAULT_PATH = "/backup/central-vault-arn"
+ORGANIZATION_PATH = "/backup/organization-id"
+GLOBAL_REGION_PATH = "/backup/target/global-region"
+REGIONS_PATH = "/backup/target/regions"
+UNITS_PATH = "/backup/target/organizational-units"
+PREFIX_PATH = "/backup/lambda/bucket-prefix"
+OPTIONS_PATH = "/backup/options"  # each option is one level below
+
+
+def package_path(package: str) -> str:
+    """The SSM parameter with the key of a package in the buckets."""
+    return f"/backup/lambda/{package}/deployed-package"
+
+
+def hash_path(package: str) -> str:
+    """The SSM parameter with the SHA-256 of a package."""
+    return f"/backup/lambda/{package}/deployed-hash"
+
+
+# What the repository's aws-backup-ssm-targets.json puts into SSM, without the options.
+SSM_VALUES = {
+    BUCKET_PATH: ("String", "${ImportValue:aws-backup-s3-bucket-name}"),
+    MANAGEMENT_PATH: ("String", EXAMPLES["OrgManagementAccount"]),
+    HOME_PATH: ("String", EXAMPLES["TargetHomeAccount"]),
+    VAULT_PATH: ("String", EXAMPLES["CentralBackupVaultArn"]),
+    ORGANIZATION_PATH: ("String", EXAMPLES["OrganizationId"]),
+    GLOBAL_REGION_PATH: ("String", "us-east-1"),
+    REGIONS_PATH: ("StringList", "us-east-1,us-east-2"),
+    UNITS_PATH: ("StringList", EXAMPLES["TargetOUs"]),
+    PREFIX_PATH: ("String", PACKAGE_BUCKET_PREFIX),
+    **{
+        path(package): ("String", "none")
+        for package in PACKAGES.values()
+        for path in (package_path, hash_path)
+    },
+}
+
+TEXT, TEXTS = "AWS::SSM::Parameter::Value<String>", "AWS::SSM::Parameter::Value<List<String>>"
+DELIVERY = {"Bucket": (TEXT, BUCKET_PATH), "TemplateKey": ("String", None)}
+OUS = {"pOrgBackupTargetOUs": (TEXTS, UNITS_PATH)}
+REGIONS = {"pRegions": (TEXTS, REGIONS_PATH)}
+GLOBAL_REGION = {"GlobalRegion": (TEXT, GLOBAL_REGION_PATH)}
 PREFERENCES = {"MaxConcurrentPercentage": ("Number", "100"), "FailureTolerancePercentage": ("Number", "100")}
+ORG_POLICY = f"{HOME}/{POLICY_STACK}.yaml"
 # Template → parameter → (type, default); None: no default.
 PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
     f"{CENTRAL}/aws-backup-central-backup-account.yaml": {"pOrganizationId": ("String", None)},
     f"{HOME}/aws-cloudformation-stackset-execution-role.yaml": {"AdministratorAccountId": ("String", None)},
-    f"{HOME}/aws-backup-codecommit.yaml": {"S3Key": ("String", "aws-backup-solution.zip")},
+    f"{HOME}/aws-backup-codecommit.yaml": {"S3Key": ("String", ARCHIVE)},
     f"{MANAGEMENT}/{MANAGEMENT_STACK}.yaml": {"BackupAndRecoveryHomeAccountId": ("String", None)},
     SSM_TEMPLATE: {
-        "TargetHomeAccount": ("String", None),
-        "TargetRegions": ("CommaDelimitedList", None),
-        "TargetGlobalRegion": ("String", None),
-        "TargetOUs": ("CommaDelimitedList", None),
-        "CentralBackupVaultArn": ("String", None),
-        "OrgManagementAccount": ("String", None),
-        "OrganizationId": ("String", None),
+        **dict.fromkeys(sorted(TARGETS_KEYS), ("String", None)),
+        **dict.fromkeys(("TargetRegions", "TargetOUs"), ("CommaDelimitedList", None)),
         **dict.fromkeys(sorted(PACKAGE_PARAMETERS), ("String", "none")),
     },
-    f"{HOME}/stackset-aws-backup-lambda-s3-bucket.yaml": {
+    f"{HOME}/{wrapper(PACKAGES_SET)}.yaml": {
         **DELIVERY,
         "PackageRegions": ("CommaDelimitedList", None),
-        "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
-        "OrganizationId": (TEXT, "/backup/organization-id"),
+        "PackageBucketPrefix": (TEXT, PREFIX_PATH),
+        "OrganizationId": (TEXT, ORGANIZATION_PATH),
     },
-    f"{HOME}/stackset-aws-backup-tagonrestore-role.yaml": {**DELIVERY, **OUS, **GLOBAL_REGION, **PREFERENCES},
-    f"{HOME}/stackset-aws-backup-tagonrestore.yaml": {
+    f"{HOME}/{wrapper(TAG_ROLE_SET)}.yaml": {**DELIVERY, **OUS, **GLOBAL_REGION, **PREFERENCES},
+    f"{HOME}/{wrapper(TAG_SET)}.yaml": {
         **DELIVERY,
         **OUS,
         **REGIONS,
         **PREFERENCES,
-        "HomeAccount": (TEXT, "/backup/home-account"),
-        "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
-        "DeployedPackage": (TEXT, "/backup/lambda/aws-backup-tagonrestore/deployed-package"),
+        "HomeAccount": (TEXT, HOME_PATH),
+        "PackageBucketPrefix": (TEXT, PREFIX_PATH),
+        "DeployedPackage": (TEXT, package_path(PACKAGES[TAG_FUNCTION])),
         "TestedPackage": ("String", ""),
         "RoleStackSetArn": ("String", None),
     },
-    f"{HOME}/stackset-aws-backup-member-accounts-role.yaml": {
+    f"{HOME}/{wrapper(MEMBER_ROLE_SET)}.yaml": {
         **DELIVERY,
         **OUS,
         **GLOBAL_REGION,
         **PREFERENCES,
     },
-    f"{HOME}/stackset-aws-backup-member-accounts.yaml": {
+    f"{HOME}/{wrapper(MEMBER_SET)}.yaml": {
         **DELIVERY,
         **OUS,
         **REGIONS,
         **PREFERENCES,
-        "OrganizationId": (TEXT, "/backup/organization-id"),
-        "pCentralBackupVaultArn": (TEXT, "/backup/central-vault-arn"),
+        "OrganizationId": (TEXT, ORGANIZATION_PATH),
+        "pCentralBackupVaultArn": (TEXT, VAULT_PATH),
         "RoleStackSetArn": ("String", None),
     },
-    f"{HOME}/aws-backup-backuporgpolicymanager.yaml": {
-        "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
-        "DeployedPackage": (TEXT, "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-package"),
+    f"{HOME}/{POLICY_FUNCTION_STACK}.yaml": {
+        "PackageBucketPrefix": (TEXT, PREFIX_PATH),
+        "DeployedPackage": (TEXT, package_path(PACKAGES[POLICY_FUNCTION])),
         "TestedPackage": ("String", ""),
     },
     f"{MEMBER}/aws-backup-member-account.yaml": {
@@ -418,11 +419,11 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
         "pBackupTagKey1": ("String", "backup"),
         "pBackupTagKey2": ("String", "backup"),
     },
-    f"{HOME}/aws-backup-org-policy.yaml": {
+    ORG_POLICY: {
         **OUS,
         **REGIONS,
-        "pCentralBackupVaultArn": (TEXT, "/backup/central-vault-arn"),
-        "OrgManagementAccount": (TEXT, "/backup/org-management-account"),
+        "pCentralBackupVaultArn": (TEXT, VAULT_PATH),
+        "OrgManagementAccount": (TEXT, MANAGEMENT_PATH),
         "pCrossAccountBackupRole": ("String", MEMBER_ROLE),
         "pMemberAccountBackupVault": ("String", MEMBER_VAULT),
         "DailyBackupSchedule": ("String", "cron(0 5 ? * * *)"),
@@ -453,7 +454,6 @@ class BackupPolicy:
     days: str
 
 
-ORG_POLICY = f"{HOME}/aws-backup-org-policy.yaml"
 BACKUP_POLICIES = (
     BackupPolicy(
         "org-daily-backup-policy",

@@ -15,7 +15,7 @@ FILE = BUILD_FOLDER / "pipeline-variables.sh"
 
 
 def discard(root: Path) -> None:
-    """Delete what an earlier command has exported, so that nobody sources it after this command failed."""
+    """Delete what an earlier command has exported, so that it cannot be sourced if this command fails."""
     (root / FILE).unlink(missing_ok=True)
 
 

@@ -1,9 +1,9 @@
-"""Whether the CodeBuild projects exist that this commit's pipeline needs.
+"""Check that the CodeBuild projects of this commit's pipeline exist.
 
 `python -m buildspecs.projects` is the first command of the pipeline's first build. A person updates the
 stacks with the projects (hand_made.py), so a commit that adds a project would otherwise fail in the middle of
-a rollout, with a message of CodeBuild's. If the build's role may not look the projects up, its own stack is
-older than this check and has to be updated, too.
+a rollout, with an error of CodeBuild. If the build's role is not allowed to look up the projects, its own
+stack is older than this check and must be updated, too.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def check(codebuild: CodeBuild, root: Path, region: str) -> list[str]:
         if error.response["Error"]["Code"] not in DENIED:
             raise
         raise OutdatedError(
-            f"this build may not look for the pipeline's projects ({error}): "
+            f"this build is not allowed to look up the pipeline's projects ({error}): "
             f"{advice(VALIDATE_TEMPLATES, region)}"
         ) from error
     missing = [name for name in wanted if name not in existing]
@@ -98,7 +98,7 @@ def check(codebuild: CodeBuild, root: Path, region: str) -> list[str]:
 def main(
     arguments: Sequence[str] | None = None, session: boto3.session.Session | None = None, root: Path = ROOT
 ) -> int:
-    """Look for the projects; see the module's text."""
+    """Look up the projects; see the module's text."""
     argparse.ArgumentParser(
         prog="buildspecs.projects", description=(__doc__ or "").partition("\n")[0]
     ).parse_args(arguments)

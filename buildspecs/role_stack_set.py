@@ -36,7 +36,7 @@ class CloudFormation(Protocol):
 
 
 def arn(cloudformation: CloudFormation, name: str, region: str) -> str:
-    """The ARN as AWS returns it. Raises StackSetError, or OutdatedError if the build may not look it up."""
+    """The ARN as AWS returns it. Raises StackSetError, or OutdatedError if the call is denied."""
     try:
         response = cloudformation.describe_stack_set(StackSetName=name, CallAs="DELEGATED_ADMIN")
     except ClientError as error:
@@ -49,11 +49,11 @@ def _explained(error: ClientError, name: str, region: str) -> BuildError:
     if code in DENIED:
         stack = next(stack for stack in BUILDS if stack.template == ROLE_STACK_SETS[name])
         return OutdatedError(
-            f"this build may not describe StackSet {name} ({error}): {advice(stack, region)}"
+            f"this build is not allowed to describe StackSet {name} ({error}): {advice(stack, region)}"
         )
     if code == "StackSetNotFoundException":
         return StackSetError(f"StackSet {name} does not exist: deploy stack {names.wrapper(name)} first")
-    if "delegated admin" in str(error):  # also if the role may not list delegated administrators
+    if "delegated admin" in str(error):  # also if the role is not allowed to list delegated administrators
         return StackSetError(
             f"StackSet {name}: {error}. The home account must be a delegated administrator of StackSets"
             " (README, Organization settings), and the build's role needs"

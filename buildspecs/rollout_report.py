@@ -2,13 +2,13 @@
 
 A failure in one account does not stop the others, so the StackSets' own stacks are green. `python -m
 buildspecs.rollout_report` is the pipeline's last action: it names every account and Region that is not up to
-date, with CloudFormation's reason, and exits with 1: the execution fails, and whoever subscribes to failures
-is notified. Everything else is deployed by then.
+date, with CloudFormation's reason, and exits with 1. The execution then fails, which notifies the topic's
+subscribers; everything else is deployed.
 
-CloudFormation leaves suspended accounts out (a closed account is one). They are named but are not a failure:
-nobody can do anything in them. Only the detailed status shows it: AWS does not document which status goes
-with it. A StackSet without an operation since the suspension does not know about it yet. An account in which
-a service control policy denies everything is not suspended for CloudFormation: it fails.
+CloudFormation skips suspended accounts (a closed account is one). They are named but are not a failure:
+nothing can be done in them. Only the detailed status shows the suspension: AWS does not document the status
+itself. A StackSet without an operation since the suspension does not show it yet. An account in which a
+service control policy denies everything is not suspended for CloudFormation: it fails.
 
 Accounts with an operation under way (those that have just joined) are named and are not a failure either.
 Statuses: StackInstanceSummary and StackInstanceComprehensiveStatus, CloudFormation API Reference.
@@ -70,7 +70,7 @@ class Instance:
 
 
 def instances(cloudformation: CloudFormation) -> list[Instance]:
-    """Every stack instance of this solution that is not current, or whose account is suspended.
+    """Every stack instance of this solution that is not current or whose account is suspended.
 
     Raises RolloutError if there is no StackSet.
     """

@@ -35,25 +35,12 @@ import botocore
 import botocore.loaders
 
 from buildspecs.errors import TargetsError, exit_code
-from buildspecs.names import TARGETS_FILE
+from buildspecs.names import EXAMPLES, HOME, TARGETS_FILE
 from buildspecs.paths import ROOT
 
 FILE = Path(TARGETS_FILE)
-
-# The values that the repository ships for keys whose values no two organizations share. Regions are not among
-# them: those that are shipped may be right.
-EXAMPLES: Mapping[str, str] = {
-    "TargetHomeAccount": "111122223333",
-    "TargetOUs": "ou-exam-ple11111",
-    "CentralBackupVaultArn": (
-        "arn:aws:backup:us-east-1:444455556666:backup-vault:AWSBackupSolutionCentralVault"
-    ),
-    "OrgManagementAccount": "777788889999",
-    "OrganizationId": "o-exampleorgid",
-}
-
 # The template of stack 3. Its trust policy is the only list of the Regions that are disabled by default.
-ADMINISTRATION_ROLE = ROOT / "templates/home-account/aws-cloudformation-stackset-admin-role.yaml"
+ADMINISTRATION_ROLE = ROOT / f"{HOME}/aws-cloudformation-stackset-admin-role.yaml"
 # Where the home Region may be, in the partitions that the page covers.
 DELEGATION_PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 DELEGATION_REGIONS = (
@@ -75,7 +62,8 @@ ORGANIZATIONAL_UNIT = re.compile(r"ou-([0-9a-z]{4,32})-[a-z0-9]{8,32}")
 ROOT_ID = re.compile(r"r-([0-9a-z]{4,32})")
 VAULT_NAME = re.compile(r"[a-zA-Z0-9_-]{2,50}")
 VAULT_ARN = "arn:<partition>:backup:<region>:<12-digit account>:backup-vault:<vault name>"
-ROLE_NAME = re.compile(r"(?=.{1,512}$)([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
+# "None" in another spelling would be the name of a role that does not exist.
+ROLE_NAME = re.compile(r"none|(?!(?i:none)$)(?=.{1,512}$)([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 BUCKET_PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,28}")
 MULTI_REGION_KEY = re.compile(r"mrk-[0-9a-f]{32}")
 EXCLUSION = re.compile(r"[^\s,{][^,{]{0,127}")  # SSM reads {{ as a reference
@@ -229,13 +217,13 @@ def _form_faults(parameters: Mapping[str, object], examples_allowed: bool) -> It
     for key, form in forms.items():
         value = parameters.get(key)
         if not isinstance(value, str):
-            yield f"{key}: {_holds(parameters, key)}; it needs {form.needs}, in double quotes"
+            yield f"{key}: {_holds(parameters, key)}; it must be {form.needs}, in double quotes"
         elif value == EXAMPLES.get(key):
             if examples_allowed:
                 continue
             yield f"{key}: still holds the example {_shown(value)}; replace it with {form.needs}"
         else:
-            yield from (f"{key}: {fault}; it needs {form.needs}" for fault in form.faults(value))
+            yield from (f"{key}: {fault}; it must be {form.needs}" for fault in form.faults(value))
 
 
 def _matching(pattern: re.Pattern[str]) -> Callable[[str], Iterator[str]]:

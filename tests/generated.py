@@ -17,5 +17,5 @@ def thorough() -> bool:
 
 
 def examples(number: int) -> settings:
-    """So many examples at full size, otherwise the default."""
+    """This many examples at full size, otherwise the default."""
     return settings(max_examples=number) if thorough() else settings()

@@ -1,6 +1,6 @@
 """Which package may import which: functions run in Lambda, builds in CodeBuild, the rehearsal never in AWS.
 
-No module and no room imports itself through others. Imports are read from the source, also those inside
+No module and no room imports itself through others. Imports are read from the source, including those inside
 functions.
 """
 
@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.util import resolve_name
+from itertools import pairwise
 from pathlib import Path
-
-import pytest
 
 from buildspecs.paths import ROOT
 
@@ -23,20 +22,21 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(FUNCTIONS, frozenset()),
     "buildspecs": frozenset(),
     "rehearsal": frozenset({"buildspecs"}),
+    "tests": frozenset({*FUNCTIONS, "buildspecs", "rehearsal"}),
+    "benchmarks": frozenset({*FUNCTIONS, "buildspecs", "rehearsal", "tests"}),
 }
-OURS = {*MAY_IMPORT, "tests", "benchmarks"}
 Graph = Mapping[str, frozenset[str]]
 
 
 def module_name(path: Path) -> str:
     """The name by which a file is imported; the functions are packages of their own."""
     parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(part for part in parts if part not in ("lambdas", "__init__"))
+    return ".".join(parts[parts[0] == "lambdas" :]).removesuffix(".__init__")
 
 
 def source_files() -> dict[str, Path]:
-    """Module → file, of everything that runs outside the tests."""
-    folders = (*(f"lambdas/{name}" for name in FUNCTIONS), "buildspecs", "rehearsal")
+    """Module → file, of the whole repository."""
+    folders = (f"lambdas/{name}" if name in FUNCTIONS else name for name in MAY_IMPORT)
     return {module_name(path): path for folder in folders for path in (ROOT / folder).rglob("*.py")}
 
 
@@ -70,12 +70,12 @@ def imports() -> Graph:
             f"{origin}.{name}" if f"{origin}.{name}" in files else origin
             for origin, name in imported(path.read_text(encoding="utf-8"), package)
         }
-        found[module] = frozenset(target for target in targets if target.split(".")[0] in OURS)
+        found[module] = frozenset(target for target in targets if target.split(".")[0] in MAY_IMPORT)
     return found
 
 
 def room(module: str) -> str:
-    """The room of a module: the function, or the first folder or file of the builds or the rehearsal."""
+    """The room of a module: the function, or the first folder or file of any other package."""
     package, *rest = module.split(".")
     return ".".join([package, *rest[:1]]) if package not in FUNCTIONS else package
 
@@ -102,19 +102,24 @@ def test_no_module_imports_itself_through_others() -> None:
 
 
 def test_no_room_imports_itself_through_others() -> None:
-    assert not (found := circle(rooms(imports()))), " imports ".join(found)
-
-
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_a_package_imports_only_what_exists_where_it_runs(package: str) -> None:
-    allowed = {package, *MAY_IMPORT[package]}
-    strangers = {
-        f"{module} imports {other}"
+    example = {
+        (room(module), room(other)): f"{module} imports {other}"
         for module, others in imports().items()
         for other in others
-        if module.split(".")[0] == package and other.split(".")[0] not in allowed
     }
-    assert strangers == set()
+    found = list(pairwise(circle(rooms(imports()))))
+    assert not found, "; ".join(example[pair] for pair in found)
+
+
+def test_a_package_imports_only_what_exists_where_it_runs() -> None:
+    strangers = [
+        f"{module} imports {other}: {package} may import only {', '.join(sorted(allowed)) or 'itself'}"
+        for package, allowed in MAY_IMPORT.items()
+        for module, others in imports().items()
+        for other in others
+        if module.split(".")[0] == package and other.split(".")[0] not in {package, *allowed}
+    ]
+    assert not strangers, "; ".join(strangers)
 
 
 def graph(*imports: tuple[str, str]) -> Graph:

@@ -2,7 +2,7 @@
 
 `python -m buildspecs.lint.empty_files` names every empty file that the README's `zip -r … *` packs, and
 exits with 1 if there is one. CodeCommit creates no repository from an archive that holds an empty file
-(https://github.com/aws/aws-cdk/issues/19012), so stack 11 would fail. It does not ask git: a build's source
+(https://github.com/aws/aws-cdk/issues/19012), so stack 11 would fail. It does not use git: a build's source
 has no history, and the zip packs untracked files, too.
 """
 

@@ -1,4 +1,4 @@
-"""Environments of the tools whose exact versions exclude those of requirements/build.txt.
+"""Environments of the tools whose exact versions conflict with those of requirements/build.txt.
 
 Each tool has a locked file requirements/<tool>.txt. Its environment is made once, in .gates at the
 repository's root. If GATE_ENVIRONMENTS names another folder, nothing is made and so nothing is downloaded: a
@@ -26,7 +26,7 @@ FOLDER = ".gates"  # below the root; dotted, so that the published zip never pac
 def python_of(tool: str) -> Path | None:
     """The Python of the tool's environment; None if the tool is left out here."""
     requirements = ROOT / "requirements" / f"{tool}.txt"
-    # The name carries the exact versions: only changed ones make a new environment.
+    # The name depends on the exact versions: only a changed one makes a new environment.
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
     given = os.environ.get(VARIABLE)
     environment = Path(given or ROOT / FOLDER) / f"{tool}-{digest}"

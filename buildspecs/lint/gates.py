@@ -1,14 +1,14 @@
 """The gates that every template has to pass before anything is deployed, run by one command.
 
 `python -m buildspecs.lint [GATE …] [--home-region REGION] [--suppressions]` runs the named gates, or all of
-them; with --suppressions it first prints what the templates suppress of the analyzers and of cfn-nag, and
-why. Files and options have their one home here: the zip that becomes the repository leaves dotfiles such as
-.cfnlintrc out, so no gate reads one.
+them; with --suppressions it first prints which findings of the analyzers and of cfn-nag the templates
+suppress, and why. Only this module names files and options: the zip that becomes the repository has no
+dotfiles such as .cfnlintrc, so no gate reads one.
 
 A gate is a row of GATES: a name, and a function from the templates to jobs. Each job is a function that
 prints its findings and returns 1 if there are any. It runs in its own process, forked where the platform
 forks, so that cfn-lint, which takes most of a second to import, is imported once. checkov's dependencies
-exclude those of the builds, see environments.py; cfn-nag is a RubyGem and has its own build.
+conflict with those of the builds, see environments.py; cfn-nag is a RubyGem and has its own build.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def cfn_lint(templates: Templates) -> list[Job]:
 
 
 def lint(files: Sequence[str], regions: Sequence[str]) -> int:
-    """Run cfn-lint's command, whatever .cfnlintrc the user keeps."""
+    """Run cfn-lint's command, without any .cfnlintrc."""
     options = ["--include-checks", "I", "--config-file", os.devnull]
     try:
         Runner(ConfigMixIn([*options, "--regions", *regions, "--", *files])).cli()
@@ -151,19 +151,26 @@ def run(gates: Sequence[str], home_region: str | None, *, listed: bool) -> int:
                 process.join()
             failed += [name] if any(process.exitcode for process, _ in jobs) else []
             print(f"{name}: {'failed' if name in failed else 'passed'}")
-            print("".join(output.read_text(encoding="utf-8") for _, output in jobs), end="", flush=True)
+            print("".join(_printed(*job) for job in jobs), end="", flush=True)
     for name in missing:
         print(f"{name}: not run here, no environment below {environments.VARIABLE}: `make lint` runs it")
     passed = [name for name in started if name not in failed]
-    print(f"failed: {', '.join(failed)}" if failed else f"passed: {', '.join(passed)}")
+    print(f"failed: {', '.join(failed)}" if failed else f"passed: {', '.join(passed) or 'no gate'}")
     return 1 if failed else 0
 
 
 def _started(job: Job, output: Path) -> tuple[Process, Path]:
     output.touch()
-    process = Process(target=_run, args=(job, output))
+    process = Process(target=_run, args=(job, output), daemon=True)  # ends with this one
     process.start()
     return process, output
+
+
+def _printed(process: Process, output: Path) -> str:
+    """What a job has printed. One that was killed could not say so."""
+    code = process.exitcode or 0
+    end = f"killed by signal {-code} before it had finished\n" if code < 0 else ""
+    return output.read_text(encoding="utf-8") + end
 
 
 def _run(job: Job, output: Path) -> None:

@@ -1,6 +1,6 @@
-"""What templates suppress of the analyzers' findings, and whether a suppression still suppresses something.
+"""Which findings of the analyzers the templates suppress, and whether each suppression is still needed.
 
-A suppression is in the Metadata of its resource, in the form that its analyzer reads, with a reason:
+A suppression is in the Metadata of its resource, in its analyzer's syntax, with a reason:
 
     cfn_nag:  {rules_to_suppress: [{id: W28, reason: …}]}
     checkov:  {skip: [{id: CKV_AWS_33, comment: …}]}
@@ -62,7 +62,7 @@ def template(file: str) -> Mapping[str, Any]:
 
 
 def of(file: str, body: Mapping[str, Any]) -> Iterator[Suppression]:
-    """The same of a parsed template."""
+    """Every suppression in a parsed template."""
     parts = [("template", body), *(body.get("Resources") or {}).items()]
     for resource, part in parts:
         metadata = part.get("Metadata") or {}

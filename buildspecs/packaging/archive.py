@@ -31,11 +31,11 @@ class Package:
 
     @property
     def name_parameter(self) -> str:
-        return f"/backup/lambda/{self.name}/deployed-package"
+        return names.package_path(self.name)
 
     @property
     def hash_parameter(self) -> str:
-        return f"/backup/lambda/{self.name}/deployed-hash"
+        return names.hash_path(self.name)
 
 
 POLICY_MANAGER = Package("backup_org_policy_manager", names.PACKAGES[names.POLICY_FUNCTION])
@@ -60,7 +60,7 @@ class Archive:
 
     @property
     def s3_checksum(self) -> str:
-        """The hash as S3 spells it."""
+        """The hash in S3's form."""
         return base64.b64encode(bytes.fromhex(self.sha256)).decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""The SSM parameters that record the packages: what they hold, and what the stack that owns them is given.
+"""The SSM parameters that record the packages: their values, and those that their stack gets.
 
 The stack aws-backup-ssm-targets creates these parameters, and the packaging builds overwrite their values.
 CloudFormation writes its own value again whenever it updates one of the resources, for which a stack tag is
@@ -8,8 +8,8 @@ enough. So:
 - every other execution gives the stack the values that it has already. CloudFormation then sees no change
   in them, and an execution without any change updates nothing.
 
-An update touches them if the stack's template or its tags change. If that cannot be found out (a stack from
-another version of the template), it counts as one that does.
+An update touches them if the stack's template or its tags change. If that cannot be determined (a stack
+from another version of the template), it counts as one that does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,7 +74,8 @@ def values(
     """The value of each exported variable, for a stack that is about to get this template and these tags.
 
     `tags` None: the targets file has none, and the stack keeps its own. Before the first run the values are
-    `none`. Raises ClientError: to take another error for "nothing is recorded" would reset what SSM holds.
+    `none`. Raises ClientError: an error that counted as "nothing is recorded" would reset what SSM
+    holds.
     """
     own = _kept_by_the_stack(template, tags, cloudformation)
     if own is not None:

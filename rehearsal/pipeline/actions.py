@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from buildspecs.names import BUILDS_QUOTA
 from rehearsal.emulator import Emulator
 from rehearsal.errors import ActionError, UnsupportedError
 from rehearsal.machine.environment import Caller
@@ -117,8 +118,8 @@ def _started(context: Context, project: str) -> Iterator[str]:
     except client.exceptions.AccountLimitExceededException as error:
         raise ActionError(
             f"Error calling startBuild: {error}",
-            "The account has the quota of a new one (AWS CodeBuild, L-9D07B6EF, Concurrently running builds "
-            "for Linux/Small environment): give each build of the stage its own run order.",
+            f"The account has the quota of a new one (AWS CodeBuild, {BUILDS_QUOTA}, Concurrently running "
+            "builds for Linux/Small environment): give each build of the stage its own run order.",
         ) from error
     status = "FAILED"
     try:

@@ -9,6 +9,7 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
+from buildspecs import names
 from rehearsal.checks.packages import Packages
 from rehearsal.emulator import Emulator
 from rehearsal.errors import CommandError, RunbookError, StepError
@@ -26,9 +27,9 @@ from rehearsal.report.journal import Journal
 PRINTED: Final = ("deployment-bucket", "pipeline-execution-id")
 # In the README's order this stage fails until stack 13 creates the role.
 PUBLISHED_FAILURE: Final = ExpectedFailure(
-    "DeployBackupOrgPolicy",
-    "BackupOrgPolicyManagerOrgAdmin",
-    "the README says that it fails until BackupOrgPolicyManagerOrgAdmin exists",
+    names.POLICY_STAGE,
+    names.MANAGEMENT_ROLE,
+    f"the README says that it fails until {names.MANAGEMENT_ROLE} exists",
 )
 
 _CHANGES_A_STACK: Final = ("create-stack", "update-stack", "delete-stack")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from buildspecs.names import PIPELINE
+from buildspecs.names import PIPELINE, PREFIX_PATH
 from rehearsal.checks.outcomes import Outcomes
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
@@ -92,7 +92,7 @@ class DeployedOrganization:
 
     def package_bucket(self, region: str) -> str:
         """The bucket for packages in a Region."""
-        prefix = self.client("ssm").get_parameter(Name="/backup/lambda/bucket-prefix")["Parameter"]["Value"]
+        prefix = self.client("ssm").get_parameter(Name=PREFIX_PATH)["Parameter"]["Value"]
         return f"{prefix}-{self.home.account}-{region}"
 
     def client(self, service: str, place: Place | None = None) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from buildspecs.names import ARCHIVE
 from rehearsal.errors import UnsupportedError
 from rehearsal.readme import workspace
 
@@ -76,4 +77,4 @@ class WorkingCopy:
 
     def _is_packed(self, path: Path) -> bool:
         hidden = path.parts[0].startswith(".") or "__pycache__" in path.parts
-        return not hidden and path.name != "aws-backup-solution.zip"
+        return not hidden and path.name != ARCHIVE

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from buildspecs.names import BACKUP_POLICIES, POLICY_STACK, POLICY_STAGE
+from buildspecs.names import BACKUP_POLICIES, POLICY_STACK, POLICY_STAGE, UNITS_PATH
 from rehearsal.checks import backup_policies
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError, StackError
@@ -29,7 +29,7 @@ _EARLIER: Final = "cron(30 3 ? * * *)"
 _REFUSED_SCHEDULE: Final = "cron(45 4 ? * * *)"
 _UNKNOWN_REGION: Final = "us-esat-2"
 # Parameters of the stack hold names of SSM parameters: the published ones, and those used instead.
-_PUBLISHED_UNITS: Final = {"pOrgBackupTargetOUs": "/backup/target/organizational-units"}
+_PUBLISHED_UNITS: Final = {"pOrgBackupTargetOUs": UNITS_PATH}
 _OTHER_UNITS: Final = {"pOrgBackupTargetOUs": "/rehearsal/organizational-units"}
 _OTHER_REGIONS: Final = {"pRegions": "/rehearsal/regions"}
 

@@ -15,6 +15,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
+from buildspecs.names import PACKAGE_BUCKET_PREFIX
 from rehearsal.machine import environment
 
 HOME_REGION = "us-east-1"
@@ -26,7 +27,7 @@ _session = cache(environment.session)
 
 @cache
 def client(service: str, region: str) -> Any:
-    """A client of somebody else in the account: its calls are neither recorded nor made to fail."""
+    """Another client in the account: its calls are neither recorded nor made to fail."""
     return _session().client(service, region_name=region)
 
 
@@ -126,7 +127,7 @@ class Aws:
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """The home account before the first packaging build."""
     monkeypatch.setenv("TARGET_REGIONS", f"{HOME_REGION},{OTHER_REGION}")
-    monkeypatch.setenv("PACKAGE_BUCKET_PREFIX", "lambda-deployment-bucket")
+    monkeypatch.setenv("PACKAGE_BUCKET_PREFIX", PACKAGE_BUCKET_PREFIX)
     with mock_aws():
         account = Aws()
         account.make_parameters()

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from buildspecs import names, role_stack_set
+from buildspecs.names import ARCHIVE, PREFIX_PATH, REGIONS_PATH
 from buildspecs.packaging.archive import PACKAGES
 from buildspecs.packaging.parameters import RECORDED
 from buildspecs.paths import ROOT
@@ -79,8 +80,8 @@ def test_the_artifact_is_the_folder_of_the_templates() -> None:
 def test_packaging_builds_read_regions_and_prefix_from_ssm_and_export_the_package(name: str) -> None:
     assert loaded(name)["env"] == {
         "parameter-store": {
-            "TARGET_REGIONS": "/backup/target/regions",
-            "PACKAGE_BUCKET_PREFIX": "/backup/lambda/bucket-prefix",
+            "TARGET_REGIONS": REGIONS_PATH,
+            "PACKAGE_BUCKET_PREFIX": PREFIX_PATH,
         },
         "exported-variables": ["PACKAGE", *([role_stack_set.VARIABLE] if name == TAG_ON_RESTORE else [])],
     }
@@ -238,7 +239,7 @@ def test_the_variables_are_in_the_shell_after_the_last_command(tmp_path: Path) -
 
 
 # `zip -r aws-backup-solution.zip * -FS -x '*__pycache__*'`, as the README says it.
-ZIP = "aws-backup-solution.zip"
+ZIP = ARCHIVE
 ZIP_COMMAND = f"zip -r {ZIP} * -FS -x '*__pycache__*'"
 
 

@@ -16,7 +16,7 @@ from buildspecs.paths import ROOT
 from rehearsal.machine import environment
 from rehearsal.readme import runbook
 
-SCAN, FIND = "AWSBackup-ScanTemplates", names.FIND_ROLE_PROJECT
+SCAN, FIND = names.SCAN_PROJECT, names.FIND_ROLE_PROJECT
 PACKAGE_TAG = names.PACKAGE_TAG_PROJECT
 STACK_8 = "aws-backup-codebuild-validate-templates"
 STACK_9 = "aws-backup-codebuild-test-package-tagonrestore"

@@ -50,7 +50,7 @@ def test_no_file_names_an_address_or_a_path_on_a_machine(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["build", "dev", "checkov"])
-def test_the_compiled_file_holds_what_the_source_asks_for(name: str) -> None:
+def test_the_compiled_file_has_what_the_source_requires(name: str) -> None:
     asked = re.findall(r"^([\w-]+)==([\w.]+)$", (FOLDER / f"{name}.in").read_text(), re.M)
     assert asked
     compiled = pins(FOLDER / f"{name}.txt")

@@ -51,7 +51,7 @@ def exported(root: Path) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name not in {"PWD", "SHLVL", "_", "OLDPWD"}}
 
 
-def test_every_body_lies_where_its_key_says(run: Callable[[], int], templates: Path) -> None:
+def test_every_body_is_where_its_key_says(run: Callable[[], int], templates: Path) -> None:
     assert run() == 0
     variables = exported(templates)
     for variable, name in BODIES.items():

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspecs.errors import TargetsError
+from buildspecs.names import CENTRAL_VAULT
 from buildspecs.paths import ROOT
 from buildspecs.targets import (
     DELEGATION_REGIONS,
@@ -60,7 +61,7 @@ VALID_CHANGES: list[dict[str, object]] = [
     {"TargetOUs": "r-abcd, ou-abcd-12345678"},
     {"CentralBackupVaultArn": VAULT.replace("333333333333", "222222222222")},
     {"CentralBackupVaultArn": VAULT.replace("333333333333", "111111111111")},
-    {"CentralBackupVaultArn": VAULT.replace("AWSBackupSolutionCentralVault", "my_own-Vault")},
+    {"CentralBackupVaultArn": VAULT.replace(CENTRAL_VAULT, "my_own-Vault")},
     {"TargetHomeAccount": "000000000001"},
     {"SweepState": "DISABLED", "OverwriteExistingTags": "true"},
     {"TagsToExcludeInCopy": "cost:*, aws:backup:source-resource", "LogKeyId": "none"},
@@ -89,8 +90,8 @@ WRONG: list[tuple[str, object, str]] = [
         (key, value, shown)
         for key in ("TargetHomeAccount", "OrgManagementAccount")
         for value, shown in [
-            ("11112222333", '"11112222333"; it needs an account ID of exactly 12 digits'),
-            ("1111222233334", '"1111222233334"; it needs'),
+            ("11112222333", '"11112222333"; it must be an account ID of exactly 12 digits'),
+            ("1111222233334", '"1111222233334"; it must be'),
             ("1111-2222-3333", "exactly 12 digits"),
             (" 111122224444", "exactly 12 digits"),
             ("111122224444\n", r'"111122224444\n"'),
@@ -98,10 +99,10 @@ WRONG: list[tuple[str, object, str]] = [
             ("", '""'),
             (
                 111122224444,
-                "holds 111122224444; it needs an account ID of exactly 12 digits, in double quotes",
+                "holds 111122224444; it must be an account ID of exactly 12 digits, in double quotes",
             ),
             (None, "holds null"),
-            (REMOVED, "is missing; it needs an account ID of exactly 12 digits"),
+            (REMOVED, "is missing; it must be an account ID of exactly 12 digits"),
         ]
     ],
     ("TargetRegions", "us-east-1, us-est-2", '"us-est-2" is not a Region'),
@@ -115,13 +116,13 @@ WRONG: list[tuple[str, object, str]] = [
     ("TargetRegions", "", "is empty"),
     ("TargetRegions", "  ", "is empty"),
     ("TargetRegions", "us-east-1,\tus-east-2", r'"\tus-east-2" is not a Region'),
-    ("TargetRegions", ["us-east-1"], 'holds ["us-east-1"]; it needs one or more Regions'),
-    ("TargetRegions", REMOVED, "is missing; it needs one or more Regions"),
+    ("TargetRegions", ["us-east-1"], 'holds ["us-east-1"]; it must be one or more Regions'),
+    ("TargetRegions", REMOVED, "is missing; it must be one or more Regions"),
     ("TargetGlobalRegion", "us-east-1, us-east-2", '"us-east-1, us-east-2" is not a Region'),
     ("TargetGlobalRegion", "global", '"global" is not a Region'),
     ("TargetGlobalRegion", "", '"" is not a Region'),
-    ("TargetGlobalRegion", REMOVED, "is missing; it needs one Region"),
-    ("TargetOUs", "ou-abcd", '"ou-abcd"; it needs one or more IDs of organizational units'),
+    ("TargetGlobalRegion", REMOVED, "is missing; it must be one Region"),
+    ("TargetOUs", "ou-abcd", '"ou-abcd"; it must be one or more IDs of organizational units'),
     ("TargetOUs", "ou-abcd-1234567", '"ou-abcd-1234567"'),
     ("TargetOUs", "ou-abc-12345678", '"ou-abc-12345678"'),
     ("TargetOUs", "ou-ABCD-12345678", '"ou-ABCD-12345678"'),
@@ -144,17 +145,17 @@ WRONG: list[tuple[str, object, str]] = [
         VAULT.replace("arn:aws:", "arn:aws-cn:"),
         'us-east-1 is in partition aws, not "aws-cn"',
     ),
-    ("CentralBackupVaultArn", VAULT.replace(":backup:", ":s3:"), "it needs the central vault's ARN, arn:"),
+    ("CentralBackupVaultArn", VAULT.replace(":backup:", ":s3:"), "it must be the central vault's ARN, arn:"),
     (
         "CentralBackupVaultArn",
         VAULT.replace("backup-vault", "recovery-point"),
-        "it needs the central vault's",
+        "it must be the central vault's",
     ),
-    ("CentralBackupVaultArn", VAULT.replace("AWSBackupSolutionCentralVault", "a"), 'vault name "a" is not'),
+    ("CentralBackupVaultArn", VAULT.replace(CENTRAL_VAULT, "a"), 'vault name "a" is not'),
     ("CentralBackupVaultArn", VAULT + "/x", "is not 2 to 50 letters"),
-    ("CentralBackupVaultArn", VAULT + ":x", "it needs the central vault's ARN"),
-    ("CentralBackupVaultArn", "AWSBackupSolutionCentralVault", "it needs the central vault's ARN"),
-    ("CentralBackupVaultArn", "", "it needs the central vault's ARN"),
+    ("CentralBackupVaultArn", VAULT + ":x", "it must be the central vault's ARN"),
+    ("CentralBackupVaultArn", CENTRAL_VAULT, "it must be the central vault's ARN"),
+    ("CentralBackupVaultArn", "", "it must be the central vault's ARN"),
     ("CentralBackupVaultArn", REMOVED, "is missing"),
     (
         "CentralBackupVaultArn",
@@ -166,7 +167,7 @@ WRONG: list[tuple[str, object, str]] = [
     (
         "OrganizationId",
         "o-a1b2c3d4e",
-        "it needs an organization ID: o- and 10 to 32 lowercase letters and digits",
+        "it must be an organization ID: o- and 10 to 32 lowercase letters and digits",
     ),
     ("OrganizationId", "o-A1B2C3D4E5", '"o-A1B2C3D4E5"'),
     ("OrganizationId", "a1b2c3d4e5", '"a1b2c3d4e5"'),
@@ -174,10 +175,11 @@ WRONG: list[tuple[str, object, str]] = [
     ("OrganizationId", "111111111111", '"111111111111"'),
     ("OrganizationId", REMOVED, "is missing"),
     ("OrgManagementAccount", "222222222222", "the home account; it needs another account"),
-    ("SweepState", "DISABLE", 'holds "DISABLE"; it needs ENABLED or DISABLED'),
-    ("OverwriteExistingTags", True, "holds true; it needs true or false, in double quotes"),
-    ("SweepState", "", 'holds ""; it needs ENABLED or DISABLED'),
-    ("KeyAdministratorRoleName", " ", 'holds " "; it needs none, or a role name'),
+    ("SweepState", "DISABLE", 'holds "DISABLE"; it must be ENABLED or DISABLED'),
+    ("OverwriteExistingTags", True, "holds true; it must be true or false, in double quotes"),
+    ("SweepState", "", 'holds ""; it must be ENABLED or DISABLED'),
+    ("KeyAdministratorRoleName", " ", 'holds " "; it must be none, or a role name'),
+    ("BreakGlassRoleName", "None", 'holds "None"; it must be none, or a role name'),
     ("TagsToExcludeInCopy", "owner, owner", '"owner" 2 times'),
     (
         "TargetRegion",
@@ -434,7 +436,7 @@ def test_the_command_fails_without_a_file(tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("account", ["", "None", "22222222222"])
-def test_the_command_refuses_an_account_that_is_none(
+def test_the_command_refuses_what_is_not_an_account_id(
     file: Path, account: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -505,7 +507,7 @@ def test_a_repeated_item_is_a_fault(parameters: dict[str, str], key: str, data: 
 
 
 @given(JSON)
-def test_the_check_copes_with_any_json(anything: object) -> None:
+def test_the_check_accepts_or_refuses_any_json(anything: object) -> None:
     for wrong in (anything, {"Parameters": anything}, {"Parameters": VALID, "Tags": anything}):
         for fault in check(json.loads(json.dumps(wrong)), account="222222222222"):
             assert fault.isascii()
@@ -513,7 +515,7 @@ def test_the_check_copes_with_any_json(anything: object) -> None:
 
 
 @given(st.binary(max_size=60))
-def test_reading_copes_with_any_bytes(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
+def test_reading_accepts_or_refuses_any_bytes(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "generated.json"
     path.write_bytes(raw)
     try:

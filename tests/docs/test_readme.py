@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from buildspecs import names
+from buildspecs.names import BUILDS_QUOTA
 from buildspecs.paths import ROOT
 from buildspecs.targets import DELEGATION_REGIONS
 from rehearsal.readme import runbook
@@ -117,7 +118,7 @@ def test_the_prerequisites_show_the_quota_of_builds() -> None:
         if (call.service, call.operation) == ("service-quotas", "get-service-quota")
     ]
 
-    assert shown == [("home", "codebuild", "L-9D07B6EF")]  # Linux/Small, which the projects use
+    assert shown == [("home", "codebuild", BUILDS_QUOTA)]  # Linux/Small, which the projects use
 
 
 def test_the_archive_command_is_the_published_one() -> None:

@@ -35,6 +35,7 @@ from buildspecs.names import (
     PIPELINE,
     POLICY_FUNCTION,
     POLICY_STACK,
+    SCAN_PROJECT,
     SSM_TEMPLATE,
     SSM_VALUES,
     STAGES,
@@ -201,7 +202,7 @@ def test_static_analysis_and_cfn_nag_come_before_anything_is_deployed() -> None:
     assert analysis["Configuration"]["ProjectName"] == VALIDATE_PROJECT
     # The first build checks that the projects of the others exist.
     assert int(analysis["RunOrder"]) < int(scan["RunOrder"])
-    assert scan["Configuration"]["ProjectName"] == "AWSBackup-ScanTemplates"
+    assert scan["Configuration"]["ProjectName"] == SCAN_PROJECT
     assert not {"OutputArtifacts", "Namespace"} & scan.keys()
 
 

@@ -17,7 +17,21 @@ from typing import Any
 import pytest
 
 from buildspecs.lint.templates import Template, load
-from buildspecs.names import SSM_VALUES
+from buildspecs.names import (
+    CLOUDFORMATION_ROLE,
+    FIND_ROLE_PROJECT,
+    MEMBER_SET,
+    PACKAGE_BUCKET_PREFIX,
+    PACKAGE_POLICY_PROJECT,
+    PACKAGE_TAG_PROJECT,
+    PACKAGES_SET,
+    PIPELINE,
+    PIPELINE_STACK,
+    REPORT_PROJECT,
+    SCAN_PROJECT,
+    SSM_VALUES,
+    VALIDATE_PROJECT,
+)
 from buildspecs.paths import ROOT
 from rehearsal.machine import environment
 from tests.templates.permissions import (
@@ -49,7 +63,7 @@ MANAGEMENT_ROLE = (
 IMPORTS = {
     "aws-backup-backuporgpolicymanager-lambda-arn": FUNCTION,
     "aws-backup-codecommit-arn": REPOSITORY,
-    "aws-backup-codecommit-repo-name": "backup-recovery-with-aws-backup",
+    "aws-backup-codecommit-repo-name": PIPELINE,
     "aws-backup-codepipeline-kms-arn": KEY,
     "aws-backup-codepipeline-kms-id": KEY.rpartition("/")[2],
     "aws-backup-s3-bucket-arn": BUCKET,
@@ -68,7 +82,7 @@ def template(path: str) -> Template:
 @cache
 def pipeline_actions() -> Sequence[dict[str, Any]]:
     """Every action of the deployed pipeline."""
-    pipeline = Deployed(template(f"{HOME}/aws-backup-codepipeline.yaml"), site("aws-backup-codepipeline"))
+    pipeline = Deployed(template(f"{HOME}/aws-backup-codepipeline.yaml"), site(PIPELINE_STACK))
     return [action for stage in pipeline.properties("Pipeline")["Stages"] for action in stage["Actions"]]
 
 
@@ -219,7 +233,7 @@ def execution_role() -> list[Statement]:
 
 @cache
 def execution_role_needs() -> Sequence[Need]:
-    given = {"PackageBucketPrefix": "lambda-deployment-bucket", "pOrganizationId": "o-exampleorgid"}
+    given = {"PackageBucketPrefix": PACKAGE_BUCKET_PREFIX, "pOrganizationId": "o-exampleorgid"}
     body = template(f"{HOME}/aws-backup-lambda-s3-bucket.yaml")
     return [
         need
@@ -238,7 +252,7 @@ Role, Needs = Callable[[], list[Statement]], Callable[[], Sequence[Need]]
 DEPLOYERS = pytest.mark.parametrize(
     ("role", "wanted", "extras"),
     [
-        pytest.param(stack_role, stack_role_needs, STACK_ROLE_EXTRAS, id="CloudFormationRole"),
+        pytest.param(stack_role, stack_role_needs, STACK_ROLE_EXTRAS, id=CLOUDFORMATION_ROLE),
         pytest.param(execution_role, execution_role_needs, EXECUTION_ROLE_EXTRAS, id="StackSetExecutionRole"),
     ],
 )
@@ -354,7 +368,7 @@ def stack_action_needs(configuration: dict[str, Any], name: str) -> Iterator[Nee
 
 def pipeline_role() -> list[Statement]:
     path = f"{HOME}/aws-backup-codepipeline.yaml"
-    return statements(template(path), "CodePipelineManageStepsRole", site("aws-backup-codepipeline"))
+    return statements(template(path), "CodePipelineManageStepsRole", site(PIPELINE_STACK))
 
 
 def test_the_pipelines_role_may_make_every_call_of_its_actions() -> None:
@@ -389,15 +403,15 @@ def test_the_pipeline_deletes_no_stack() -> None:
 # ---- The builds' roles ---------------------------------------------------------------------------
 
 BUILDS = {
-    "AWSBackup-ValidateTemplates": (
+    VALIDATE_PROJECT: (
         "codebuild/ValidateTemplates/aws-backup-codebuild-validate-templates.yaml",
         None,
     ),
-    "AWSBackup-TestAndPackageTagOnRestore": (
+    PACKAGE_TAG_PROJECT: (
         "codebuild/TestAndPackageTagOnRestore/aws-backup-codebuild-test-package-tagonrestore.yaml",
         "aws-backup-tagonrestore",
     ),
-    "AWSBackup-TestAndPackageBackupOrgPolicyManager": (
+    PACKAGE_POLICY_PROJECT: (
         "codebuild/TestAndPackageBackupOrgPolicyManager/aws-backup-codebuild-test-package-orgpolicymanager.yaml",
         "aws-backup-backuporgpolicymanager",
     ),
@@ -427,8 +441,8 @@ def report_needs(log_group: str) -> Iterator[Need]:
     yield Need("cloudformation:ListStackSets", "*", "which StackSets there are")
     yield Need("organizations:ListDelegatedAdministrators", "*", "StackSets calls it (DELEGATED_ADMIN)")
     for account, name in (
-        ("222222222222", "account-aws-backup-lambda-s3-bucket"),
-        ("111111111111", "organizations-aws-backup-member-accounts"),
+        ("222222222222", PACKAGES_SET),
+        ("111111111111", MEMBER_SET),
     ):
         arn = f"arn:aws:cloudformation:us-east-1:{account}:stackset/{name}:0a1b"
         yield Need("cloudformation:ListStackInstances", arn, "their instances")
@@ -522,7 +536,7 @@ def test_a_role_of_a_small_build_may_make_its_calls_and_no_others(
 
 def test_a_build_writes_only_below_the_prefix_of_its_own_artifact() -> None:
     """CodePipeline shortens names: artifacts whose names begin alike would share a prefix."""
-    pipeline = Deployed(template(f"{HOME}/aws-backup-codepipeline.yaml"), site("aws-backup-codepipeline"))
+    pipeline = Deployed(template(f"{HOME}/aws-backup-codepipeline.yaml"), site(PIPELINE_STACK))
     made = {
         artifact["Name"]: action["Name"]
         for action in pipeline_actions()
@@ -557,16 +571,16 @@ def test_the_builds_code_makes_only_the_calls_of_the_table() -> None:
 # ---- Every role of this account ------------------------------------------------------------------
 
 ROLES = {
-    "CloudFormationRole": (f"{HOME}/CloudFormationRole.yaml", "Role"),
+    CLOUDFORMATION_ROLE: (f"{HOME}/CloudFormationRole.yaml", "Role"),
     "StackSetAdministrationRole": (f"{HOME}/aws-cloudformation-stackset-admin-role.yaml", "Role"),
     "StackSetExecutionRole": (f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", "Role"),
     "CodePipelineManageStepsRole": (f"{HOME}/aws-backup-codepipeline.yaml", "CodePipelineManageStepsRole"),
     "StartRole": (f"{HOME}/aws-backup-codepipeline.yaml", "StartRole"),
     "BackupOrgPolicyManager": (f"{HOME}/aws-backup-backuporgpolicymanager-role.yaml", "Role"),
     **{project: (path, "Role") for project, (path, _) in BUILDS.items()},
-    "AWSBackup-ScanTemplates": (VALIDATE, "ScanRole"),
-    "AWSBackup-FindRoleStackSet": (VALIDATE, "FindRole"),
-    "AWSBackup-ReportRollout": (VALIDATE, "RolloutRole"),
+    SCAN_PROJECT: (VALIDATE, "ScanRole"),
+    FIND_ROLE_PROJECT: (VALIDATE, "FindRole"),
+    REPORT_PROJECT: (VALIDATE, "RolloutRole"),
 }
 EVERY_ROLE = pytest.mark.parametrize(("path", "role"), ROLES.values(), ids=ROLES)
 
@@ -601,11 +615,11 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_a_role_may_make_its_few_calls_and_no_others(name: str) -> None:
     path, role = ROLES[name]
-    granted = statements(template(path), role, site("aws-backup-codepipeline"))
+    granted = statements(template(path), role, site(PIPELINE_STACK))
     assert (missing(granted, CALLS[name]), surplus(granted, CALLS[name])) == ([], [])
 
 
 @EVERY_ROLE
 def test_a_roles_policies_are_within_the_quota_of_iam(path: str, role: str) -> None:
-    longest = site("aws-backup-codepipeline", region="us-gov-east-1")
+    longest = site(PIPELINE_STACK, region="us-gov-east-1")
     assert policy_characters(template(path), role, longest) <= 10_240

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from buildspecs.lint.templates import Template
+from buildspecs.names import PREFIX_PATH
 from tests.templates.permissions import (
     Need,
     Site,
@@ -100,7 +101,7 @@ def test_a_type_without_handler_permissions_is_rejected(unknown: str) -> None:
 
 BODY = {
     "Parameters": {
-        "Prefix": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/backup/lambda/bucket-prefix"},
+        "Prefix": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": PREFIX_PATH},
         "Name": {"Type": "String", "Default": "Named"},
     },
     "Resources": {

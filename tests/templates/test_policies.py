@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from buildspecs.lint.templates import Template, load, repository_templates
-from buildspecs.names import CENTRAL, HOME, MEMBER
+from buildspecs.names import CENTRAL, HOME, MEMBER, MEMBER_ROLE, PACKAGE_BUCKET_PREFIX
 from buildspecs.paths import ROOT
 from tests.templates.policies import Request, decide
 from tests.templates.resolving import Resolver
@@ -71,7 +71,7 @@ def member_vault(**given: str) -> Any:
     return resolved(path, MEMBER_ID, "AWS::Backup::BackupVault", "AccessPolicy", **given)
 
 
-BACKUP_ROLE = role(MEMBER_ID, "AWSBackupSolutionRole")
+BACKUP_ROLE = role(MEMBER_ID, MEMBER_ROLE)
 CENTRAL_ROLE = role(CENTRAL_ID, "AWSBackupSolutionCentralAccountRole")
 
 CENTRAL_KEY = [
@@ -301,7 +301,7 @@ def test_only_the_organization_reads_packages_and_only_over_tls(
         "AWS::S3::BucketPolicy",
         "PolicyDocument",
         pOrganizationId=ORGANIZATION,
-        PackageBucketPrefix="lambda-deployment-bucket",
+        PackageBucketPrefix=PACKAGE_BUCKET_PREFIX,
     )
     assert (
         decide(policy, Request(role(MEMBER_ID, "stacksets-exec-0a1b"), action, resource, context)) == decision

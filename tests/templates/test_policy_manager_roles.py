@@ -10,7 +10,7 @@ from backup_org_policy_manager.request import read_properties
 
 from buildspecs.lint.rules.reading import listed
 from buildspecs.lint.templates import load
-from buildspecs.names import HOME, MANAGEMENT, MANAGEMENT_ROLE, SSM_VALUES
+from buildspecs.names import HOME, MANAGEMENT, MANAGEMENT_ROLE, SSM_VALUES, VAULT_PATH
 from buildspecs.paths import ROOT
 from tests.templates.resolving import Resolver
 
@@ -78,7 +78,7 @@ def test_the_function_gets_its_timeout_package_and_settings() -> None:
 @pytest.mark.parametrize("name", ["DailyPolicy", "MonthlyPolicy"])
 def test_the_function_accepts_both_policies(name: str) -> None:
     given = Resolver(POLICIES).properties(name)
-    vault = SSM_VALUES["/backup/central-vault-arn"][1]
+    vault = SSM_VALUES[VAULT_PATH][1]
     wanted, faults = read_properties(given, frozenset(given["PolicyRegions"]), lambda place: "")
     assert not faults
     assert wanted.content.count(vault) == 2, "as the key of the copy action and as its target"

@@ -15,7 +15,21 @@ from typing import Any
 import pytest
 
 from buildspecs.lint.templates import load, repository_templates
-from buildspecs.names import CENTRAL, HOME, MANAGEMENT, MEMBER
+from buildspecs.names import (
+    CENTRAL,
+    CLOUDFORMATION_ROLE,
+    FIND_ROLE_PROJECT,
+    HOME,
+    MANAGEMENT,
+    MANAGEMENT_ROLE,
+    MEMBER,
+    PACKAGE_POLICY_PROJECT,
+    PACKAGE_TAG_PROJECT,
+    PIPELINE_STACK,
+    REPORT_PROJECT,
+    SCAN_PROJECT,
+    VALIDATE_PROJECT,
+)
 from buildspecs.paths import ROOT
 from buildspecs.targets import opt_in_regions
 from tests.templates.permissions import Deployed, Need, matches, statements
@@ -66,7 +80,7 @@ def packaging(package: str) -> dict[str, dict[str, str]]:
 
 # Role → statement → resource pattern → why it is not one resource.
 PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
-    "CloudFormationRole": {
+    CLOUDFORMATION_ROLE: {
         "Roles": {f"{IAM}/aws-backup-codepipeline-*": DRAWN},
         "PassPipelineRoles": {f"{IAM}/aws-backup-codepipeline-*": DRAWN},
         "PipelineRules": {f"arn:aws:events:us-east-1:{HOME_ID}:rule/aws-backup-codepipeline-*": DRAWN},
@@ -127,7 +141,7 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
             f"arn:aws:logs:us-east-1:{HOME_ID}:log-group:/aws/lambda/BackupOrgPolicyManager-*:*": DRAWN
         },
     },
-    "AWSBackup-ValidateTemplates": {
+    VALIDATE_PROJECT: {
         "SourceArtifact": SOURCE,
         "DeploymentArtifact": DEPLOYMENT,
         "FindProjects": {
@@ -136,14 +150,14 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "ReadRecorded": {f"{PARAMETERS}/backup/lambda/*": "both packages"},
         "ReadOwner": {f"{HERE}:stack/aws-backup-ssm-targets/*": DRAWN},
     },
-    "AWSBackup-ScanTemplates": {"SourceArtifact": SOURCE},
-    "AWSBackup-FindRoleStackSet": {"SourceArtifact": SOURCE, **described("member-accounts-role")},
-    "AWSBackup-TestAndPackageTagOnRestore": {
+    SCAN_PROJECT: {"SourceArtifact": SOURCE},
+    FIND_ROLE_PROJECT: {"SourceArtifact": SOURCE, **described("member-accounts-role")},
+    PACKAGE_TAG_PROJECT: {
         **packaging("aws-backup-tagonrestore"),
         **described("tagonrestore-role"),
     },
-    "AWSBackup-TestAndPackageBackupOrgPolicyManager": packaging("aws-backup-backuporgpolicymanager"),
-    "AWSBackup-ReportRollout": {
+    PACKAGE_POLICY_PROJECT: packaging("aws-backup-backuporgpolicymanager"),
+    REPORT_PROJECT: {
         "SourceArtifact": SOURCE,
         "ReadStackSets": {
             f"{HERE}:stackset/account-aws-backup-*": "StackSets generates the end of the ID",
@@ -155,7 +169,7 @@ PATTERNS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
 
 # Role → statement → its condition; statements that pass roles have their own test.
 CONDITIONS: Mapping[str, Mapping[str, Any]] = {
-    "CloudFormationRole": {
+    CLOUDFORMATION_ROLE: {
         "StackSetTemplateKey": {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
     },
     "StackSetExecutionRole": {
@@ -165,7 +179,7 @@ CONDITIONS: Mapping[str, Mapping[str, Any]] = {
 
 # Role → the calls for which it passes roles; the others pass none.
 PASSING: Mapping[str, Callable[[], Iterable[Need]]] = {
-    "CloudFormationRole": stack_role_needs,
+    CLOUDFORMATION_ROLE: stack_role_needs,
     "CodePipelineManageStepsRole": pipeline_needs,
 }
 
@@ -182,7 +196,7 @@ def project(name: str) -> dict[str, Any]:
 
 # Role → who may assume it, and on what condition.
 TRUST: Mapping[str, Mapping[str, Any]] = {
-    "CloudFormationRole": {
+    CLOUDFORMATION_ROLE: {
         "Principal": {"Service": "cloudformation.amazonaws.com"},
         "Condition": {"StringEqualsIfExists": {"aws:SourceAccount": HOME_ID}},
     },
@@ -242,7 +256,7 @@ ELSEWHERE = {
     "CentralBackupRole": (f"{CENTRAL}/aws-backup-central-backup-account-role.yaml", "Role"),
     "MemberBackupRole": (f"{MEMBER}/aws-backup-member-account-role.yaml", "Role"),
     "TagOnRestore": (f"{MEMBER}/aws-backup-tagonrestore-role.yaml", "Role"),
-    "BackupOrgPolicyManagerOrgAdmin": (
+    MANAGEMENT_ROLE: (
         f"{MANAGEMENT}/aws-backup-backuporgpolicymanager-mangement-role.yaml",
         "Role",
     ),
@@ -257,7 +271,7 @@ TRUST_ELSEWHERE: Mapping[str, Mapping[str, Any]] = {
             "ArnLikeIfExists": {"aws:SourceArn": f"arn:aws:lambda:*:{HOME_ID}:function:TagOnRestore*"},
         },
     },
-    "BackupOrgPolicyManagerOrgAdmin": {
+    MANAGEMENT_ROLE: {
         "Principal": {"AWS": f"arn:aws:iam::{HOME_ID}:root"},
         "Condition": {"ArnEquals": {"aws:PrincipalArn": f"{IAM}/BackupOrgPolicyManager"}},
     },
@@ -267,7 +281,7 @@ EVERY_ROLE = pytest.mark.parametrize("name", ROLES)
 
 def deployed(name: str) -> Deployed:
     path, _ = {**ROLES, **ELSEWHERE}[name]
-    stack = "aws-backup-codepipeline" if path.endswith("aws-backup-codepipeline.yaml") else "aws-backup-roles"
+    stack = PIPELINE_STACK if path.endswith("aws-backup-codepipeline.yaml") else "aws-backup-roles"
     given = dict.fromkeys(("AdministratorAccountId", "BackupAndRecoveryHomeAccountId"), HOME_ID)
     return Deployed(template(path), site(stack, parameters=given))
 

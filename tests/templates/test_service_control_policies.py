@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from buildspecs.lint.templates import load
-from buildspecs.names import CENTRAL, HAND_MADE, NAMES
+from buildspecs.names import CENTRAL, CENTRAL_KEY_ALIAS, HAND_MADE, MEMBER_KEY_ALIAS, NAMES
 from buildspecs.names import MEMBER as MEMBER_TEMPLATES
 from buildspecs.paths import ROOT
 from tests.templates.policies import Request, decide
@@ -128,7 +128,7 @@ def test_only_copying_is_limited(name: str, action: str) -> None:
 
 
 KEY = "arn:aws:kms:us-east-1:444444444444:key/0a1b"
-OURS, THEIRS = {"kms:ResourceAliases": ["alias/AWSBackupSolutionKey"]}, {"kms:ResourceAliases": ["alias/app"]}
+OURS, THEIRS = {"kms:ResourceAliases": [MEMBER_KEY_ALIAS]}, {"kms:ResourceAliases": ["alias/app"]}
 PROTECTED = [
     (
         "backup:DeleteBackupVault",
@@ -231,8 +231,8 @@ def test_the_account_stays_in_the_organization_with_its_service_linked_role(
 @pytest.mark.parametrize(
     ("name", "alias"),
     [
-        ("protect-backup-solution.json", "alias/AWSBackupSolutionKey"),
-        ("protect-central-account.json", "alias/AWSBackupSolutionCentralKey"),
+        ("protect-backup-solution.json", MEMBER_KEY_ALIAS),
+        ("protect-central-account.json", CENTRAL_KEY_ALIAS),
     ],
 )
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_nobody_can_pose_as_stack_sets(who: str, action: str) -> None:
 CENTRAL_ROOT = "arn:aws:iam::333333333333"
 CENTRAL_GLASS = f"{CENTRAL_ROOT}:role/security/break-glass"
 CENTRAL_STACK = "arn:aws:cloudformation:us-east-1:333333333333:stack/aws-backup-solution-central-account"
-CENTRAL_ALIAS = {"kms:ResourceAliases": ["alias/AWSBackupSolutionCentralKey"]}
+CENTRAL_ALIAS = {"kms:ResourceAliases": [CENTRAL_KEY_ALIAS]}
 
 
 @pytest.mark.parametrize(

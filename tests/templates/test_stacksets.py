@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from buildspecs.lint.templates import Template, load
-from buildspecs.names import HOME, STACKSETS, StackSet
+from buildspecs.names import EXECUTION_ROLE, HOME, STACKSETS, StackSet
 from buildspecs.paths import ROOT
 from tests.templates.resolving import Resolver
 
@@ -147,5 +147,5 @@ def test_package_buckets_are_created_with_the_account_s_own_roles_and_no_failure
     assert properties["AdministrationRoleARN"] == (
         "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/AWSCloudFormationStackSetAdministrationRole"
     )
-    assert properties["ExecutionRoleName"] == "AWSCloudFormationStackSetExecutionRole"
+    assert properties["ExecutionRoleName"] == EXECUTION_ROLE
     assert properties["OperationPreferences"]["FailureToleranceCount"] == "0"

@@ -18,6 +18,7 @@ from buildspecs.lint.rules.reading import (
     variants,
 )
 from buildspecs.lint.templates import Template
+from buildspecs.names import HOME, PACKAGES_SET
 
 STATEMENT = (
     "Sid",
@@ -39,10 +40,10 @@ LENIENT_SERVICES = frozenset(
 # The only role that may call every action of a service: (template, action) → the only resource, and AWS's
 # page that requires it ("Your target account always needs full AWS CloudFormation permissions").
 WHOLE_SERVICE: Mapping[tuple[str, str], tuple[Any, str]] = {
-    ("templates/home-account/aws-cloudformation-stackset-execution-role.yaml", "cloudformation:*"): (
+    (f"{HOME}/aws-cloudformation-stackset-execution-role.yaml", "cloudformation:*"): (
         {
             "Fn::Sub": "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}"
-            ":stack/StackSet-account-aws-backup-lambda-s3-bucket-*/*"
+            f":stack/StackSet-{PACKAGES_SET}-*/*"
         },
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-prereqs-self-managed.html",
     )

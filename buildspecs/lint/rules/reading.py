@@ -1,4 +1,4 @@
-"""What several rules read of a template: its lines, policies and statements, and the parts of these."""
+"""What several rules read from a template: its lines, policies and statements, and their parts."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from buildspecs.lint.rules.reading import (
     walk,
 )
 from buildspecs.lint.templates import Template
+from buildspecs.names import POLICY_FUNCTION
 from buildspecs.paths import ROOT
 
 RETAINED = frozenset(
@@ -31,7 +32,7 @@ RETAINED = frozenset(
     }
 )
 # Functions whose callers wait for the response: a failure, or no response, fails the stack or the action.
-AWAITED = {"BackupOrgPolicyManager": "CloudFormation (Custom::OrgPolicy) and CodePipeline (Invoke action)"}
+AWAITED = {POLICY_FUNCTION: "CloudFormation (Custom::OrgPolicy) and CodePipeline (Invoke action)"}
 
 
 def retention(template: Template) -> Iterator[Finding]:
@@ -225,7 +226,7 @@ def member_alone(template: Template) -> Iterator[Finding]:
 
 
 def builds_in_turn(template: Template) -> Iterator[Finding]:
-    """A new account may run one build at a time: StartBuild fails for a second one (quota L-9D07B6EF)."""
+    """A new account may run one build at a time: StartBuild fails for a second one (BUILDS_QUOTA)."""
     for name, pipeline in template.of_type("AWS::CodePipeline::Pipeline"):
         for stage in pipeline["Stages"]:
             groups: dict[int, list[str]] = defaultdict(list)

@@ -18,7 +18,7 @@ from buildspecs.paths import ROOT
 SOLUTION_NAME = re.compile(
     r"\b(AWSBackupSolution\w*|AWSBackup-\w+|AWSCloudFormationStackSet\w+|BackupOrgPolicyManager\w*|TagOnRestore\w*)"
 )
-# Parameters of which each function has its own by contract → the attributes that may differ.
+# Parameters that differ from function to function → the attributes that may differ.
 PER_FUNCTION = {"DeployedPackage": {"Default"}}
 
 

@@ -6,7 +6,9 @@ The faults are templates in tests/templates/bad/gates; those in its account fold
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +126,24 @@ def test_an_environment_that_cannot_be_made_is_reported(
     shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
     assert environments.main(["checkov"]) == 1
     assert capsys.readouterr().err.startswith(f"error: {tmp_path / environments.FOLDER} cannot be written (")
+
+
+def killed() -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def test_a_gate_whose_process_is_killed_fails_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(gates, "GATES", {"killed": lambda _: [killed]})
+    assert gates.run(["killed"], None, listed=False) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "killed: failed",
+        "killed by signal 9 before it had finished",
+        "failed: killed",
+    ]
 
 
 def test_an_unknown_gate_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from buildspecs.names import ARCHIVE
 from buildspecs.paths import ROOT
 from rehearsal.machine import zip_standin
 
@@ -72,7 +73,7 @@ def test_the_readmes_command_packs_everything_but_the_exclusions(folder: Path, t
     done = run(readme_command(), folder, standin_path(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "the rehearsal's stand-in packs the archive" in done.stdout
-    assert sorted(content(folder / "aws-backup-solution.zip")) == [
+    assert sorted(content(folder / ARCHIVE)) == [
         "README.md",
         "empty/",
         "lambdas/",
@@ -93,8 +94,8 @@ def test_the_real_zip_packs_the_same(folder: Path, tmp_path: Path) -> None:
         (folder / "README.md").unlink(missing_ok=True)
         done = run(readme_command(), folder, search_path)  # a second time: -FS forgets what is gone
         assert done.returncode == 0, done.stderr
-        packed.append(content(folder / "aws-backup-solution.zip"))
-        (folder / "aws-backup-solution.zip").unlink()
+        packed.append(content(folder / ARCHIVE))
+        (folder / ARCHIVE).unlink()
         (folder / "README.md").write_text("text")
         (folder / "added.txt").unlink()
     assert packed[0] == packed[1]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from buildspecs.names import BUILDS_QUOTA
 from rehearsal.emulator import Emulator
 from rehearsal.errors import ActionError, OutcomeError, RehearsalError, StackError, UnsupportedError
 from rehearsal.organization import stacks
@@ -393,7 +394,7 @@ def test_the_output_of_a_build_is_shown_if_it_exports_nothing(world: World) -> N
 def test_two_builds_with_one_run_order_are_refused_and_the_quota_is_named(world: World) -> None:
     with pytest.raises(ActionError, match="Cannot have more than 1 builds in queue") as caught:
         world.execution(report_builds(1, 1)).run()
-    assert "L-9D07B6EF" in caught.value.details[0]
+    assert BUILDS_QUOTA in caught.value.details[0]
     assert "its own run order" in caught.value.details[0]
 
 

@@ -17,6 +17,7 @@ import json
 import time
 from typing import Any
 
+from buildspecs.names import BUILDS_QUOTA
 from rehearsal.emulator import control, hooks
 from rehearsal.emulator.extensions import base
 from rehearsal.emulator.extensions.base import Response
@@ -26,7 +27,7 @@ _MOST_BUILDS = 1
 _QUOTA = {
     "ServiceCode": "codebuild",
     "ServiceName": "AWS CodeBuild",
-    "QuotaCode": "L-9D07B6EF",
+    "QuotaCode": BUILDS_QUOTA,
     "QuotaName": "Concurrently running builds for Linux/Small environment",
     "Value": float(_MOST_BUILDS),
     "Unit": "None",

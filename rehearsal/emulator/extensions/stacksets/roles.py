@@ -6,20 +6,18 @@ instance's status reason.
 
 from typing import Any
 
+from buildspecs.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
 from rehearsal.emulator import hooks
 from rehearsal.emulator.configuration import PARTITION
 from rehearsal.emulator.extensions.identity import authorization, service_roles
 from rehearsal.emulator.extensions.stacksets.model import StackFailedError
 
-_ADMINISTRATION = "AWSCloudFormationStackSetAdministrationRole"
-_EXECUTION = "AWSCloudFormationStackSetExecutionRole"
-
 
 def check(administrator: str, target: str, properties: dict[str, Any], stack_set_arn: str) -> None:
     """Raise StackFailedError unless CloudFormation can act in `target` for a StackSet of `administrator`."""
-    default = f"arn:{PARTITION}:iam::{administrator}:role/{_ADMINISTRATION}"
+    default = f"arn:{PARTITION}:iam::{administrator}:role/{ADMINISTRATION_ROLE}"
     administration = properties.get("AdministrationRoleARN") or default
-    execution = properties.get("ExecutionRoleName") or _EXECUTION
+    execution = properties.get("ExecutionRoleName") or EXECUTION_ROLE
     name = administration.rpartition("/")[2]
     if service_roles.why_not_assumable(administration, "cloudformation.amazonaws.com", stack_set_arn):
         raise StackFailedError(

@@ -4,11 +4,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from buildspecs import hand_made, projects
+from buildspecs.names import BUILDS_QUOTA, VALIDATE_PROJECT
 from buildspecs.paths import ROOT
 from tests.rehearsal.emulator.templates import role, template
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, World
 
-QUOTA = {"ServiceCode": "codebuild", "QuotaCode": "L-9D07B6EF"}
+QUOTA = {"ServiceCode": "codebuild", "QuotaCode": BUILDS_QUOTA}
 ARTIFACTS = "artifacts-of-our-pipeline"
 SOURCE_ARTIFACT = "backup-recovery-with/SourceArti/0a1b2c3"
 PROJECT = {
@@ -105,4 +106,4 @@ def test_only_the_static_analysis_can_put_the_artifact_that_it_exports(
         except ClientError:
             continue
         able.append(project)
-    assert able == ["AWSBackup-ValidateTemplates"]
+    assert able == [VALIDATE_PROJECT]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from buildspecs.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
 from tests.rehearsal.emulator.templates import log_group, role, statement, template
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, OTHER_REGION, World, eventually
 
@@ -341,8 +342,8 @@ def test_deleting_the_set_deletes_its_stacks(delegated: World, bodies: Any) -> N
 # -- self-managed --------------------------------------------------------------------------------------------
 
 ADMINISTRATION, EXECUTION = (
-    "AWSCloudFormationStackSetAdministrationRole",
-    "AWSCloudFormationStackSetExecutionRole",
+    ADMINISTRATION_ROLE,
+    EXECUTION_ROLE,
 )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.policy_manager import OPERATIONS, measure
+from tests.lambdas.backup_org_policy_manager.operations import OPERATIONS, measure
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=[name for name, _, _ in OPERATIONS])
