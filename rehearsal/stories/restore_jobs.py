@@ -105,7 +105,7 @@ def run_restore_test(member: Member, backup: Backup, name: str) -> str:
     job, restored = restore(member, backup, name, testing_plan=plan)
 
     def skipped() -> bool:
-        log = logs.of_function(member.emulator, member.account, member.region, TAG_FUNCTION)
+        log = logs.of_function(member.emulator, member, TAG_FUNCTION)
         return any(job in line and '"skipped"' in line for line in log)
 
     eventually(
@@ -129,8 +129,8 @@ def eventually(look: Callable[[], Any], failed: Callable[[], OutcomeError]) -> A
 
 def end_of_log(member: Member) -> list[str]:
     """The last lines that the function has written, or why it was not started."""
-    if log := logs.of_function(member.emulator, member.account, member.region, TAG_FUNCTION):
+    if log := logs.of_function(member.emulator, member, TAG_FUNCTION):
         return [f"the end of the log of {TAG_FUNCTION} in {member}:", *log[-_LOG_LINES:]]
     target = f":function:{TAG_FUNCTION}"
-    why, *started = rules.why_not_started(member.emulator, member.account, member.region, target)
+    why, *started = rules.why_not_started(member.emulator, member, target)
     return [f"the function {TAG_FUNCTION} was not started: {why}", *started]

@@ -25,8 +25,7 @@ def scheduled(member: Member, expected: Mapping[str, int]) -> str:
     Raises OutcomeError unless the sweep writes the expected metrics (all others 0), and among them the one
     that its alarm watches.
     """
-    where = (member.emulator, member.account, member.region)
-    started = rules.starting(*where, f":function:{TAG_FUNCTION}")
+    started = rules.starting(member.emulator, member, f":function:{TAG_FUNCTION}")
     schedules = [each for each in started if each.schedule and each.enabled]
     if len(schedules) != 1:
         raise OutcomeError(
@@ -35,7 +34,7 @@ def scheduled(member: Member, expected: Mapping[str, int]) -> str:
         )
     rule, sent = schedules[0], str(schedules[0].target.get("Input", "{}"))
     before = len(_metrics(member))
-    check_look_back(rule, sent, rules.run(*where, rule.name))
+    check_look_back(rule, sent, rules.run(member.emulator, member, rule.name))
     found = eventually(
         lambda: _metrics(member)[before:],
         lambda: OutcomeError(
@@ -96,7 +95,7 @@ def _watched(member: Member) -> str:
 
 def _metrics(member: Member) -> list[dict[str, int]]:
     """What CloudWatch reads from the function's log: a line in the embedded metric format for each sweep."""
-    log = logs.of_function(member.emulator, member.account, member.region, TAG_FUNCTION)
+    log = logs.of_function(member.emulator, member, TAG_FUNCTION)
     documents = [json.loads(line) for line in log if '"CloudWatchMetrics"' in line]
     return [
         {

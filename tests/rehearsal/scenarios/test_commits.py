@@ -81,7 +81,9 @@ def home(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 def test_a_commit_starts_the_pipeline_through_the_rule_of_its_stack(home: Home, tmp_path: Path) -> None:
     home.deploy(PIPELINE_STACK)
-    assert "has started it through rule/aws-backup-codepipeline-StartRule" in home.commit("One.", tmp_path)
+    assert "started the pipeline through rule/aws-backup-codepipeline-StartRule" in home.commit(
+        "One.", tmp_path
+    )
 
 
 BRANCH = "referenceName: [main]\n"
