@@ -17,7 +17,7 @@ from rehearsal.organization.plan import Organization
 
 # Secret → how it is recognized.
 FORBIDDEN: Final[Mapping[str, re.Pattern[str]]] = {
-    "a ResponseURL, with which anybody can respond for the custom resource": re.compile(
+    "a ResponseURL, with which anyone can respond for the custom resource": re.compile(
         r"ResponseURL|cloudformation-custom-resource-response"
     ),
     "a signed address": re.compile(r"X-Amz-(Signature|Security-Token|Credential)=", re.I),

@@ -9,6 +9,7 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
+from buildspecs.names import MANAGEMENT_ROLE, POLICY_STAGE
 from rehearsal.checks.packages import Packages
 from rehearsal.emulator import Emulator
 from rehearsal.errors import CommandError, RunbookError, StepError
@@ -26,9 +27,7 @@ from rehearsal.report.journal import Journal
 PRINTED: Final = ("deployment-bucket", "pipeline-execution-id")
 # In the README's order this stage fails until stack 13 creates the role.
 PUBLISHED_FAILURE: Final = ExpectedFailure(
-    "DeployBackupOrgPolicy",
-    "BackupOrgPolicyManagerOrgAdmin",
-    "the README says that it fails until BackupOrgPolicyManagerOrgAdmin exists",
+    POLICY_STAGE, MANAGEMENT_ROLE, f"the README says that it fails until {MANAGEMENT_ROLE} exists"
 )
 
 _CHANGES_A_STACK: Final = ("create-stack", "update-stack", "delete-stack")
@@ -36,7 +35,7 @@ _SHOWN_LINES: Final = 20
 
 
 class Operator:
-    """Someone at a terminal with the README. `folder` is the clone, `scratch` a folder next to it."""
+    """A person at a terminal with the README. `folder` is the clone, `scratch` a folder next to it."""
 
     def __init__(
         self,
@@ -126,7 +125,7 @@ class Operator:
         if (call.service, call.operation) == ("cloudformation", "create-stack"):
             self._start_new_pipelines(Place(self._organization.account(command.account), self._region(call)))
         if (call.service, call.operation) == ("codepipeline", "retry-stage-execution"):
-            self._journal.section("The pipeline, from its failed stage")
+            self._journal.section("The pipeline, retried from its failed stage")
             self.executions[call.options["--pipeline-name"]].retry(call.options["--stage-name"])
 
     def _region(self, call: AwsCall) -> str:
@@ -162,7 +161,7 @@ class Operator:
         plan = self._organization.plan
         iam = self._emulator.session(plan.accounts.management, plan.home_region).client("iam")
         try:
-            iam.get_role(RoleName=PUBLISHED_FAILURE.mentions)
+            iam.get_role(RoleName=MANAGEMENT_ROLE)
         except ClientError:
             return False
         return True

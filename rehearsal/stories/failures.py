@@ -75,10 +75,11 @@ def alarm(member: Member) -> str:
     ]
     if not triggered:
         raise OutcomeError(f"{waiting} messages in {QUEUE} do not trigger an alarm {ALARM} in {member}.")
-    return f"{waiting} in {QUEUE}: above the threshold {triggered[0]['Threshold']:.0f} of alarm {ALARM}"
+    threshold = f"{triggered[0]['Threshold']:.0f}"
+    return f"messages in queue {QUEUE}: {waiting}; threshold of alarm {ALARM}: {threshold}"
 
 
 def purge(member: Member) -> None:
-    """Empty the dead-letter queue, which the alarm's description asks for once the cause is removed."""
+    """Empty the dead-letter queue, as the alarm's description says, once the cause is removed."""
     sqs = member.client("sqs")
     sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"])

@@ -56,7 +56,7 @@ def test_a_queue_that_no_alarm_watches_is_a_fault(member: Member) -> None:
     cloudwatch.put_metric_alarm(**alarm, Dimensions=here)
     assert (
         failures.alarm(member)
-        == "1 in TagOnRestoreFailures: above the threshold 0 of alarm TagOnRestoreFailures"
+        == "messages in queue TagOnRestoreFailures: 1; threshold of alarm TagOnRestoreFailures: 0"
     )
     failures.purge(member)
     with pytest.raises(OutcomeError, match="0 messages"):
