@@ -109,7 +109,8 @@ class Operator:
         self._printed = done.stdout
         if done.code:
             raise CommandError(
-                f"README line {command.line} in the {command.account} account: exit code {done.code}",
+                f"README line {command.line}: the command failed with exit code {done.code} "
+                f"in the {command.account} account",
                 text,
                 *done.output.strip().splitlines()[-_SHOWN_LINES:],
             )
