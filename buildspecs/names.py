@@ -18,6 +18,7 @@ TEXT, TEXTS = "AWS::SSM::Parameter::Value<String>", "AWS::SSM::Parameter::Value<
 MANAGEMENT_ROLE = "BackupOrgPolicyManagerOrgAdmin"
 POLICY_FUNCTION = "BackupOrgPolicyManager"  # in the home account, and its role
 PACKAGE_BUCKET_PREFIX = "lambda-deployment-bucket"
+PACKAGE_BUCKET_PARAMETER = "/backup/lambda/bucket-prefix"
 CENTRAL_VAULT = "AWSBackupSolutionCentralVault"
 CENTRAL_KEY_ALIAS = "alias/AWSBackupSolutionCentralKey"
 CENTRAL_ROLE = "AWSBackupSolutionCentralAccountRole"
@@ -26,6 +27,8 @@ MEMBER_KEY_ALIAS = "alias/AWSBackupSolutionKey"
 MEMBER_ROLE = "AWSBackupSolutionRole"
 TAG_FUNCTION = "TagOnRestore"
 TAG_ROLE = "TagOnRestoreFunctionForAWSBackup"
+TAG_FAILURES = "TagOnRestoreFailures"  # its dead-letter queue, and the alarm on that
+TAG_SWEEP_ALARM = "TagOnRestoreSweep"
 # Function → the name of its package, in SSM and in the bucket.
 PACKAGES = {TAG_FUNCTION: "aws-backup-tagonrestore", POLICY_FUNCTION: "aws-backup-backuporgpolicymanager"}
 
@@ -327,7 +330,7 @@ SSM_VALUES = {
     "/backup/target/global-region": ("String", "us-east-1"),
     "/backup/target/regions": ("StringList", "us-east-1,us-east-2"),
     "/backup/target/organizational-units": ("StringList", "ou-exam-ple11111"),
-    "/backup/lambda/bucket-prefix": ("String", PACKAGE_BUCKET_PREFIX),
+    PACKAGE_BUCKET_PARAMETER: ("String", PACKAGE_BUCKET_PREFIX),
     "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-package": ("String", "none"),
     "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-hash": ("String", "none"),
     "/backup/lambda/aws-backup-tagonrestore/deployed-package": ("String", "none"),
@@ -371,7 +374,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
     f"{HOME}/stackset-aws-backup-lambda-s3-bucket.yaml": {
         **DELIVERY,
         "PackageRegions": ("CommaDelimitedList", None),
-        "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
+        "PackageBucketPrefix": (TEXT, PACKAGE_BUCKET_PARAMETER),
         "OrganizationId": (TEXT, "/backup/organization-id"),
     },
     f"{HOME}/stackset-aws-backup-tagonrestore-role.yaml": {**DELIVERY, **OUS, **GLOBAL_REGION, **PREFERENCES},
@@ -381,7 +384,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
         **REGIONS,
         **PREFERENCES,
         "HomeAccount": (TEXT, "/backup/home-account"),
-        "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
+        "PackageBucketPrefix": (TEXT, PACKAGE_BUCKET_PARAMETER),
         "DeployedPackage": (TEXT, "/backup/lambda/aws-backup-tagonrestore/deployed-package"),
         "TestedPackage": ("String", ""),
         "RoleStackSetArn": ("String", None),
@@ -402,7 +405,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str | None]]] = {
         "RoleStackSetArn": ("String", None),
     },
     f"{HOME}/aws-backup-backuporgpolicymanager.yaml": {
-        "PackageBucketPrefix": (TEXT, "/backup/lambda/bucket-prefix"),
+        "PackageBucketPrefix": (TEXT, PACKAGE_BUCKET_PARAMETER),
         "DeployedPackage": (TEXT, "/backup/lambda/aws-backup-backuporgpolicymanager/deployed-package"),
         "TestedPackage": ("String", ""),
     },

@@ -9,14 +9,13 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from buildspecs.names import PACKAGES
+from buildspecs.names import PACKAGE_BUCKET_PARAMETER, PACKAGES
 from rehearsal.checks.findings import Found, existing, found_unless
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.organization.plan import Organization
 from rehearsal.report.journal import Holding
 
-_PREFIX: Final = "/backup/lambda/bucket-prefix"
 _NONE: Final = "none"  # SSM has no empty value
 
 
@@ -65,7 +64,7 @@ class Packages:
     @functools.cached_property
     def _parameters(self) -> dict[str, str]:
         ssm = self._emulator.session(self._home, self._home_region).client("ssm")
-        response = ssm.get_parameters(Names=[_PREFIX, *map(_path, PACKAGES)])
+        response = ssm.get_parameters(Names=[PACKAGE_BUCKET_PARAMETER, *map(_path, PACKAGES)])
         return {parameter["Name"]: parameter["Value"] for parameter in response["Parameters"]}
 
     def _value(self, name: str) -> str:
@@ -74,7 +73,7 @@ class Packages:
         return self._parameters[name]
 
     def _bucket(self, region: str) -> str:
-        return f"{self._value(_PREFIX)}-{self._home}-{region}"
+        return f"{self._value(PACKAGE_BUCKET_PARAMETER)}-{self._home}-{region}"
 
     def _exists(self, region: str, bucket: str, key: str) -> bool:
         try:

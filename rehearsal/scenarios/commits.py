@@ -12,7 +12,7 @@ from rehearsal.scenarios.deployed_organization import DeployedOrganization
 from rehearsal.scenarios.snapshot import changes
 
 TAG_KEY: Final = "Owner"
-_PIPELINE_TEMPLATE: Final = "templates/home-account/aws-backup-codepipeline.yaml"
+_PIPELINE_TEMPLATE: Final = f"{names.HOME}/{names.PIPELINE_STACK}.yaml"
 _TAGS: Final = "templates/tags.json"
 _NOTHING: Final = "no stack, no StackSet operation, no package, no parameter has changed"
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from buildspecs.names import PIPELINE
+from buildspecs.names import PACKAGE_BUCKET_PARAMETER, PIPELINE
 from rehearsal.checks.outcomes import Outcomes
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
@@ -92,8 +92,8 @@ class DeployedOrganization:
 
     def package_bucket(self, region: str) -> str:
         """The bucket for packages in a Region."""
-        prefix = self.client("ssm").get_parameter(Name="/backup/lambda/bucket-prefix")["Parameter"]["Value"]
-        return f"{prefix}-{self.home.account}-{region}"
+        stored = self.client("ssm").get_parameter(Name=PACKAGE_BUCKET_PARAMETER)["Parameter"]
+        return f"{stored['Value']}-{self.home.account}-{region}"
 
     def client(self, service: str, place: Place | None = None) -> Any:
         """A client of an account's root user; by default of the home account, in the home Region."""

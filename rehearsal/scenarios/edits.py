@@ -13,7 +13,7 @@ from rehearsal.place import Place
 from rehearsal.scenarios.deployed_organization import DeployedOrganization
 from rehearsal.scenarios.snapshot import Change, Facts, changes, stack_of
 
-MEMBER_TEMPLATE: Final = "templates/member-account/aws-backup-member-account.yaml"
+MEMBER_TEMPLATE: Final = f"{names.MEMBER}/aws-backup-member-account.yaml"
 PACKAGE_PARAMETERS: Final = tuple(
     f"/backup/lambda/{names.PACKAGES[names.TAG_FUNCTION]}/{name}"
     for name in ("deployed-package", "deployed-hash")

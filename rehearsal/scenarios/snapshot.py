@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from buildspecs.names import PACKAGE_BUCKET_PARAMETER
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.place import Place
@@ -114,7 +115,7 @@ def _facts(emulator: Emulator, scope: Scope) -> Iterator[tuple[Thing, str]]:
     for kind, found in at_home:
         for name, value in found:
             yield Thing(kind, scope.home, scope.home_region, name), value
-    prefix = parameters["/backup/lambda/bucket-prefix"].rpartition(" ")[2]
+    prefix = parameters[PACKAGE_BUCKET_PARAMETER].rpartition(" ")[2]
     for region in scope.regions:
         s3 = emulator.session(scope.home, region).client("s3")
         for name, value in _packages(s3, f"{prefix}-{scope.home}-{region}"):

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from buildspecs.names import TAG_FAILURES
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.machine import parallel
@@ -80,11 +81,11 @@ def _failure_and_sweep(member: Member, backup: Backup, tagged: Sequence[Backup],
         if not (calls := refused()):
             raise OutcomeError(f"{arn} has no tags, but {DENIED_ACTION} was not denied: {reason}")
         if arn not in reason or DENIED_ACTION not in reason:
-            raise OutcomeError(f"the reason in {failures.QUEUE} does not name resource and call: {reason}")
+            raise OutcomeError(f"the reason in {TAG_FAILURES} does not name resource and call: {reason}")
         if (tags := backup.case.tags(member, arn)) != {ITSELF: {}}:
             raise OutcomeError(f"{arn} has the tags {tags} although {DENIED_ACTION} was denied.")
         step.say(f"{describe(calls[0])}, {len(calls)} times")
-        step.say(f"message in {failures.QUEUE}: {reason}")
+        step.say(f"message in {TAG_FAILURES}: {reason}")
         step.say(failures.alarm(member))
         step.summary = "the event is in the dead-letter queue, with the reason"
     with journal.step(f"daily sweep in {member}, after the denial") as step:

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
-from buildspecs.names import TAG_FUNCTION
+from buildspecs.names import TAG_FUNCTION, TAG_SWEEP_ALARM
 from rehearsal.errors import OutcomeError
 from rehearsal.organization import logs, rules
 from rehearsal.stories.member import Member
 from rehearsal.stories.restore_jobs import end_of_log, eventually
 
-ALARM: Final = "TagOnRestoreSweep"
 _BY_HAND: Final = {"RefreshTagItems": "true"}
 _RUNS_IN_LOOK_BACK: Final = 2  # so that one lost run does no harm
 
@@ -44,7 +43,7 @@ def scheduled(member: Member, expected: Mapping[str, int]) -> str:
     )[0]
     if (watched := _watched(member)) not in found:
         raise OutcomeError(
-            f"alarm {ALARM} in {member} watches {watched}, but a sweep writes {', '.join(found)}."
+            f"alarm {TAG_SWEEP_ALARM} in {member} watches {watched}, but a sweep writes {', '.join(found)}."
         )
     counts = {_metric(TAG_FUNCTION, name): count for name, count in expected.items()}
     if {name: count for name, count in found.items() if count} != counts:
@@ -86,9 +85,9 @@ def check_look_back(rule: rules.Started, sent: str, pause: timedelta) -> None:
 
 def _watched(member: Member) -> str:
     """The metric that the alarm of the sweep watches."""
-    alarms = member.client("cloudwatch").describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+    alarms = member.client("cloudwatch").describe_alarms(AlarmNames=[TAG_SWEEP_ALARM])["MetricAlarms"]
     if not alarms:
-        raise OutcomeError(f"there is no alarm {ALARM} in {member}.")
+        raise OutcomeError(f"there is no alarm {TAG_SWEEP_ALARM} in {member}.")
     names = [dimension["Name"] for dimension in alarms[0]["Dimensions"]]
     return _metric(alarms[0]["Namespace"], alarms[0]["MetricName"], names)
 
