@@ -5,7 +5,7 @@ stand-in (warm_command.py) passes its arguments, folder, environment and open fi
 takes them over and runs the file of the real program, so it prints and returns the same. A fork ends when its
 stand-in does, and all of them end with the process that called `started`.
 
-macOS ends a fork that calls a system framework. urllib calls one for the system's proxies, but not where
+macOS ends a fork that calls a system framework. Python calls one for the system's proxies, but not if
 NO_PROXY is set, as in every environment of the rehearsal.
 """
 
