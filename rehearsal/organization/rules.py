@@ -14,7 +14,7 @@ from rehearsal.place import Place
 
 
 @dataclass(frozen=True)
-class Started:
+class Trigger:
     """A rule with one of its targets, and how many events it has sent so far."""
 
     rule: Mapping[str, Any]
@@ -34,29 +34,30 @@ class Started:
         return str(self.rule.get("ScheduleExpression", ""))
 
     def __str__(self) -> str:
-        waits = f"runs at {self.schedule}" if self.schedule else f"waits for {self.rule.get('EventPattern')}"
-        return f"rule {self.name} ({self.rule['State']}) {waits}; it has sent on {self.sent or 'nothing'}"
+        pattern = self.rule.get("EventPattern")
+        what = f"has the schedule {self.schedule}" if self.schedule else f"has the pattern {pattern}"
+        return f"rule {self.name} ({self.rule['State']}) {what}; events sent: {self.sent}"
 
 
 def starting(
     emulator: Emulator, place: Place, target: str, before: Mapping[str, int] | None = None
-) -> list[Started]:
-    """The rules with a target whose ARN ends in `target`; `before` is an earlier result of `sent_on`."""
+) -> list[Trigger]:
+    """The rules with a target whose ARN ends in `target`; `before` is an earlier result of `sent_by_rule`."""
     return list(_starting(emulator, place, target, before or {}))
 
 
-def _starting(emulator: Emulator, place: Place, target: str, before: Mapping[str, int]) -> Iterator[Started]:
+def _starting(emulator: Emulator, place: Place, target: str, before: Mapping[str, int]) -> Iterator[Trigger]:
     events = emulator.session(place.account, place.region).client("events")
-    sent = sent_on(emulator, place)
+    sent = sent_by_rule(emulator, place)
     for page in events.get_paginator("list_rules").paginate():
         for rule in page["Rules"]:
             name = rule["Name"]
             for each in events.list_targets_by_rule(Rule=name)["Targets"]:
                 if each["Arn"].endswith(target):
-                    yield Started(rule, each, sent.get(name, 0) - before.get(name, 0))
+                    yield Trigger(rule, each, sent.get(name, 0) - before.get(name, 0))
 
 
-def sent_on(emulator: Emulator, place: Place) -> dict[str, int]:
+def sent_by_rule(emulator: Emulator, place: Place) -> dict[str, int]:
     """How many events each rule sent; a rule that matched none is not listed."""
     return dict(emulator.control("rule-events", account=place.account, region=place.region))
 

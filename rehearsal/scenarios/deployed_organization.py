@@ -143,7 +143,7 @@ class DeployedOrganization:
 
     def commit(self, message: str) -> None:
         """Commit the working copy. Raises OutcomeError unless EventBridge starts the pipeline, once."""
-        before, sent = len(self.executions()), rules.sent_on(self.emulator, self.home)
+        before, sent = len(self.executions()), rules.sent_by_rule(self.emulator, self.home)
         with self.journal.step(f"commit: {message}") as step:
             commit = self.files.commit(message)[:8]
             started = self.eventually(

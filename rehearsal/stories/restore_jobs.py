@@ -90,7 +90,8 @@ def wait_for_tags(member: Member, case: RestoreCase, restored: str) -> None:
         for part, expected in case.expected.items():
             if (tags := found.get(part, {})) != expected:
                 what = restored if part == ITSELF else f"{part} of {restored}"
-                yield f"{what} was restored but has the tags {dict(tags) or 'none'} instead of {expected}."
+                has = f"has the tags {dict(tags)}" if tags else "has no tags"
+                yield f"{what} was restored, but {has} instead of {expected}."
 
     eventually(
         lambda: not list(differing()),

@@ -73,7 +73,7 @@ def look_back(sent: str) -> timedelta | None:
     return timedelta(days=int(since[1] or 0), hours=int(since[2] or 0)) if since else None
 
 
-def check_look_back(rule: rules.Started, sent: str, pause: timedelta) -> None:
+def check_look_back(rule: rules.Trigger, sent: str, pause: timedelta) -> None:
     """Raises OutcomeError unless a sweep also covers the run before it."""
     back = look_back(sent)
     if back is not None and pause * _RUNS_IN_LOOK_BACK > back:

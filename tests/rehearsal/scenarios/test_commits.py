@@ -92,9 +92,13 @@ BRANCH = "referenceName: [main]\n"
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        (BRANCH, "referenceName: [master]\n", r'StartRule\S* \(ENABLED\) waits for .*"master"'),
-        (BRANCH, f"{BRANCH}      State: DISABLED\n", r"StartRule\S* \(DISABLED\) waits for .*"),
-        ("[CodeCommit Repository State", "[CodeCommit State", r"\(ENABLED\) waits for .*CodeCommit State"),
+        (BRANCH, "referenceName: [master]\n", r'StartRule\S* \(ENABLED\) has the pattern .*"master"'),
+        (BRANCH, f"{BRANCH}      State: DISABLED\n", r"StartRule\S* \(DISABLED\) has the pattern .*"),
+        (
+            "[CodeCommit Repository State",
+            "[CodeCommit State",
+            r"\(ENABLED\) has the pattern .*CodeCommit State",
+        ),
     ],
     ids=["another branch", "disabled", "another event"],
 )
@@ -108,4 +112,4 @@ def test_a_rule_that_does_not_start_it_is_named(
     sentence, line = caught.value.details
     assert "no rule matched an event for it (in account 222222222222, us-east-1):" in sentence
     assert re.search(named, line), line
-    assert line.endswith("it has sent on nothing")
+    assert line.endswith("events sent: 0")
