@@ -1,4 +1,4 @@
-"""Whether any log of the rehearsal holds what none may: a ResponseURL, a credential, a whole event.
+"""Whether a log of the rehearsal holds a secret: a ResponseURL, a credential, a whole event.
 
 It searches the CloudWatch logs of every account and Region, and the log files of the README's commands, the
 builds and the emulator, where a function's output would end up.
