@@ -17,6 +17,7 @@ from rehearsal.errors import OutcomeError
 from rehearsal.machine import waiting
 
 PLANS: Final = frozenset(published.plan for published in BACKUP_POLICIES)
+_PAUSE_SECONDS: Final = 0.01  # the policies may never be out of effect, not even for a moment
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Policies:
 
         def watch() -> None:
             try:
-                waiting.until(ended)
+                waiting.until(ended, pause=_PAUSE_SECONDS)
             except Exception as error:  # noqa: BLE001 - a watch that ended early has seen nothing
                 faults.append(f"the effective policies could not be read: {error}")
 
