@@ -32,6 +32,8 @@ MEMBER_KEY_ALIAS = "alias/AWSBackupSolutionKey"
 MEMBER_ROLE = "AWSBackupSolutionRole"
 TAG_FUNCTION = "TagOnRestore"
 TAG_ROLE = "TagOnRestoreFunctionForAWSBackup"
+TAG_FAILURES = "TagOnRestoreFailures"  # its dead-letter queue, and the alarm on that
+TAG_SWEEP_ALARM = "TagOnRestoreSweep"
 
 ARCHIVE = "aws-backup-solution.zip"  # of the repository, in the deployment bucket
 # Function → the name of its package, in SSM and in the bucket.

@@ -51,11 +51,15 @@ def rehearse(options: Options, journal: Journal) -> None:
         tools = _check_machine(options, journal, standins)
         clone, commands = _copy(options, journal, folder)
         with (
-            warm_start.aws(standins),
+            warm_start.aws(standins) as warm,
             Emulator(folder / "emulator", plan.accounts, plan.home_region, options.port) as emulator,
             journal.watching(emulator.denied),
             _interruptible(journal),
         ):
+            if warm:
+                journal.remark(
+                    "aws commands run in forks of a process that has already imported the AWS CLI."
+                )
             created = _create_organization(emulator, options, journal, clone)
             desk = folder / "operator"
             desk.mkdir()
@@ -151,7 +155,6 @@ def _check_machine(options: Options, journal: Journal, standins: Path) -> prefli
             Path(sys.executable).parent,
             standins,
         )
-    journal.remark("aws commands start from a process that has already imported the AWS CLI.")
     for note in tools.notes:
         journal.note(note, Status.NOT_RUN)
     return tools

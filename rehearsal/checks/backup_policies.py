@@ -19,6 +19,7 @@ from rehearsal.checks.findings import Found, existing, found_unless
 from rehearsal.emulator import Emulator
 from rehearsal.organization import logs
 from rehearsal.organization.plan import Organization
+from rehearsal.place import Place
 from rehearsal.report.journal import Holding
 
 
@@ -27,7 +28,7 @@ def check(emulator: Emulator, organization: Organization) -> Found:
     accounts, region = organization.plan.accounts, organization.plan.home_region
     organizations = emulator.session(accounts.management, region).client("organizations")
     ids = policy_ids(organizations)
-    log = logs.of_function(emulator, accounts.home, region, POLICY_FUNCTION)
+    log = logs.of_function(emulator, Place(accounts.home, region), POLICY_FUNCTION)
     faults: list[str] = []
     found: Found = []
     for published in BACKUP_POLICIES:

@@ -1,4 +1,4 @@
-"""Whether any log of the rehearsal holds what none may: a ResponseURL, a credential, a whole event.
+"""Whether a log of the rehearsal holds a secret: a ResponseURL, a credential, a whole event.
 
 It searches the CloudWatch logs of every account and Region, and the log files of the README's commands, the
 builds and the emulator, where a function's output would end up.
@@ -17,7 +17,7 @@ from rehearsal.organization.plan import Organization
 
 # Secret → how it is recognized.
 FORBIDDEN: Final[Mapping[str, re.Pattern[str]]] = {
-    "a ResponseURL, with which anybody can respond for the custom resource": re.compile(
+    "a ResponseURL, with which anyone can respond for the custom resource": re.compile(
         r"ResponseURL|cloudformation-custom-resource-response"
     ),
     "a signed address": re.compile(r"X-Amz-(Signature|Security-Token|Credential)=", re.I),

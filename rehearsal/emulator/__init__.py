@@ -1,6 +1,6 @@
 """An AWS Organization on 127.0.0.1: a ministack server process with what it lacks added to it.
 
-See README.md beside this file for what is emulated, what is lenient and what another emulator would need.
+README.md in this folder says what is emulated, what is lenient and what another emulator would need.
 """
 
 from rehearsal.emulator.errors import EmulatorError

@@ -1,4 +1,4 @@
-"""Control operations: what only an emulator can do, at /_rehearsal/<operation> beside the AWS APIs.
+"""Control operations: what only an emulator can do, at /_rehearsal/<operation>, next to the AWS APIs.
 
 An operation is a function with keyword arguments that returns what JSON can hold; the extension that it
 belongs to registers it. Requests need the token that only the process that started the server knows.

@@ -1,4 +1,4 @@
-"""As much of bash's grammar as shows where a command ends and which programs it starts. Pure."""
+"""The part of bash's grammar that shows where a command ends and which programs it starts. Pure."""
 
 from __future__ import annotations
 

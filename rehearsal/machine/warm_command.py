@@ -1,7 +1,7 @@
 """Stands in for a program that warm_start.py has started already: `warm_command.py SOCKET PYTHON PROGRAM …`.
 
-Starts in a few milliseconds, so it imports nothing that is not needed. Where the process behind the socket
-is gone, it runs the program itself.
+It starts in a few milliseconds, so it imports only what it needs. If the process behind the socket has ended
+or a standard stream is closed, it runs the program itself.
 """
 
 import os
@@ -11,9 +11,8 @@ import sys
 
 def main(address: str, python: str, program: str, *arguments: str) -> int:
     with socket.socket(socket.AF_UNIX) as process:
-        try:
-            process.connect(address)
-        except OSError:
+        # A new socket has the lowest free number: one below 3 belongs to a closed standard stream.
+        if process.fileno() < 3 or process.connect_ex(address):
             os.execv(python, [python, program, *arguments])  # noqa: S606 - the real program
         variables = [name + b"=" + value for name, value in os.environb.items()]
         fields = [os.getcwdb(), b"%d" % len(arguments), *map(os.fsencode, arguments), *variables]

@@ -4,6 +4,9 @@
 stand-in (warm_command.py) passes its arguments, folder, environment and open files through a socket; a fork
 takes them over and runs the file of the real program, so it prints and returns the same. A fork ends when its
 stand-in does, and all of them end with the process that called `started`.
+
+macOS ends a fork that calls a system framework. Python calls one for the system's proxies, but not if
+NO_PROXY is set, as in every environment of the rehearsal.
 """
 
 from __future__ import annotations
@@ -32,24 +35,28 @@ _STAND_IN: Final = Path(__file__).with_name("warm_command.py")
 _PARENT: Final = 0
 
 
-def aws(folder: Path) -> contextlib.AbstractContextManager[None]:
+def aws(folder: Path) -> contextlib.AbstractContextManager[bool]:
     """The AWS CLI that belongs to this Python, with all its plugins."""
     return started(Path(sys.executable).with_name("aws"), ["awscli.clidriver", "awscli.handlers"], folder)
 
 
 @contextlib.contextmanager
-def started(program: Path, modules: Sequence[str], folder: Path) -> Iterator[None]:
+def started(program: Path, modules: Sequence[str], folder: Path) -> Iterator[bool]:
     """Put a stand-in for `program`, which needs `modules`, into `folder` while the block runs.
 
-    Where no socket can be made (a path of more than 100 bytes), there is no stand-in.
+    Yields False, without a stand-in, if no socket can be created: its path may have some 100 bytes.
     """
     address = folder / f"{program.name}.socket"
+    stand_in = folder / program.name
+    words = [sys.executable, "-I", "-S", str(_STAND_IN), str(address), sys.executable, str(program)]
     with socket.socket(socket.AF_UNIX) as listener:
         try:
             listener.bind(str(address))
         except OSError:
-            yield
+            yield False
             return
+        stand_in.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        stand_in.chmod(0o755)
         listener.listen()
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(listener.fileno()), str(program), *modules],
@@ -61,12 +68,8 @@ def started(program: Path, modules: Sequence[str], folder: Path) -> Iterator[Non
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
-    stand_in = folder / program.name
-    words = [sys.executable, "-I", "-S", str(_STAND_IN), str(address), sys.executable, str(program)]
-    stand_in.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-    stand_in.chmod(0o755)
     try:
-        yield
+        yield True
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -129,7 +132,7 @@ def _fork(listener: socket.socket, forks: list[_Fork]) -> Command | None:
 
 
 def _receive(stand_in: socket.socket) -> Command | None:
-    """None where the stand-in ended before it had sent everything."""
+    """None if the stand-in ended before it had sent everything."""
     size, files, _, _ = socket.recv_fds(stand_in, 8, 3)
     with stand_in.makefile("rb") as stream:
         content = stream.read(int.from_bytes(size))

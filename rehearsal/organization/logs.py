@@ -5,11 +5,12 @@ from __future__ import annotations
 from botocore.exceptions import ClientError
 
 from rehearsal.emulator import Emulator
+from rehearsal.place import Place
 
 
-def of_function(emulator: Emulator, account: str, region: str, function: str) -> list[str]:
+def of_function(emulator: Emulator, place: Place, function: str) -> list[str]:
     """The lines that a function wrote, oldest first; none if it has not run or does not exist."""
-    session = emulator.session(account, region)
+    session = emulator.session(place.account, place.region)
     logs = session.client("logs")
     try:
         configuration = session.client("lambda").get_function_configuration(FunctionName=function)

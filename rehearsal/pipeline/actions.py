@@ -50,11 +50,11 @@ class Context:
     def input(self) -> Path:
         """The first input artifact, extracted with the pipeline's role."""
         name = self._input(self.action.inputs[0] if self.action.inputs else "")
-        return self.store.get(self.role.client("s3"), name, self.scratch / name)
+        return self.store.get(self.role, name, self.scratch / name)
 
     def input_text(self, name: str, path: str) -> str | None:
         """One file of an input artifact, read with the pipeline's role; None if it has no such file."""
-        return self.store.text(self.role.client("s3"), self._input(name), path)
+        return self.store.text(self.role, self._input(name), path)
 
     def _input(self, name: str) -> str:
         if name not in self.action.inputs:
@@ -89,7 +89,7 @@ def source(context: Context) -> ActionResult:
     archive = context.emulator.control(
         "repository-archive", account=context.place.account, region=context.place.region, repository=name
     )
-    context.store.put(context.role.client("s3"), context.action.outputs[0], base64.b64decode(archive))
+    context.store.put(context.role, context.action.outputs[0], base64.b64decode(archive))
     return ActionResult(
         f"{name}, branch {branch}", {"CommitId": commit, "BranchName": branch, "RepositoryName": name}
     )
@@ -139,7 +139,7 @@ def _started(context: Context, project: str) -> Iterator[str]:
 def _run_build(context: Context, project: Project, role: Caller, identifier: str) -> ActionResult:
     action, configuration = context.action, context.configuration
     name = configuration.get("PrimarySource", action.inputs[0])
-    folder = context.store.get(role.client("s3"), name, context.scratch / "src")
+    folder = context.store.get(role, name, context.scratch / "src")
 
     def finished(command: BuildCommand) -> None:
         if command.code is None:
@@ -163,7 +163,7 @@ def _run_build(context: Context, project: Project, role: Caller, identifier: str
             raise ActionError(
                 f"project {project.name} makes no artifact, but the action has an output artifact."
             )
-        context.store.put(role.client("s3"), action.outputs[0], result.artifact)
+        context.store.put(role, action.outputs[0], result.artifact)
     elif not result.exported:
         for line in result.printed:
             context.say(line)

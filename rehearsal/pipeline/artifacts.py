@@ -1,7 +1,8 @@
 """Artifacts between the pipeline's actions: zip objects in the artifact bucket, as CodePipeline keeps them.
 
 Each is written and read with the credentials of the role that does so in AWS, so a role that may not use the
-artifact bucket fails here too.
+artifact bucket or its key fails here too. Amazon S3 calls AWS KMS with the role's permissions; the emulator's
+S3 does not, so the store makes these calls.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import threading
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from rehearsal.errors import ActionError, UnsupportedError
+from rehearsal.machine.environment import Caller
 
 
 def select(base: Path, patterns: Iterable[str]) -> list[Path]:
@@ -57,31 +58,37 @@ class ArtifactStore:
     def __init__(self, pipeline: str, bucket: str, encryption_key: str | None) -> None:
         self._prefix = pipeline[:20]
         self._bucket = bucket
-        self._encryption = (
-            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption_key} if encryption_key else {}
-        )
-        self._keys: dict[str, str] = {}
+        self._encryption_key = encryption_key
+        self._objects: dict[str, tuple[str, bytes]] = {}  # name → object key, encrypted data key
         self._lock = threading.Lock()
 
-    def put(self, s3: Any, name: str, content: bytes) -> None:
-        """Store the zip `content` as artifact `name`, with the client of the role in use."""
+    def put(self, role: Caller, name: str, content: bytes) -> None:
+        """Store the zip `content` as artifact `name`."""
         key = f"{self._prefix}/{name[:10]}/{secrets.token_hex(4)}.zip"
-        s3.put_object(Bucket=self._bucket, Key=key, Body=content, **self._encryption)
+        encryption, data_key = {}, b""
+        if self._encryption_key:
+            encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self._encryption_key}
+            made = role.client("kms").generate_data_key(KeyId=self._encryption_key, KeySpec="AES_256")
+            data_key = made["CiphertextBlob"]
+        role.client("s3").put_object(Bucket=self._bucket, Key=key, Body=content, **encryption)
         with self._lock:
-            self._keys[name] = key
+            self._objects[name] = (key, data_key)
 
-    def get(self, s3: Any, name: str, folder: Path) -> Path:
-        """Extract artifact `name` into `folder`, with the client of the role in use."""
-        unpack(self._content(s3, name), folder)
+    def get(self, role: Caller, name: str, folder: Path) -> Path:
+        """Extract artifact `name` into `folder`."""
+        unpack(self._content(role, name), folder)
         return folder
 
-    def text(self, s3: Any, name: str, path: str) -> str | None:
-        """One file of artifact `name`, with the client of the role in use; None if it has no such file."""
-        with zipfile.ZipFile(io.BytesIO(self._content(s3, name))) as archive:
+    def text(self, role: Caller, name: str, path: str) -> str | None:
+        """One file of artifact `name`; None if it has no such file."""
+        with zipfile.ZipFile(io.BytesIO(self._content(role, name))) as archive:
             return archive.read(path).decode() if path in archive.namelist() else None
 
-    def _content(self, s3: Any, name: str) -> bytes:
-        if name not in self._keys:
+    def _content(self, role: Caller, name: str) -> bytes:
+        if name not in self._objects:
             raise UnsupportedError(f"no earlier action of the pipeline makes the artifact {name}.")
-        content: bytes = s3.get_object(Bucket=self._bucket, Key=self._keys[name])["Body"].read()
+        key, data_key = self._objects[name]
+        if data_key:
+            role.client("kms").decrypt(CiphertextBlob=data_key)
+        content: bytes = role.client("s3").get_object(Bucket=self._bucket, Key=key)["Body"].read()
         return content

@@ -37,7 +37,7 @@ _SHOWN_LINES: Final = 20
 
 
 class Operator:
-    """Someone at a terminal with the README. `folder` is the clone, `scratch` a folder next to it."""
+    """A person at a terminal with the README. `folder` is the clone, `scratch` a folder next to it."""
 
     def __init__(
         self,
@@ -111,7 +111,8 @@ class Operator:
         self._printed = done.stdout
         if done.code:
             raise CommandError(
-                f"README line {command.line} in the {command.account} account: exit code {done.code}",
+                f"README line {command.line}: the command failed with exit code {done.code} "
+                f"in the {command.account} account",
                 text,
                 *done.output.strip().splitlines()[-_SHOWN_LINES:],
             )
@@ -127,7 +128,7 @@ class Operator:
         if (call.service, call.operation) == ("cloudformation", "create-stack"):
             self._start_new_pipelines(Place(self._organization.account(command.account), self._region(call)))
         if (call.service, call.operation) == ("codepipeline", "retry-stage-execution"):
-            self._journal.section("The pipeline, from its failed stage")
+            self._journal.section("The pipeline, retried from its failed stage")
             self.executions[call.options["--pipeline-name"]].retry(call.options["--stage-name"])
 
     def _region(self, call: AwsCall) -> str:
@@ -163,7 +164,7 @@ class Operator:
         plan = self._organization.plan
         iam = self._emulator.session(plan.accounts.management, plan.home_region).client("iam")
         try:
-            iam.get_role(RoleName=PUBLISHED_FAILURE.mentions)
+            iam.get_role(RoleName=MANAGEMENT_ROLE)
         except ClientError:
             return False
         return True

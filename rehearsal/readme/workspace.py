@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -52,13 +52,13 @@ def check_targets(file: Path) -> None:
     It uses the code of the validation build, but allows the documented examples. Raises TargetsError with
     every fault.
     """
-    _raise(targets.check(_read(file), examples_allowed=True), TARGETS)
+    _check(file, TARGETS, examples_allowed=True)
 
 
 def fill_targets(file: Path, values: Mapping[str, str]) -> list[str]:
     """Replace the values in the copy of a file that check_targets has passed. Returns the keys.
 
-    No option of the operator's is kept: it may name a key or a bucket that the emulated organization lacks.
+    Drops the operator's options: they may name a key or a bucket that the emulated organization lacks.
     """
     document = targets.read(file)
     assert isinstance(document, dict)  # noqa: S101 - check_targets has passed it
@@ -69,18 +69,15 @@ def fill_targets(file: Path, values: Mapping[str, str]) -> list[str]:
 
 def use_targets(given: Path, file: Path) -> None:
     """Use the operator's own file unchanged: examples are faults too. Raises TargetsError."""
-    _raise(targets.check(_read(given)), str(given))
+    _check(given, str(given))
     shutil.copyfile(given, file)
 
 
-def _raise(faults: Sequence[str], name: str) -> None:
+def _check(file: Path, name: str, *, examples_allowed: bool = False) -> None:
+    try:
+        faults = targets.check(targets.read(file), examples_allowed=examples_allowed)
+    except FileError as error:
+        raise TargetsError(str(error).replace(str(file), name)) from None
     if faults:
         first, *others = (f"{name}: {fault}" for fault in faults)
         raise TargetsError(first, *others)
-
-
-def _read(file: Path) -> object:
-    try:
-        return targets.read(file)
-    except FileError as error:
-        raise TargetsError(str(error)) from None

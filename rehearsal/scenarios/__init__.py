@@ -128,7 +128,7 @@ def run(chosen: Sequence[Scenario], deployed: DeployedOrganization) -> None:
     journal = deployed.journal
     journal.section("Scenarios")
     journal.note(
-        "after the first deployment, builds run gates and tests only where the scenario is about them",
+        "after the first deployment, builds run gates and tests only in the scenarios about them",
         Status.NOT_RUN,
     )
     for scenario in chosen:

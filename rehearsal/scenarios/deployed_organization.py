@@ -143,21 +143,21 @@ class DeployedOrganization:
 
     def commit(self, message: str) -> None:
         """Commit the working copy. Raises OutcomeError unless EventBridge starts the pipeline, once."""
-        home = (self.emulator, self.home.account, self.home.region)
-        before, sent = len(self.executions()), rules.sent_on(*home)
+        before, sent = len(self.executions()), rules.sent_by_rule(self.emulator, self.home)
         with self.journal.step(f"commit: {message}") as step:
             commit = self.files.commit(message)[:8]
             started = self.eventually(
                 lambda: self.executions()[before:],
                 f"the commit {commit} to main did not start the pipeline {PIPELINE}.",
-                lambda: rules.why_not_started(*home, f":{PIPELINE}", sent),
+                lambda: rules.why_not_started(self.emulator, self.home, f":{PIPELINE}", sent),
             )
             trigger = started[0].get("trigger", {})
             if len(started) > 1 or trigger.get("triggerType") != "CloudWatchEvent":
                 raise OutcomeError(
                     f"the commit {commit} to main started {started}, not one execution through a rule."
                 )
-            step.summary = f"{commit} has started it through {trigger['triggerDetail'].rpartition(':')[2]}"
+            rule = trigger["triggerDetail"].rpartition(":")[2]
+            step.summary = f"{commit} started the pipeline through {rule}"
 
     def start_again(self) -> None:
         """Start the pipeline again on the last commit."""
@@ -183,7 +183,7 @@ class DeployedOrganization:
         )
 
     def next_execution(self, *, analysed: bool = False) -> Execution:
-        """The oldest execution that was started and that nobody has run yet."""
+        """The oldest execution that was started and has not been run yet."""
         waiting = self._waiting()
         if not waiting:
             raise OutcomeError(f"no execution of the pipeline {PIPELINE} has been started.")

@@ -1,4 +1,4 @@
-"""Edits that several scenarios commit, what each of them must change, and nothing else, and its proof."""
+"""Edits that several scenarios commit, exactly what each of them changes, and how to prove it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong, by means that anybody has: nothing is left half done, and the next run completes it."""
+"""Failures: nothing is left half done, and the next run completes the deployment."""
 
 from __future__ import annotations
 

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from buildspecs.names import TAG_ROLE
+from buildspecs.names import TAG_FAILURES, TAG_ROLE
 from rehearsal.emulator import Denied
 from rehearsal.errors import OutcomeError
 from rehearsal.stories.member import Member
 from rehearsal.stories.restore_jobs import end_of_log, eventually
 
-QUEUE: Final = "TagOnRestoreFailures"
-ALARM: Final = "TagOnRestoreFailures"
 _POLICY: Final = "denied-by-the-administrator-of-the-account"
 
 
@@ -42,7 +40,7 @@ def expected_denial(member: Member, action: str) -> Callable[[Denied], bool]:
 def reason(member: Member, job: str) -> str:
     """The reason in the dead-letter queue for the failure of a job's event. Raises OutcomeError."""
     sqs = member.client("sqs")
-    queue = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+    queue = sqs.get_queue_url(QueueName=TAG_FAILURES)["QueueUrl"]
 
     def message() -> Any:
         received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0)
@@ -52,7 +50,7 @@ def reason(member: Member, job: str) -> str:
     found = eventually(
         message,
         lambda: OutcomeError(
-            f"the event of restore job {job} failed, but is not in the queue {QUEUE}, {member}.",
+            f"the event of restore job {job} failed, but is not in the queue {TAG_FAILURES}, {member}.",
             *end_of_log(member),
         ),
     )
@@ -62,23 +60,26 @@ def reason(member: Member, job: str) -> str:
 def alarm(member: Member) -> str:
     """What the alarm watches, in words. Raises OutcomeError unless the messages in the queue trigger it."""
     sqs, cloudwatch = member.client("sqs"), member.client("cloudwatch")
-    queue = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+    queue = sqs.get_queue_url(QueueName=TAG_FAILURES)["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
     waiting = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
     triggered = [
         one
-        for one in cloudwatch.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+        for one in cloudwatch.describe_alarms(AlarmNames=[TAG_FAILURES])["MetricAlarms"]
         if (one["Namespace"], one["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
-        and {"Name": "QueueName", "Value": QUEUE} in one["Dimensions"]
+        and {"Name": "QueueName", "Value": TAG_FAILURES} in one["Dimensions"]
         and one["ComparisonOperator"] == "GreaterThanThreshold"
         and waiting > one["Threshold"]
     ]
     if not triggered:
-        raise OutcomeError(f"{waiting} messages in {QUEUE} do not trigger an alarm {ALARM} in {member}.")
-    return f"{waiting} in {QUEUE}: above the threshold {triggered[0]['Threshold']:.0f} of alarm {ALARM}"
+        raise OutcomeError(
+            f"{waiting} messages in {TAG_FAILURES} do not trigger an alarm {TAG_FAILURES} in {member}."
+        )
+    threshold = f"{triggered[0]['Threshold']:.0f}"
+    return f"messages in queue {TAG_FAILURES}: {waiting}; threshold of alarm {TAG_FAILURES}: {threshold}"
 
 
 def purge(member: Member) -> None:
-    """Empty the dead-letter queue, which the alarm's description asks for once the cause is removed."""
+    """Empty the dead-letter queue, as the alarm's description says, once the cause is removed."""
     sqs = member.client("sqs")
-    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"])
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=TAG_FAILURES)["QueueUrl"])

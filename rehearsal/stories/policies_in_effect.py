@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ from botocore.exceptions import ClientError
 from buildspecs.names import BACKUP_POLICIES, POLICY_NAMES
 from rehearsal.checks.backup_policies import policy_ids, policy_targets
 from rehearsal.errors import OutcomeError
+from rehearsal.machine import waiting
 
 PLANS: Final = frozenset(published.plan for published in BACKUP_POLICIES)
-_POLL_SECONDS: Final = 0.01
+_PAUSE_SECONDS: Final = 0.01  # the policies may never be out of effect, not even for a moment
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ class Policies:
 
     @contextmanager
     def watched(self, schedule: str | None = None) -> Iterator[Callable[[], str]]:
-        """During the block, check all the time that both policies are in effect in every member account.
+        """During the block, check continuously that both policies are in effect in every member account.
 
-        schedule: of the daily backup. Raises OutcomeError if anything was different at any time. Yields what
-        returns the number of checks in words.
+        schedule: of the daily backup. Raises OutcomeError if anything was different at any time. Yields a
+        function that returns the number of checks in words.
         """
         faults: list[str] = []
         checks, stop = [0], threading.Event()
@@ -114,20 +114,21 @@ class Policies:
                     faults.append(f"in account {member} the daily backup started at {found}")
             checks[0] += 1
 
+        def ended() -> bool:
+            stopped = stop.is_set()  # before the last check, which therefore comes after the block
+            check()
+            return stopped or bool(faults)
+
         def watch() -> None:
             try:
-                ended = False
-                while not ended and not faults:
-                    ended = stop.is_set()  # so that the last check comes after the block
-                    check()
-                    time.sleep(_POLL_SECONDS)
+                waiting.until(ended, pause=_PAUSE_SECONDS)
             except Exception as error:  # noqa: BLE001 - a watch that ended early has seen nothing
                 faults.append(f"the effective policies could not be read: {error}")
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()
         try:
-            yield lambda: f"in effect in each of {checks[0]} checks meanwhile"
+            yield lambda: f"in effect in all {checks[0]} checks during the change"
         finally:
             stop.set()
             thread.join()

@@ -44,7 +44,7 @@ def rehearse(
     """The lifecycle, step by step. Raises OutcomeError at the first fault."""
     lifecycle = PolicyLifecycle(emulator, organization, outside)
     policies = lifecycle.policies
-    with journal.step("the policies as the pipeline has created them") as step:
+    with journal.step("the policies that the pipeline created") as step:
         created = policies.ours()
         step.summary = _listed(created)
     with journal.step("a change of content: the daily backup starts earlier") as step:
@@ -79,7 +79,7 @@ def rehearse(
         step.summary = lifecycle.delete()
     journal.section(f"The pipeline's stage {POLICY_STAGE}, run again")
     pipeline.run_stage_again(POLICY_STAGE)
-    with journal.step("the policies as the pipeline has created them again") as step:
+    with journal.step("the policies that the pipeline created again") as step:
         found = backup_policies.check(emulator, organization)
         lifecycle.check_sandbox()
         again = policies.ours()
@@ -149,7 +149,7 @@ class PolicyLifecycle:
         self.policies.expect_attached(self._outside.unit, [self._outside.policy.identifier])
         self.policies.expect_in_members(set())
         self.check_sandbox()
-        return f"both policies are deleted and nowhere attached; {sandbox.POLICY} has not changed"
+        return f"both policies are detached and deleted; {sandbox.POLICY} has not changed"
 
     def check_schedule(self, before: Mapping[str, Policy]) -> str:
         """Only the schedule of the daily policy has changed, in every member account too."""
@@ -159,7 +159,7 @@ class PolicyLifecycle:
         old, rule["schedule_expression"] = rule["schedule_expression"]["@@assign"], {"@@assign": _EARLIER}
         self.policies.expect_ours({**before, _DAILY.name: replace(daily, content=compact(content))})
         self.policies.expect_schedule_in_members(_EARLIER)
-        return f"{old} is now {_EARLIER}, {daily.identifier} is still {_DAILY.name}"
+        return f"{old} is now {_EARLIER}; {_DAILY.name} is still {daily.identifier}"
 
     def check_targets(self, before: Mapping[str, Policy], targets: set[str]) -> str:
         """Both policies have these targets, and are otherwise what they were."""

@@ -34,7 +34,7 @@ class RestoreCase:
     @property
     def title(self) -> str:
         if self.withheld:
-            return f"{self.resource_type}, into an existing one"
+            return f"{self.resource_type}, into an existing resource"
         return f"{self.resource_type}, its source deleted" if self.delete else self.resource_type
 
 

@@ -90,7 +90,8 @@ def wait_for_tags(member: Member, case: RestoreCase, restored: str) -> None:
         for part, expected in case.expected.items():
             if (tags := found.get(part, {})) != expected:
                 what = restored if part == ITSELF else f"{part} of {restored}"
-                yield f"{what} was restored but has the tags {dict(tags) or 'none'} instead of {expected}."
+                has = f"has the tags {dict(tags)}" if tags else "has no tags"
+                yield f"{what} was restored, but {has} instead of {expected}."
 
     eventually(
         lambda: not list(differing()),
@@ -105,7 +106,7 @@ def run_restore_test(member: Member, backup: Backup, name: str) -> str:
     job, restored = restore(member, backup, name, testing_plan=plan)
 
     def skipped() -> bool:
-        log = logs.of_function(member.emulator, member.account, member.region, TAG_FUNCTION)
+        log = logs.of_function(member.emulator, member, TAG_FUNCTION)
         return any(job in line and '"skipped"' in line for line in log)
 
     eventually(
@@ -129,8 +130,8 @@ def eventually(look: Callable[[], Any], failed: Callable[[], OutcomeError]) -> A
 
 def end_of_log(member: Member) -> list[str]:
     """The last lines that the function has written, or why it was not started."""
-    if log := logs.of_function(member.emulator, member.account, member.region, TAG_FUNCTION):
+    if log := logs.of_function(member.emulator, member, TAG_FUNCTION):
         return [f"the end of the log of {TAG_FUNCTION} in {member}:", *log[-_LOG_LINES:]]
     target = f":function:{TAG_FUNCTION}"
-    why, *started = rules.why_not_started(member.emulator, member.account, member.region, target)
+    why, *started = rules.why_not_started(member.emulator, member, target)
     return [f"the function {TAG_FUNCTION} was not started: {why}", *started]

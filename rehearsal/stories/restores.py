@@ -1,6 +1,6 @@
 """Restores in a member account: TagOnRestore, started by the event, copies the tags to what is restored.
 
-And if it may not: the failure is kept and triggers an alarm, and the next sweep copies the tags.
+If its call is denied, the failure is kept and triggers an alarm, and the next sweep copies the tags.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from buildspecs.names import TAG_ROLE
+from buildspecs.names import TAG_FAILURES
 from rehearsal.emulator import Emulator
 from rehearsal.errors import OutcomeError
 from rehearsal.machine import parallel
@@ -61,7 +61,7 @@ def _report(member: Member, case: RestoreCase, restored: Iterator[Restored], jou
         backup, arn = next(restored)
         volumes = len(case.expected) - 1
         step.summary = (
-            f"{_short(arn)} {f'and its {volumes} volumes have' if volumes else 'has'} the tags again"
+            f"{_short(arn)} {f'and its {volumes} volumes have their' if volumes else 'has its'} tags"
         )
         accounts = member.emulator.accounts.ids_by_name()
         name = next(name for name, account in accounts.items() if account == member.account)
@@ -73,7 +73,7 @@ def _failure_and_sweep(member: Member, backup: Backup, tagged: Sequence[Backup],
     """tagged: all backups whose restored resources have their tags; backup: one of them."""
     with (
         journal.announced(failures.expected_denial(member, DENIED_ACTION)) as refused,
-        journal.step(f"in account {member.account}, {TAG_ROLE} is denied {DENIED_ACTION}") as step,
+        journal.step(f"restore in {member}: {DENIED_ACTION} is denied") as step,
     ):
         with failures.denied(member, DENIED_ACTION):
             job, arn = restore(member, backup, "payroll-untagged")
@@ -81,19 +81,19 @@ def _failure_and_sweep(member: Member, backup: Backup, tagged: Sequence[Backup],
         if not (calls := refused()):
             raise OutcomeError(f"{arn} has no tags, but {DENIED_ACTION} was not denied: {reason}")
         if arn not in reason or DENIED_ACTION not in reason:
-            raise OutcomeError(f"the reason in {failures.QUEUE} does not name resource and call: {reason}")
+            raise OutcomeError(f"the reason in {TAG_FAILURES} does not name resource and call: {reason}")
         if (tags := backup.case.tags(member, arn)) != {ITSELF: {}}:
             raise OutcomeError(f"{arn} has the tags {tags} although {DENIED_ACTION} was denied.")
-        step.say(f"{len(calls)} times {describe(calls[0])}")
-        step.say(f"in {failures.QUEUE}: {reason}")
+        step.say(f"{describe(calls[0])}, {len(calls)} times")
+        step.say(f"message in {TAG_FAILURES}: {reason}")
         step.say(failures.alarm(member))
         step.summary = "the event is in the dead-letter queue, with the reason"
-    with journal.step(f"daily sweep in {member}, after the denial has ended") as step:
+    with journal.step(f"daily sweep in {member}, after the denial") as step:
         counts = {"Tagged": 1, "Unchanged": len(tagged), "Skipped": 1, **_tag_sources([*tagged, backup])}
         step.say(sweeps.scheduled(member, counts))
         wait_for_tags(member, backup.case, arn)
         failures.purge(member)
-        step.summary = f"{_short(arn)} has the tags again"
+        step.summary = f"{_short(arn)} has its tags"
     with journal.step(f"sweep by hand in {member}") as step:
         step.summary = sweeps.by_hand(member, {"unchanged": len(tagged) + 1, "skipped": 1})
 

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
-from buildspecs.names import TAG_FUNCTION
+from buildspecs.names import TAG_FUNCTION, TAG_SWEEP_ALARM
 from rehearsal.errors import OutcomeError
 from rehearsal.organization import logs, rules
 from rehearsal.stories.member import Member
 from rehearsal.stories.restore_jobs import end_of_log, eventually
 
-ALARM: Final = "TagOnRestoreSweep"
 _BY_HAND: Final = {"RefreshTagItems": "true"}
 _RUNS_IN_LOOK_BACK: Final = 2  # so that one lost run does no harm
 
@@ -25,8 +24,7 @@ def scheduled(member: Member, expected: Mapping[str, int]) -> str:
     Raises OutcomeError unless the sweep writes the expected metrics (all others 0), and among them the one
     that its alarm watches.
     """
-    where = (member.emulator, member.account, member.region)
-    started = rules.starting(*where, f":function:{TAG_FUNCTION}")
+    started = rules.starting(member.emulator, member, f":function:{TAG_FUNCTION}")
     schedules = [each for each in started if each.schedule and each.enabled]
     if len(schedules) != 1:
         raise OutcomeError(
@@ -35,7 +33,7 @@ def scheduled(member: Member, expected: Mapping[str, int]) -> str:
         )
     rule, sent = schedules[0], str(schedules[0].target.get("Input", "{}"))
     before = len(_metrics(member))
-    check_look_back(rule, sent, rules.run(*where, rule.name))
+    check_look_back(rule, sent, rules.run(member.emulator, member, rule.name))
     found = eventually(
         lambda: _metrics(member)[before:],
         lambda: OutcomeError(
@@ -45,7 +43,7 @@ def scheduled(member: Member, expected: Mapping[str, int]) -> str:
     )[0]
     if (watched := _watched(member)) not in found:
         raise OutcomeError(
-            f"alarm {ALARM} in {member} watches {watched}, but a sweep writes {', '.join(found)}."
+            f"alarm {TAG_SWEEP_ALARM} in {member} watches {watched}, but a sweep writes {', '.join(found)}."
         )
     counts = {_metric(TAG_FUNCTION, name): count for name, count in expected.items()}
     if {name: count for name, count in found.items() if count} != counts:
@@ -75,7 +73,7 @@ def look_back(sent: str) -> timedelta | None:
     return timedelta(days=int(since[1] or 0), hours=int(since[2] or 0)) if since else None
 
 
-def check_look_back(rule: rules.Started, sent: str, pause: timedelta) -> None:
+def check_look_back(rule: rules.Trigger, sent: str, pause: timedelta) -> None:
     """Raises OutcomeError unless a sweep also covers the run before it."""
     back = look_back(sent)
     if back is not None and pause * _RUNS_IN_LOOK_BACK > back:
@@ -87,16 +85,16 @@ def check_look_back(rule: rules.Started, sent: str, pause: timedelta) -> None:
 
 def _watched(member: Member) -> str:
     """The metric that the alarm of the sweep watches."""
-    alarms = member.client("cloudwatch").describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+    alarms = member.client("cloudwatch").describe_alarms(AlarmNames=[TAG_SWEEP_ALARM])["MetricAlarms"]
     if not alarms:
-        raise OutcomeError(f"there is no alarm {ALARM} in {member}.")
+        raise OutcomeError(f"there is no alarm {TAG_SWEEP_ALARM} in {member}.")
     names = [dimension["Name"] for dimension in alarms[0]["Dimensions"]]
     return _metric(alarms[0]["Namespace"], alarms[0]["MetricName"], names)
 
 
 def _metrics(member: Member) -> list[dict[str, int]]:
     """What CloudWatch reads from the function's log: a line in the embedded metric format for each sweep."""
-    log = logs.of_function(member.emulator, member.account, member.region, TAG_FUNCTION)
+    log = logs.of_function(member.emulator, member, TAG_FUNCTION)
     documents = [json.loads(line) for line in log if '"CloudWatchMetrics"' in line]
     return [
         {

@@ -7,6 +7,7 @@ import pytest
 
 from rehearsal.emulator import hooks
 from rehearsal.emulator.errors import UnsupportedEmulatorError
+from rehearsal.emulator.extensions.functions import runtime
 
 SOURCES = sorted(Path(hooks.__file__).parent.rglob("*.py"))
 
@@ -62,3 +63,11 @@ def test_another_version_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(hooks, "SUPPORTED_VERSION", "1.5.0")
     with pytest.raises(UnsupportedEmulatorError, match=r"ministack 1\.5\.0 is needed, 1\.5\.33 is installed"):
         hooks.check()
+
+
+@pytest.mark.parametrize("text", ["_ms_install_invoke_depth()", '"trace"'])
+def test_a_worker_script_without_a_text_to_replace_is_refused(text: str) -> None:
+    script = hooks.lambda_runtime._PYTHON_WORKER_SCRIPT
+    assert runtime.prepared(script).endswith("run()\n")
+    with pytest.raises(UnsupportedEmulatorError, match="0 times instead of once"):
+        runtime.prepared(script.replace(text, "other"))

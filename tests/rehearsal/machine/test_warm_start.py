@@ -1,5 +1,6 @@
 """A program that starts as a fork behaves as if it were started anew, and ends with its user."""
 
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -88,11 +89,42 @@ def test_without_its_process_a_program_starts_anew(folder: Path) -> None:
     assert run(folder / "program", "3")[0] == 3
 
 
-def test_where_no_socket_can_be_made_there_is_no_stand_in(folder: Path) -> None:
+def test_without_a_socket_there_is_no_stand_in(folder: Path) -> None:
     deep = folder / ("x" * 100)
     deep.mkdir()
-    with warm_start.aws(deep):
+    with warm_start.aws(deep) as warm:
+        assert not warm
         assert list(deep.iterdir()) == []
+
+
+def test_many_programs_run_at_the_same_time(folder: Path) -> None:
+    program = script(folder, 'import sys; print("x" * 200_000 + sys.argv[1])')  # more than a pipe holds
+    with (
+        warm_start.started(program, [], folder) as warm,
+        concurrent.futures.ThreadPoolExecutor(30) as threads,
+    ):
+        assert warm
+        ended = list(threads.map(lambda number: run(folder / "program", str(number)), range(30)))
+    assert ended == [(0, f"{'x' * 200_000}{number}\n", "") for number in range(30)]
+
+
+def test_a_program_that_a_signal_ends_returns_what_a_shell_returns(folder: Path) -> None:
+    program = script(folder, "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    with warm_start.started(program, [], folder):
+        assert run(folder / "program")[0] == 128 + signal.SIGTERM
+
+
+def test_a_program_whose_standard_input_is_closed_starts_anew(folder: Path) -> None:
+    program = script(folder, "import sys; print(sys.stdin)")
+    with warm_start.started(program, [], folder):
+        done = subprocess.run(  # noqa: S603 - ours
+            ["bash", "-c", 'exec "$0" <&-', folder / "program"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    assert done.stdout == "None\n"
 
 
 def runs(process: int) -> bool:
@@ -144,7 +176,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("end", [leave, kill])
-def test_nothing_outlives_the_one_who_started_it(
+def test_nothing_outlives_the_process_that_started_it(
     folder: Path, end: Callable[[subprocess.Popen[str]], None]
 ) -> None:
     with subprocess.Popen(  # noqa: S603 - ours

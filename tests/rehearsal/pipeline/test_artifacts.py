@@ -12,11 +12,24 @@ from rehearsal.pipeline import artifacts
 from rehearsal.pipeline.artifacts import ArtifactStore
 
 
-class Bucket:
-    """The calls of S3 that artifacts need."""
+class Role:
+    """A role, with the calls of S3 and KMS that artifacts need; `denied`: a key that it may not use."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
+        self.denied = ""
+
+    def client(self, service: str) -> Any:
+        assert service in ("s3", "kms")
+        return self
+
+    def generate_data_key(self, KeyId: str, KeySpec: str) -> dict[str, bytes]:  # noqa: N803 - KMS's names
+        assert KeySpec == "AES_256"
+        return {"CiphertextBlob": f"a key under {KeyId}".encode()}
+
+    def decrypt(self, CiphertextBlob: bytes) -> None:  # noqa: N803
+        if self.denied and self.denied in CiphertextBlob.decode():
+            raise PermissionError(self.denied)
 
     def put_object(self, **request: Any) -> None:
         self.requests.append(request)
@@ -55,9 +68,9 @@ def test_patterns_without_a_match_are_an_error(folder: Path) -> None:
 
 
 def test_an_artifact_comes_out_of_the_bucket_as_it_went_in(folder: Path, tmp_path: Path) -> None:
-    bucket, store = Bucket(), ArtifactStore("a-pipeline-with-a-long-name", "b", "key-arn")
-    store.put(bucket, "SourceArtifact", artifacts.pack(folder, artifacts.all_files(folder)))
-    out = store.get(bucket, "SourceArtifact", tmp_path / "out")
+    role, store = Role(), ArtifactStore("a-pipeline-with-a-long-name", "b", "key-arn")
+    store.put(role, "SourceArtifact", artifacts.pack(folder, artifacts.all_files(folder)))
+    out = store.get(role, "SourceArtifact", tmp_path / "out")
     assert {p.relative_to(out).as_posix(): p.read_text() for p in artifacts.all_files(out)} == {
         p.relative_to(folder).as_posix(): p.read_text() for p in artifacts.all_files(folder)
     }
@@ -66,17 +79,25 @@ def test_an_artifact_comes_out_of_the_bucket_as_it_went_in(folder: Path, tmp_pat
 
 
 def test_artifacts_are_encrypted_with_the_pipelines_key() -> None:
-    bucket = Bucket()
-    ArtifactStore("p", "b", "key-arn").put(bucket, "A", b"")
-    ArtifactStore("p", "b", None).put(bucket, "A", b"")
-    encrypted, plain = bucket.requests
+    role = Role()
+    ArtifactStore("p", "b", "key-arn").put(role, "A", b"")
+    ArtifactStore("p", "b", None).put(role, "A", b"")
+    encrypted, plain = role.requests
     assert (encrypted["ServerSideEncryption"], encrypted["SSEKMSKeyId"]) == ("aws:kms", "key-arn")
     assert "ServerSideEncryption" not in plain
 
 
+def test_a_role_that_may_not_use_the_key_cannot_read_an_artifact(tmp_path: Path) -> None:
+    role, store = Role(), ArtifactStore("p", "b", "key-arn")
+    store.put(role, "A", b"")
+    role.denied = "key-arn"
+    with pytest.raises(PermissionError, match="key-arn"):
+        store.get(role, "A", tmp_path)
+
+
 def test_an_artifact_that_no_action_makes_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="makes the artifact Missing"):
-        ArtifactStore("p", "b", None).get(Bucket(), "Missing", tmp_path)
+        ArtifactStore("p", "b", None).get(Role(), "Missing", tmp_path)
 
 
 def test_a_zip_without_permissions_is_readable(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_a_placeholder_that_is_not_in_kebab_case_is_refused(tmp_path: Path) -> N
         runbook.check([one("aws s3 ls <Bucket_Name>")], [], tmp_path)
 
 
-def test_a_misspelt_file_is_named(tmp_path: Path) -> None:
+def test_a_misspelled_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "right.yaml").touch()
     command = one("aws x y --a file://right.yaml --b 'file://wrong.yaml' --c file://<name>.yaml")
     with pytest.raises(RunbookError, match=r"file://wrong\.yaml does not exist"):

@@ -147,8 +147,9 @@ def test_every_fault_of_a_malformed_file_is_named(targets: Path) -> None:
 
 def test_a_file_that_is_not_json_fails_with_its_line(targets: Path) -> None:
     targets.write_text('{"Parameters": {\n  oops\n}}')
-    with pytest.raises(TargetsError, match="line 2"):
+    with pytest.raises(TargetsError, match="line 2") as caught:
         workspace.check_targets(targets)
+    assert str(caught.value).startswith("aws-backup-ssm-targets.json: ")  # not the copy's path
 
 
 def test_a_given_file_is_used_unchanged_and_its_examples_are_faults(targets: Path, tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ def home(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 def test_a_commit_starts_the_pipeline_through_the_rule_of_its_stack(home: Home, tmp_path: Path) -> None:
     home.deploy(PIPELINE_STACK)
-    assert "has started it through rule/aws-backup-codepipeline-StartRule" in home.commit("One.", tmp_path)
+    assert "started the pipeline through rule/aws-backup-codepipeline-StartRule" in home.commit(
+        "One.", tmp_path
+    )
 
 
 BRANCH = "referenceName: [main]\n"
@@ -90,9 +92,13 @@ BRANCH = "referenceName: [main]\n"
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        (BRANCH, "referenceName: [master]\n", r'StartRule\S* \(ENABLED\) waits for .*"master"'),
-        (BRANCH, f"{BRANCH}      State: DISABLED\n", r"StartRule\S* \(DISABLED\) waits for .*"),
-        ("[CodeCommit Repository State", "[CodeCommit State", r"\(ENABLED\) waits for .*CodeCommit State"),
+        (BRANCH, "referenceName: [master]\n", r'StartRule\S* \(ENABLED\) has the pattern .*"master"'),
+        (BRANCH, f"{BRANCH}      State: DISABLED\n", r"StartRule\S* \(DISABLED\) has the pattern .*"),
+        (
+            "[CodeCommit Repository State",
+            "[CodeCommit State",
+            r"\(ENABLED\) has the pattern .*CodeCommit State",
+        ),
     ],
     ids=["another branch", "disabled", "another event"],
 )
@@ -106,4 +112,4 @@ def test_a_rule_that_does_not_start_it_is_named(
     sentence, line = caught.value.details
     assert "no rule matched an event for it (in account 222222222222, us-east-1):" in sentence
     assert re.search(named, line), line
-    assert line.endswith("it has sent on nothing")
+    assert line.endswith("events sent: 0")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from buildspecs.names import TAG_FAILURES
 from rehearsal.emulator import Denied
 from rehearsal.errors import OutcomeError
 from rehearsal.stories import failures
@@ -36,9 +37,9 @@ def test_only_the_denied_call_is_expected(member: Member, entry: Denied, expecte
 
 def test_a_queue_that_no_alarm_watches_is_a_fault(member: Member) -> None:
     sqs, cloudwatch = member.client("sqs"), member.client("cloudwatch")
-    queue = sqs.create_queue(QueueName=failures.QUEUE)["QueueUrl"]
+    queue = sqs.create_queue(QueueName=TAG_FAILURES)["QueueUrl"]
     alarm = {
-        "AlarmName": failures.ALARM,
+        "AlarmName": TAG_FAILURES,
         "Namespace": "AWS/SQS",
         "MetricName": "ApproximateNumberOfMessagesVisible",
         "Statistic": "Maximum",
@@ -52,11 +53,11 @@ def test_a_queue_that_no_alarm_watches_is_a_fault(member: Member) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody="{}")
     with pytest.raises(OutcomeError, match="1 messages in TagOnRestoreFailures do not trigger an alarm"):
         failures.alarm(member)
-    here = [{"Name": "QueueName", "Value": failures.QUEUE}]
+    here = [{"Name": "QueueName", "Value": TAG_FAILURES}]
     cloudwatch.put_metric_alarm(**alarm, Dimensions=here)
     assert (
         failures.alarm(member)
-        == "1 in TagOnRestoreFailures: above the threshold 0 of alarm TagOnRestoreFailures"
+        == "messages in queue TagOnRestoreFailures: 1; threshold of alarm TagOnRestoreFailures: 0"
     )
     failures.purge(member)
     with pytest.raises(OutcomeError, match="0 messages"):
@@ -65,7 +66,7 @@ def test_a_queue_that_no_alarm_watches_is_a_fault(member: Member) -> None:
 
 def test_the_reason_is_read_from_the_message_of_the_job(member: Member, hasty: None) -> None:
     sqs = member.client("sqs")
-    queue = sqs.create_queue(QueueName=failures.QUEUE)["QueueUrl"]
+    queue = sqs.create_queue(QueueName=TAG_FAILURES)["QueueUrl"]
     for job, reason in (("job-1", "one"), ("job-2", "two")):
         body = {
             "requestPayload": {"detail": {"restoreJobId": job}},

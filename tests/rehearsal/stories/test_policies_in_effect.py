@@ -50,7 +50,7 @@ def always(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 def test_a_watch_reports_how_often_both_policies_were_in_effect() -> None:
     with policies(always(plans(*OURS))).watched(USUAL) as watch:
         pass
-    assert re.fullmatch(r"in effect in each of [1-9]\d* checks meanwhile", watch())
+    assert re.fullmatch(r"in effect in all [1-9]\d* checks during the change", watch())
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def table(member: Member, name: str) -> str:
 def test_missing_tags_are_reported_with_the_resource_and_why_the_function_was_not_started(
     member: Member, hasty: None
 ) -> None:
-    with pytest.raises(OutcomeError, match="table/bare was restored but has the tags none") as caught:
+    with pytest.raises(OutcomeError, match="table/bare was restored, but has no tags instead of") as caught:
         wait_for_tags(member, TABLE, table(member, "bare"))
     assert caught.value.details[-1] == (
         f"the function TagOnRestore was not started: no rule has it as a target (in {WHERE})"
@@ -60,7 +60,7 @@ def test_a_rule_that_matches_no_restore_is_named_with_its_pattern(member: Member
         wait_for_tags(member, TABLE, table(member, "unnoticed"))
     assert caught.value.details[-2:] == (
         f"the function TagOnRestore was not started: no rule matched an event for it (in {WHERE}):",
-        f"rule misspelled (ENABLED) waits for {json.dumps(pattern)}; it has sent on nothing",
+        f"rule misspelled (ENABLED) has the pattern {json.dumps(pattern)}; events sent: 0",
     )
     events.remove_targets(Rule="misspelled", Ids=["it"])
     events.delete_rule(Name="misspelled")

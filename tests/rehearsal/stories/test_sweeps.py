@@ -12,7 +12,7 @@ import pytest
 from buildspecs.paths import ROOT
 from rehearsal.errors import OutcomeError
 from rehearsal.organization import stacks
-from rehearsal.organization.rules import Started
+from rehearsal.organization.rules import Trigger
 from rehearsal.stories import restore_jobs, sweeps
 from rehearsal.stories.member import Member
 
@@ -153,7 +153,7 @@ def test_a_schedule_that_sweeps_nothing_and_an_alarm_that_watches_nothing_are_fa
 
 
 DAY = timedelta(days=1)
-DAILY = Started({"Name": "daily", "ScheduleExpression": "rate(1 day)", "State": "ENABLED"}, {}, 0)
+DAILY = Trigger({"Name": "daily", "ScheduleExpression": "rate(1 day)", "State": "ENABLED"}, {}, 0)
 
 
 @pytest.mark.parametrize(("since", "pause"), [("P2D", DAY), ("P1DT6H", DAY / 2), (None, 7 * DAY)])

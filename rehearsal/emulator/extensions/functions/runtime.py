@@ -6,13 +6,14 @@ invocation issues in Lambda" has AWS's). S3 Control is called at https://<accoun
 setting turns off: inside functions every name below 127.0.0.1 resolves to 127.0.0.1, and the certificate
 holds it.
 
-Not emulated: a function runs on this machine's Python and processor whatever its runtime and architecture
-are, finds this machine's installed packages in addition to its own, and has all the memory.
+Not emulated: a function runs on this machine's Python and processor regardless of its runtime and
+architecture, finds this machine's installed packages in addition to its own, and has all the memory.
 """
 
 from typing import Any, Final
 
 from rehearsal.emulator import hooks
+from rehearsal.emulator.errors import UnsupportedEmulatorError
 
 # Runs before the function's module is imported.
 _PREPARATION: Final = """
@@ -27,17 +28,30 @@ def _resolve(host, *arguments, **options):
     return _getaddrinfo(host, *arguments, **options)
 socket.getaddrinfo = _resolve
 """
-# Recursive loop detection, which nothing here needs: it imports botocore, 0.3 s of each cold start.
-_DETECTION: Final = "    _ms_install_invoke_depth()\n"
-# An execution environment outlives an exception of its handler; ministack ends one that returns an error.
-_ERROR: Final = '{"status": "error", "error": str(e), "trace"'
-_RAISED: Final = '{"status": "ok", "raised": True, "error": str(e), "trace"'
+# Text of ministack's worker script → what replaces it.
+_REPLACEMENTS: Final = {
+    # Recursive loop detection, which nothing here needs: it imports botocore, 0.3 s of each cold start.
+    "    _ms_install_invoke_depth()\n": "",
+    # An execution environment outlives an exception of its handler; ministack ends one that returns an error.
+    '{"status": "error", "error": str(e), "trace"': (
+        '{"status": "ok", "raised": True, "error": str(e), "trace"'
+    ),
+}
+
+
+def prepared(script: str) -> str:
+    """The worker script that runs here. Raises UnsupportedEmulatorError unless each text is found once."""
+    for old, new in _REPLACEMENTS.items():
+        if (count := script.count(old)) != 1:
+            raise UnsupportedEmulatorError(
+                f"ministack's Lambda worker script has {old.strip()!r} {count} times instead of once"
+            )
+        script = script.replace(old, new)
+    return _PREPARATION + script
 
 
 def install() -> None:
-    script = hooks.lambda_runtime._PYTHON_WORKER_SCRIPT.replace(_DETECTION, "")
-    script = script.replace(_ERROR, _RAISED)
-    hooks.lambda_runtime._PYTHON_WORKER_SCRIPT = _PREPARATION + script
+    hooks.lambda_runtime._PYTHON_WORKER_SCRIPT = prepared(hooks.lambda_runtime._PYTHON_WORKER_SCRIPT)
     invoke = hooks.lambda_runtime.Worker.invoke
 
     def invoke_named(worker: Any, *arguments: Any, **more: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ in the organization and can be moved, which AWS does not rule out. Sources: Clos
 ConstraintViolationException, Organizations API Reference; "Monitor the state of your AWS accounts",
 Organizations User Guide. stacksets/resource.py has what StackSets does then.
 
-Not emulated: PENDING_CLOSURE, the quota of closures, the removal after 90 days; that nobody can use the
+Not emulated: PENDING_CLOSURE, the quota of closures, the removal after 90 days; that no one can use the
 account, so that a rehearsal can read what is in it.
 """
 

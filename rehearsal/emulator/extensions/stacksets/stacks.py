@@ -4,7 +4,6 @@ Only for worker threads. A failure names the resource that failed first and the 
 instance's status reason.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 from rehearsal.emulator import hooks
 from rehearsal.emulator.extensions import base
 from rehearsal.emulator.extensions.stacksets.model import Content, StackFailedError, first_failure
+from rehearsal.machine import waiting
 from rehearsal.place import Place
 
 _POLL_SECONDS = 0.004  # a look at this server's own records, not a request
@@ -89,15 +89,14 @@ def _operate(place: Place, name: str, wanted: str, start: Callable[[Any], dict[s
     except ClientError as refused:
         raise StackFailedError(str(refused.response["Error"]["Message"])) from None
     stack_id = before["StackId"] if before else str(response["StackId"])
-    while True:
-        events = _events(place, stack_id)[seen:]
-        ends = [event for event in events if _ends(event, stack_id)]
-        if ends:
-            break
-        time.sleep(_POLL_SECONDS)
+
+    def events() -> list[dict[str, Any]]:
+        return _events(place, stack_id)[seen:]
+
+    ends = waiting.until(lambda: [each for each in events() if _ends(each, stack_id)], pause=_POLL_SECONDS)
     status = ends[-1]["ResourceStatus"]
     if status != wanted:
-        reason = first_failure(events) or ends[-1]["ResourceStatusReason"] or "no reason recorded"
+        reason = first_failure(events()) or ends[-1]["ResourceStatusReason"] or "no reason recorded"
         raise StackFailedError(f"{reason} (stack {name} is {status})")
     return str(stack_id)
 

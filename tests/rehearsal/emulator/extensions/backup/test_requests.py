@@ -160,7 +160,7 @@ def volume_with(world: World, **tags: str) -> str:
 
 
 @pytest.mark.parametrize(("copies", "tags"), [(False, []), (True, [{"Key": "team", "Value": "a"}])])
-def test_a_restored_volume_has_tags_only_if_asked_for(
+def test_a_restored_volume_has_tags_only_if_requested(
     world: World, backup: Any, copies: bool, tags: list[dict[str, str]]
 ) -> None:
     point = recovery_point(world, volume_with(world, team="a"), "EBS")

@@ -190,10 +190,10 @@ def test_exports_are_imported_and_protected(world: World) -> None:
         world.client("cloudformation").delete_stack(StackName="producer")
 
 
-def test_a_misspelt_import_is_named(world: World) -> None:
-    text = template({"P": parameter("/misspelt", {"Fn::ImportValue": "sharde"})})
+def test_a_misspelled_import_is_named(world: World) -> None:
+    text = template({"P": parameter("/misspelled", {"Fn::ImportValue": "sharde"})})
     try:
-        reason = world.create("misspelt", text).reason
+        reason = world.create("misspelled", text).reason
     except ClientError as error:
         reason = str(error)
     assert "sharde" in reason

@@ -124,7 +124,7 @@ def test_an_event_reaches_a_function_that_allows_the_rule(world: World) -> None:
         ("of-other-service", {"Permission": permission(Principal="sns.amazonaws.com")}),
     ],
 )
-def test_a_function_that_does_not_is_not_invoked_and_the_event_is_kept(
+def test_a_function_that_does_not_allow_the_rule_is_not_invoked(
     world: World, name: str, permissions: dict[str, Any]
 ) -> None:
     outputs = world.create(name, rule_with_function(name, permissions, failures(name))).outputs

@@ -74,7 +74,7 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
         ("cron(0 5 1 1 ? 2020)", None),
     ],
 )
-def test_the_longest_pause_of_a_schedule_is_known(schedule: str, pause: timedelta | None) -> None:
+def test_the_longest_pause_of_a_schedule_is_found(schedule: str, pause: timedelta | None) -> None:
     assert longest_pause(schedule, NOW) == pause
 
 

@@ -130,7 +130,7 @@ def test_a_backup_policy_can_only_be_attached_while_its_type_is_enabled(
     organizations.delete_policy(PolicyId=policy)
 
 
-def test_what_aws_refuses_about_policies(world: World, organizations: Any) -> None:
+def test_policies_that_aws_refuses_are_refused(world: World, organizations: Any) -> None:
     policy = create_policy(organizations, "strict")
     organizations.attach_policy(PolicyId=policy, TargetId=world.unit)
     refusals: list[tuple[str, Callable[[], Any]]] = [
@@ -172,7 +172,7 @@ def test_an_eleventh_policy_on_one_target_is_refused(organizations: Any) -> None
     assert refused(error) == "ConstraintViolationException"
 
 
-def test_policies_carry_tags(organizations: Any) -> None:
+def test_policies_have_tags(organizations: Any) -> None:
     policy = create_policy(organizations, "tagged", Tags=[{"Key": "owner", "Value": "stack"}])
     organizations.tag_resource(ResourceId=policy, Tags=[{"Key": "more", "Value": "1"}])
     tags = organizations.list_tags_for_resource(ResourceId=policy)["Tags"]

@@ -24,7 +24,7 @@ def test_preferences_for_ten_accounts(preferences: dict[str, Any], concurrent: i
     assert (found.concurrent(10), found.tolerated(10)) == (concurrent, tolerated)
 
 
-def test_regions_run_in_sequence_unless_told_otherwise() -> None:
+def test_regions_run_in_sequence_by_default() -> None:
     assert not Preferences.of({}).parallel_regions
     assert Preferences.of({"RegionConcurrencyType": "PARALLEL"}).parallel_regions
 

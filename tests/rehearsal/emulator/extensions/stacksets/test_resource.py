@@ -317,7 +317,7 @@ def operations(world: World, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_regions_come_and_go(delegated: World, bodies: Any, name: str) -> None:
+def test_regions_are_added_and_removed(delegated: World, bodies: Any, name: str) -> None:
     bodies("regions", body("/regions"))
     targets = {"OrganizationalUnitIds": [delegated.unit]}
     delegated.create(name, stack_set(name, "regions", targets, (HOME_REGION,)))
