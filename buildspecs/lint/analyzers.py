@@ -24,7 +24,7 @@ from buildspecs.lint.suppressions import Finding
 
 Bodies = Mapping[str, Mapping[str, Any]]  # parsed templates by path from the root
 
-# Expands every action of every statement that it finds on Resource *; rules.py looks at wildcards.
+# Expands every action of every statement that it finds on Resource *; our rules look at wildcards.
 LEFT_OUT_OF_CFRIPPER = frozenset({"WildcardResourceRule"})
 ACCOUNT = "123456789012"  # AWS::AccountId in cfripper's model: any other account is a foreign one
 

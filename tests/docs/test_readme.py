@@ -140,7 +140,10 @@ def test_every_reference_is_defined_and_every_definition_is_used(page: Page) -> 
     assert page.labels == page.definitions.keys()
 
 
-@pytest.mark.parametrize("name", [name.value for name in names.NAMES])
+PLANS = [name for policy in names.BACKUP_POLICIES for name in (policy.plan, policy.rule)]
+
+
+@pytest.mark.parametrize("name", [*(name.value for name in names.NAMES), *names.EXPORTS, *PLANS])
 def test_the_reference_names_what_is_deployed(name: str) -> None:
     readable = re.sub(r"\$\{\w+::\w+\}|\$\{\w+\}", "", name).rstrip("-")
 
