@@ -164,7 +164,7 @@ class Operator:
         plan = self._organization.plan
         iam = self._emulator.session(plan.accounts.management, plan.home_region).client("iam")
         try:
-            iam.get_role(RoleName=MANAGEMENT_ROLE)
+            iam.get_role(RoleName=names.MANAGEMENT_ROLE)
         except ClientError:
             return False
         return True

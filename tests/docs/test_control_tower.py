@@ -7,21 +7,21 @@ import re
 import pytest
 from tag_on_restore.tags import Exclusions
 
-from buildspecs.paths import ROOT
+from tests.docs.markdown import Page
 from tests.templates.policies import Request, decide
 from tests.templates.test_service_control_policies import policy
 
-TEXT = (ROOT / "docs" / "control-tower.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", TEXT, re.MULTILINE)[1:]
+PAGE = Page.read("docs/control-tower.md")
+TEXT = PAGE.text
 CONTROL_TOWERS_VAULT = (
     "arn:aws:backup:us-east-1:666666666666:backup-vault:aws-controltower-central-backupvault-1"
 )
 BACKUP_ROLE = "arn:aws:iam::444444444444:role/aws-controltower-BackupRole"
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_what_control_tower_does_has_its_page(row: tuple[str, ...]) -> None:
-    assert re.search(r"\]\[[\w-]+\]", row[1])
+@pytest.mark.parametrize("row", PAGE.table(""), ids=lambda row: row[""])
+def test_what_control_tower_does_has_its_page(row: dict[str, str]) -> None:
+    assert re.search(r"\]\[[\w-]+\]", row["Control Tower's option"])
 
 
 def test_the_exclusion_that_it_names_keeps_control_towers_tags_from_a_restored_resource() -> None:

@@ -1,8 +1,8 @@
 """Prose and messages are spelled as AWS's documentation spells them, and say things in its terms.
 
 The dictionary is pyspellchecker's, in American English; words.txt has the words that it lacks, one a line.
-Code is left out: what is in backticks, and words that are written like names (with digits, underscores or
-capitals inside).
+Code is left out: what is in backticks, strings that are programs or commands, and words that are written like
+names (with digits, underscores or capitals inside).
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from markdown_it import MarkdownIt
+from cfnlint.decode import decode_str
 from spellchecker import SpellChecker
 
 from buildspecs.lint.templates import repository_templates
 from buildspecs.paths import ROOT
+from tests.docs.markdown import Page, pages
 
-OURS = frozenset((Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split())
-# A word that is no part of a path, ARN, option, address or file name.
+FURTHER_WORDS = frozenset((Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split())
+# A word, or two with a hyphen, that is not part of a path, ARN, option, address or file name.
 WORD = re.compile(
-    r"(?<![\w/.:@$#*\\{<=~-])[A-Za-z][a-z]+(?:'(?:t|re|ll))?(?![\w/@*\\}>=-]|[.:](?=\w)|'(?!s\b)\w)"
+    r"(?<![\w/.:@$#*\\{<=~-])[A-Za-z][a-z]+(?:'(?:t|re|ll)|-[a-z]+)?(?![\w/@*\\}>=-]|[.:](?=\w)|'(?!s\b)\w)"
 )
-CODE = re.compile(r"`[^`]*`|\S*://\S+")
+CODE = re.compile(r"`[^`]*`|\S*://\S+|\b(?:aws|cfn)-[\w-]+|\$\((?:[^()]|\([^()]*\))*\)")
+SHELL = re.compile(r"\$|^(?:aws|python) ")
+COMMENT = re.compile(r"(?:^|\s)##? (?!noqa|type:|fmt:)(.*)$", re.MULTILINE)
 
 # What a writer of AWS's documentation would not say, and what they would.
 PHRASES = {
@@ -43,29 +46,44 @@ PHRASES = {
 }
 
 
-def pages() -> list[Path]:
-    patterns = ("*.md", "docs/**/*.md", "templates/**/*.md", "rehearsal/**/*.md")
-    return [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+def is_program(text: str) -> bool:
+    """Whether a string is Python or a command, such as a script that another process runs."""
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return bool(SHELL.search(text))
+    return True
 
 
-def prose_of(page: Path) -> str:
-    """Headings, paragraphs, lists and tables of a page, without code and addresses."""
-    tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
-    children = (child for token in tokens for child in token.children or ())
-    return "\n".join(child.content for child in children if child.type in ("text", "image"))
-
-
-def strings_of(module: Path) -> Iterator[str]:
-    """Docstrings, comments and messages of a module; of a test, whose strings are data, no messages."""
-    source = module.read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    if module.is_relative_to(ROOT / "tests"):
-        yield from (ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented))
+def strings_of(node: ast.AST) -> Iterator[str]:
+    """The strings in a piece of code that have a space, f-strings as a whole."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+        yield node.value
     else:
-        constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-        yield from (value for value in constants if isinstance(value, str) and " " in value)
-    yield from re.findall(r"(?:^|  )\s*# (?!noqa|type:|fmt:)(.*)$", source, re.MULTILINE)
+        for child in ast.iter_child_nodes(node):
+            yield from strings_of(child)
+
+
+def without_possessive(word: str) -> str:
+    """A word of a test's name, which has no apostrophe."""
+    return word if word in FURTHER_WORDS or dictionary().known([word]) else word.removesuffix("s")
+
+
+def prose_of_module(file: Path, source: str) -> Iterator[str]:
+    """Docstrings and messages of a module; of a test, its name but no other strings, which are data."""
+    tree = ast.parse(source)
+    if file.parts[0] == "tests":
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                yield ast.get_docstring(node) or ""
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield " ".join(map(without_possessive, node.name.split("_")))
+            if isinstance(node, ast.Assert | ast.Raise):
+                yield from strings_of(getattr(node, "msg", None) or getattr(node, "exc", None) or ast.Pass())
+    else:
+        yield from (text for text in strings_of(tree) if not is_program(text))
 
 
 def texts_of(value: object) -> Iterator[str]:
@@ -79,16 +97,35 @@ def texts_of(value: object) -> Iterator[str]:
         yield value
 
 
+def prose_of(file: Path, source: str) -> str:
+    """What a person reads in a file of the repository, without code."""
+    if file.suffix == ".md":
+        return Page(source, file).prose
+    parts = COMMENT.findall(source)
+    if file.suffix == ".py":
+        parts += prose_of_module(file, source)
+    elif file.suffix == ".yaml":
+        parts += texts_of(decode_str(source)[0])
+    elif file.name == "Makefile":
+        parts += re.findall(r'"([^"\n]* [^"\n]*)"', source)
+    return "\n".join(without_code(part) for part in parts)
+
+
+def without_code(text: str) -> str:
+    """A text without what is in backticks, addresses, names of tools and a Makefile's variables."""
+    return CODE.sub(" ", text)
+
+
 def texts() -> Iterator[tuple[str, str]]:
-    """(file, its prose) of every page, module and template."""
+    """(file, its prose) of every file that people read."""
+    code = [f"{folder}/**/*.py" for folder in ("lambdas", "buildspecs", "rehearsal", "benchmarks", "tests")]
+    other = ["Makefile", "pyproject.toml", "buildspecs/*.yml", "requirements/*.in", ".ci/*"]
+    templates = [template.path for template in repository_templates()]
     for page in pages():
-        yield page.relative_to(ROOT).as_posix(), prose_of(page)
-    for folder in ("lambdas", "buildspecs", "rehearsal", "benchmarks", "tests"):
-        for module in sorted((ROOT / folder).rglob("*.py")):
-            yield module.relative_to(ROOT).as_posix(), "\n".join(strings_of(module))
-    for template in repository_templates():
-        comments = re.findall(r"(?:^|\s)# (.*)$", template.text, re.MULTILINE)
-        yield template.path, "\n".join([*texts_of(template.body), *comments])
+        yield str(page), page.prose
+    for path in [path for pattern in [*code, *other, *templates] for path in sorted(ROOT.glob(pattern))]:
+        file = path.relative_to(ROOT)
+        yield file.as_posix(), prose_of(file, path.read_text(encoding="utf-8"))
 
 
 @cache
@@ -96,21 +133,25 @@ def dictionary() -> SpellChecker:
     return SpellChecker(language="en", distance=1)
 
 
+def words_of(text: str) -> set[str]:
+    return {word for found in WORD.findall(without_code(text)) for word in found.split("-")}
+
+
 def misspelled(text: str) -> list[str]:
     """The words of a text that neither the dictionary nor words.txt has, as they are written."""
-    words = {word for word in WORD.findall(CODE.sub(" ", text)) if word.lower() not in OURS}
+    words = {word for word in words_of(text) if word.lower() not in FURTHER_WORDS}
     unknown = dictionary().unknown(word.lower() for word in words)
     return sorted(word for word in words if word.lower() in unknown)
 
 
-def translated(text: str) -> list[str]:
+def unidiomatic(text: str) -> list[str]:
     """Phrases of a text that PHRASES has, each with what to write instead."""
-    plain = " ".join(CODE.sub(" ", text).split())
+    plain = " ".join(without_code(text).split())
     found = ((match[0], better) for phrase, better in PHRASES.items() for match in re.finditer(phrase, plain))
     return [f"{phrase}: {better}" for phrase, better in found]
 
 
-@pytest.mark.parametrize("check", [misspelled, translated])
+@pytest.mark.parametrize("check", [misspelled, unidiomatic])
 def test_the_repository_is_written_in_plain_american_english(check: object) -> None:
     assert callable(check)
     # This file and the words have the examples.
@@ -130,11 +171,40 @@ def test_code_is_left_out(text: str) -> None:
     assert misspelled(text) == []
 
 
-def test_a_translated_phrase_is_found_across_lines() -> None:
-    assert translated("It is written\n    by an\n own hand.") == ["an own: its own"]
+def test_programs_and_commands_are_left_out() -> None:
+    module = ast.parse("a = 'import recieve; recieve()'\nb = f'if recieve $x; {c}'\nd = 'It is recieved.'")
+    assert [text for text in strings_of(module) if not is_program(text)] == ["It is recieved."]
 
 
-def test_every_word_of_ours_is_used_and_in_no_dictionary() -> None:
-    used = {word.lower() for _, text in texts() for word in WORD.findall(CODE.sub(" ", text))}
-    assert sorted(OURS - used) == []
-    assert sorted(dictionary().known(OURS)) == []
+PLANTED = [
+    ("docs/options.md", "Options"),
+    ("templates/service-control-policies/README.md", "Four samples"),
+    ("lambdas/tag_on_restore/handler.py", "Entry point"),
+    ("buildspecs/lint/gates.py", "unknown gate"),
+    ("tests/docs/test_figures.py", "put each into FIGURES"),
+    ("tests/docs/test_figures.py", "test_a_number_is"),
+    ("templates/member-account/aws-backup-member-account.yaml", "Member account: "),
+    ("templates/member-account/aws-backup-member-account.yaml", "ConstraintDescription: "),
+    ("Makefile", "Each target prepares"),
+    ("Makefile", "checkov was not installed"),
+    ("buildspecs/scan-templates.yml", "Runs cfn-nag"),
+]
+
+
+@pytest.mark.parametrize(("file", "at"), PLANTED)
+def test_a_misspelling_is_seen_wherever_it_is(file: str, at: str) -> None:
+    source = (ROOT / file).read_text(encoding="utf-8")
+    planted = f"{at}_recieve_" if at.startswith("test_") else f"{at} recieve "
+    assert at in source
+    text = prose_of(Path(file), source.replace(at, planted, 1))
+    assert misspelled(text) == ["recieve"]
+
+
+def test_a_phrase_to_avoid_is_found_across_lines() -> None:
+    assert unidiomatic("It is written\n    by an\n own hand.") == ["an own: its own"]
+
+
+def test_every_further_word_is_used_and_in_no_dictionary() -> None:
+    used = {word.lower() for _, text in texts() for word in words_of(text)}
+    assert sorted(FURTHER_WORDS - used) == []
+    assert sorted(dictionary().known(FURTHER_WORDS)) == []

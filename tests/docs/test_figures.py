@@ -17,6 +17,7 @@ import pytest
 from buildspecs.lint.templates import load, one, repository_templates
 from buildspecs.names import BACKUP_POLICIES, HAND_MADE, HOME, MEMBER, STACKSETS
 from buildspecs.paths import ROOT
+from tests.docs.markdown import Page
 from tests.templates.resolving import Resolver
 from tests.templates.test_contract import actions, policy_properties
 
@@ -38,7 +39,7 @@ UNIT = (
 
 def text(page: str) -> str:
     """A page without its commands."""
-    return re.sub(r"^```.*?^```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S)
+    return Page.read(page).without_blocks
 
 
 def rule(policy: str) -> dict[str, Any]:
@@ -180,7 +181,7 @@ OTHERS = {
 }
 
 
-def told(when: str) -> str:
+def written(when: str) -> str:
     """A schedule in the README's words."""
     fields = re.fullmatch(r"cron\((\d+) (\d+) (\S+) \* (\S+) \*\)", when)
     assert fields, f"no words for {when}"
@@ -191,19 +192,21 @@ def told(when: str) -> str:
 
 
 def test_the_table_of_the_policies_says_what_the_template_does() -> None:
-    rows = re.findall(r"^\| org-[\w-]+ \|.*$", text(REFERENCE), re.M)
     expected = []
     for policy in BACKUP_POLICIES:
         plan = policy_properties(policy.name)["PolicyContent"]["plans"][policy.plan]
         (selection,) = plan["selections"]["tags"].values()
         ((_, copy),) = rule(policy.name)["copy_actions"].items()
         expected.append(
-            f"| {policy.name} | {told(rule(policy.name)['schedule_expression'])} "
-            f"| tag {selection['tag_key']}={selection['tag_value'][0]} "
-            f"| {rule(policy.name)['lifecycle']['delete_after_days']} days "
-            f"| kept {copy['lifecycle']['delete_after_days']} days |"
+            {
+                "policy": policy.name,
+                "when": written(rule(policy.name)["schedule_expression"]),
+                "selects": f"tag {selection['tag_key']}={selection['tag_value'][0]}",
+                "kept": f"{rule(policy.name)['lifecycle']['delete_after_days']} days",
+                "copied to the central vault": f"kept {copy['lifecycle']['delete_after_days']} days",
+            }
         )
-    assert rows == expected
+    assert Page.read(REFERENCE).table("policy") == expected
 
 
 @pytest.mark.parametrize(("page", "sentence", "values"), FIGURES, ids=[f"{p}: {s}" for p, s, _ in FIGURES])
@@ -236,12 +239,13 @@ def test_every_number_with_a_unit_is_compared_or_has_another_source(page: str) -
     assert left == [], "put each into FIGURES with its template, or into OTHERS with a reason"
 
 
-HEADINGS = re.findall(r"^### Stacks? (\d+)(?: (and|to) (\d+))?, in the (\w+) account$", text(README), re.M)
-
-
 def test_the_headings_number_the_stacks_as_the_table_does() -> None:
+    form = re.compile(r"Stacks? (\d+)(?: (?:and|to) (\d+))?, in the (\w+) account")
+    numbered = [
+        found.groups() for heading in Page.read(README).headings if (found := form.fullmatch(heading))
+    ]
     accounts = [
-        account for first, _, last, account in HEADINGS for _ in range(int(first), int(last or first) + 1)
+        account for first, last, account in numbered for _ in range(int(first), int(last or first) + 1)
     ]
     assert accounts == [stack.account for stack in HAND_MADE]
 
@@ -254,13 +258,14 @@ def stage_names(stage: str) -> set[str]:
     return stacks | sets | {one["ProjectName"] for one in own if "ProjectName" in one}
 
 
+STAGES = Page.read(REFERENCE).table("stage")
 ALL = {name for stage in dict.fromkeys(stage for stage, _ in actions()) for name in stage_names(stage)}
 
 
 @pytest.mark.parametrize("stage", dict.fromkeys(stage for stage, _ in actions()))
 def test_a_row_of_the_stages_names_what_its_stage_deploys_and_runs(stage: str) -> None:
     row = one(
-        re.findall(rf"^\| {stage} \| ([^|]+) \|$", text(REFERENCE), re.M),
+        (row["what it deploys or runs"] for row in STAGES if row["stage"] == stage),
         f"row of the stage {stage} in {REFERENCE}",
     )
     named = {name for name in ALL if re.search(rf"(?<![\w-]){name}(?![\w-]|\.json)", row)}

@@ -12,11 +12,11 @@ from buildspecs.names import BUILDS_QUOTA
 from buildspecs.paths import ROOT
 from buildspecs.targets import DELEGATION_REGIONS
 from rehearsal.readme import runbook
-from tests.templates.planted import below
+from tests.docs.markdown import Page, pages
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-REFERENCE = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
-COMMANDS = runbook.parse(README)
+README = Page.read("README.md")
+REFERENCE = Page.read("docs/reference.md")
+COMMANDS = runbook.parse(README.text)
 TAGS = '"Key"="Application","Value"="Backup and Recovery with AWS Backup Solution"'
 
 
@@ -56,10 +56,10 @@ def test_every_stack_is_created_with_tags_capability_and_region(
 
 
 def test_the_order_table_says_what_the_commands_do() -> None:
-    rows = re.findall(r"^\| \d+ \| (\w+) \| ([\w-]+) \| ([\w./-]+) \| (\w*) ?\|$", README, re.MULTILINE)
+    rows = [row for row in README.table("#") if row["#"].isdigit()]
 
     assert [
-        (account, stack, template, tuple(filter(None, [typed]))) for account, stack, template, typed in rows
+        (row["account"], row["stack"], row["template"], tuple(row["typed by hand"].split())) for row in rows
     ] == [(stack.account, stack.name, stack.template, stack.typed) for stack in names.HAND_MADE]
 
 
@@ -89,13 +89,13 @@ def test_every_file_that_a_command_names_exists() -> None:
 
 
 def test_every_placeholder_is_explained_in_the_table() -> None:
-    explained = set(re.findall(r"`<([a-z-]+)>`", README))
+    explained = {code.strip("<>") for code in README.code if code.startswith("<")}
 
     assert {name for command in COMMANDS for name in command.placeholders} <= explained
 
 
 def test_the_home_region_may_be_named_as_the_check_has_it() -> None:
-    (sentence,) = re.findall(r"^The home Region must be one .*$", README, re.MULTILINE)
+    (sentence,) = re.findall(r"^The home Region must be one .*$", README.text, re.MULTILINE)
 
     assert set(re.findall(r"\b[a-z]{2}(?:-[a-z]+)+-\d\b", sentence)) == set(DELEGATION_REGIONS)
 
@@ -105,9 +105,7 @@ def test_every_key_of_the_targets_file_is_explained() -> None:
 
     keys = json.loads((ROOT / "aws-backup-ssm-targets.json").read_text(encoding="utf-8"))["Parameters"]
 
-    assert re.findall(r"^\| (\w+) \| [^|]+ \| [^|]+ \|$", below(README, "### Your values"), re.MULTILINE)[
-        1:8
-    ] == list(keys)
+    assert [row["key"] for row in README.table("key")] == list(keys)
 
 
 def test_the_prerequisites_show_the_quota_of_builds() -> None:
@@ -125,52 +123,41 @@ def test_the_archive_command_is_the_published_one() -> None:
     assert any(command.text.startswith("zip -r aws-backup-solution.zip *") for command in COMMANDS)
 
 
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-
-
-def links(page: Path) -> list[tuple[str, str]]:
-    """(file, section) of every link in the text, either of them may be empty."""
-    return re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
-
-
-def sections(page: Path) -> set[str]:
-    """What a link to a heading of the page says after #."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+EVERY_PAGE = pytest.mark.parametrize("page", pages(), ids=str)
 
 
 @EVERY_PAGE
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    for target, section in links(page):
+def test_every_relative_link_leads_somewhere(page: Page) -> None:
+    for target, section in page.links:
         if not re.match(r"[a-z]+:", target):
-            file = page.parent / target if target else page
+            file = page.file.parent / target if target else page.file
             assert file.exists(), target
-            assert not section or section in sections(file), f"{target}#{section}"
+            assert not section or section in Page.read(file).anchors, f"{target}#{section}"
 
 
 @EVERY_PAGE
-def test_every_reference_is_defined_and_every_definition_is_used(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert set(re.findall(r"\]\[([\w-]+)\]", text)) == set(re.findall(r"^\[([\w-]+)\]: ", text, re.MULTILINE))
+def test_every_reference_is_defined_and_every_definition_is_used(page: Page) -> None:
+    assert re.findall(r"\]\[[\w-]+\]", page.prose) == []
+    assert page.labels == page.definitions.keys()
 
 
-@pytest.mark.parametrize("name", [name.value for name in names.NAMES])
+PLANS = [name for policy in names.BACKUP_POLICIES for name in (policy.plan, policy.rule)]
+
+
+@pytest.mark.parametrize("name", [*(name.value for name in names.NAMES), *names.EXPORTS, *PLANS])
 def test_the_reference_names_what_is_deployed(name: str) -> None:
     readable = re.sub(r"\$\{\w+::\w+\}|\$\{\w+\}", "", name).rstrip("-")
 
-    assert readable in REFERENCE
+    assert readable in REFERENCE.text
 
 
 def test_the_reference_names_every_stage_in_its_order() -> None:
-    stages = below(REFERENCE, "## Stages of the pipeline").partition("\n## ")[0]
-
-    assert re.findall(r"^\| (\w+) \| [^|]+ \|$", stages, re.MULTILINE)[1:] == list(names.STAGES)
+    assert [row["stage"] for row in REFERENCE.table("stage")] == list(names.STAGES)
 
 
 def tree() -> dict[str, str]:
     """Path → annotation of each entry of the README's tree; a folder's path ends with a slash."""
-    (block,) = re.findall(r"^```text\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (block,) = README.blocks("text")
     entries, folder = {}, ""
     for line in block.splitlines():
         indent, name, annotation = re.fullmatch(r"( *)(\S+) +(.*)", line).groups()  # type: ignore[union-attr]
@@ -197,27 +184,38 @@ def test_the_files_of_the_tree_exist_and_every_entry_is_annotated() -> None:
 
 
 def test_every_decision_record_is_in_the_index() -> None:
-    folder = ROOT / "docs/decisions"
-    index = (folder / "README.md").read_text(encoding="utf-8")
-    records = {path.name for path in folder.iterdir()} - {"README.md"}
+    records = {path.name for path in (ROOT / "docs/decisions").iterdir()} - {"README.md"}
 
-    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == records
+    assert {target for target, _ in Page.read("docs/decisions/README.md").links} == records
 
 
 @pytest.mark.parametrize(
     "record", sorted((ROOT / "docs/decisions").glob("[a-z]*.md")), ids=lambda path: path.stem
 )
 def test_a_decision_record_has_context_decision_and_consequences(record: Path) -> None:
-    headings = re.findall(r"^## (.*)$", record.read_text(encoding="utf-8"), re.MULTILINE)
-
-    assert headings == ["Context", "Decision", "Consequences"]
+    assert Page.read(record).headings[1:] == ["Context", "Decision", "Consequences"]
 
 
 def test_every_page_is_two_clicks_from_the_readme() -> None:
-    reached = [ROOT / "README.md"]
-    for page in (clicked := {target for target, _ in links(ROOT / "README.md")}):
-        reached.append((ROOT / page).resolve())
-    for page in [ROOT / each for each in clicked if each.endswith(".md") and ":" not in each]:
-        reached += [(page.parent / target).resolve() for target, _ in links(page) if target]
+    clicked = [README.file, *((ROOT / target).resolve() for target, _ in README.links)]
+    linked = [Page.read(page) for page in clicked if page.suffix == ".md" and page.exists()]
+    reached = [(page.file.parent / target).resolve() for page in linked for target, _ in page.links]
 
-    assert [page for page in PAGES if page not in reached] == []
+    assert [page for page in pages() if page.file not in [*clicked, *reached]] == []
+
+
+@EVERY_PAGE
+def test_every_file_that_a_page_names_exists(page: Page) -> None:
+    form = re.compile(
+        r"(?:templates|codebuild|buildspecs|lambdas|rehearsal|tests|benchmarks|requirements|docs)/[\w./-]+"
+    )
+    named = {code for code in page.code if form.fullmatch(code)}
+
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_a_row_with_a_missing_cell_is_found() -> None:
+    page = Page("| a | b |\n|---|---|\n| 1 |\n", README.file)
+
+    with pytest.raises(AssertionError, match=r"README\.md: 2 columns, 1 cells: \| 1 \|"):
+        page.table("a")

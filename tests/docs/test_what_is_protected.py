@@ -13,11 +13,11 @@ from tag_on_restore.taggers import tagger_for
 
 from buildspecs.paths import ROOT
 from rehearsal.readme import runbook
+from tests.docs.markdown import Page
 from tests.templates.policies import Request, decide
 
-TEXT = (ROOT / "docs" / "what-is-protected.md").read_text(encoding="utf-8")
+PAGE = Page.read("docs/what-is-protected.md")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = dict(re.findall(r"^\[([\w-]+)\]: (\S+)$", TEXT, re.MULTILINE))
 COLUMNS = [
     "resource",
     "opted in by the README",
@@ -30,17 +30,7 @@ COLUMNS = [
 WORDS = {"yes", "no", "with prerequisite", "unclear"}
 
 
-def table(first_column: str) -> list[dict[str, str]]:
-    """The rows of the table whose header begins with that column: header → cell."""
-    lines = TEXT[TEXT.index(f"| {first_column} |") :].split("\n\n")[0].splitlines()
-    header, _, *rows = ([cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines)
-    assert [row[0] for row in rows if len(row) != len(header)] == [], (
-        "a row has not as many cells as the header"
-    )
-    return [dict(zip(header, row, strict=True)) for row in rows]
-
-
-ROWS = table("resource")
+ROWS = PAGE.table("resource")
 DETAILS = [
     json.loads(file.read_text())["detail"]
     for file in sorted((ROOT / "tests/events").glob("restore-job-*.json"))
@@ -75,7 +65,7 @@ def test_every_cell_says_one_of_the_four_words(row: dict[str, str]) -> None:
 @EVERY_ROW
 def test_every_cell_names_its_page_of_aws(row: dict[str, str]) -> None:
     for column, cell in row.items():
-        pages = [PAGES.get(page, "") for page in re.findall(r"\]\[([\w-]+)\]", cell)]
+        pages = [PAGE.definitions.get(page, "") for page in re.findall(r"\]\[([\w-]+)\]", cell)]
         assert pages, f"{column} has no page"
         assert all(page.startswith("https://docs.aws.amazon.com/") for page in pages), f"{column}: {cell}"
 
@@ -104,7 +94,7 @@ def test_nothing_claims_that_every_backup_is_copied() -> None:
 
 
 def test_no_page_has_two_names() -> None:
-    assert len(set(PAGES.values())) == len(PAGES)
+    assert len(set(PAGE.definitions.values())) == len(PAGE.definitions)
 
 
 def test_the_rows_are_the_types_that_tag_on_restore_is_tested_with() -> None:
@@ -135,14 +125,14 @@ def test_what_the_readme_opts_in_is_what_the_table_says() -> None:
 
 
 def test_what_contradicts_itself_is_named_with_two_pages() -> None:
-    for row in table("about"):
+    for row in PAGE.table("about"):
         assert re.search(r"\]\[[\w-]+\]", row["one page"])
         assert re.search(r"\]\[[\w-]+\]|\]\(https://docs\.", row["another page"])
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "[unclear]" in "".join(row.values())], ids=name)
 def test_what_is_unclear_is_among_the_contradictions(row: dict[str, str]) -> None:
-    about = [contradiction["about"] for contradiction in table("about")]
+    about = [contradiction["about"] for contradiction in PAGE.table("about")]
     assert any(name(row) in what for what in about), f"{name(row)} is unclear, but none of {about}"
 
 
@@ -178,7 +168,7 @@ STRANGERS = [
 
 
 def key_policy() -> dict[str, Any]:
-    (block,) = re.findall(r"^```json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    (block,) = PAGE.blocks("json")
     filled = block.replace("<member-account-id>", MEMBER).replace("<central-account-id>", CENTRAL)
     return {"Version": "2012-10-17", "Statement": json.loads(filled)}
 

@@ -1,4 +1,4 @@
-"""Templates with a planted fault, and parts of the README."""
+"""Templates with a planted fault."""
 
 from __future__ import annotations
 
@@ -8,14 +8,6 @@ from buildspecs.lint.templates import Template, plain
 from buildspecs.paths import ROOT
 
 BAD = ROOT / "tests" / "templates" / "bad"
-
-
-def below(text: str, heading: str) -> str:
-    """The text below a heading of the README. The heading includes its level; its end may be omitted."""
-    _, found, rest = text.partition(f"\n{heading}")
-    if not found:
-        raise AssertionError(f"README.md has no heading {heading}")
-    return rest
 
 
 def changed(template: Template, old: str, new: str) -> Template:

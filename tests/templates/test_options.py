@@ -18,10 +18,10 @@ from buildspecs.lint.templates import load, repository_templates
 from buildspecs.names import DEPLOYED, OPTIONS_PATH, SSM_TEMPLATE, STACKSETS, TARGETS_KEYS, TEXT, StackSet
 from buildspecs.paths import ROOT
 from buildspecs.targets import OPTIONS, REQUIRED
+from tests.docs.markdown import Page
 from tests.templates.resolving import Resolver
 
 OWNER = load(ROOT / SSM_TEMPLATE)
-PAGE = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
 EACH = pytest.mark.parametrize("key", OPTIONS)
 SINGLE_SIGN_ON = "aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Backup_0123456789abcdef"
 NOT_ROLES = ("/admin", "admin/", "a//b", "break glass", "k" * 65, "*", "arn:aws:iam::111122223333:role/admin")
@@ -164,11 +164,7 @@ def test_an_option_reaches_the_accounts_and_without_it_they_get_their_template_s
 
 # --- docs/options.md ----------------------------------------------------------
 
-ROWS = {
-    cells[0]: cells[1:]
-    for line in re.findall(r"^\| (.+) \|$", PAGE, re.MULTILINE)
-    if (cells := [cell.strip("` ") for cell in line.split(" | ")])[0] in {*REQUIRED, *OPTIONS}
-}
+ROWS = {row["key"]: row for row in Page.read("docs/options.md").table("key")}
 
 
 def test_the_page_has_every_key_in_the_order_of_the_check() -> None:
@@ -178,20 +174,22 @@ def test_the_page_has_every_key_in_the_order_of_the_check() -> None:
 
 @pytest.mark.parametrize("key", [*REQUIRED, *OPTIONS])
 def test_a_row_has_the_default_what_is_allowed_and_the_stacks_that_read_the_key(key: str) -> None:
-    default, allowed, _, stacks = ROWS[key]
+    row = ROWS[key]
     option = OPTIONS.get(key)
-    assert default == (option.default if option else "required")
-    assert allowed.replace("`", "") == (option.form if option else REQUIRED[key]).needs
+    assert row["default"] == (option.default if option else "required")
+    assert row["allowed"].replace("`", "") == (option.form if option else REQUIRED[key]).needs
     paths = [
         properties["Name"]
         for _, properties in OWNER.of_type("AWS::SSM::Parameter")
         if re.search(rf"'Ref': '{key}'", str(properties["Value"]))
     ]
-    assert set(stacks.split(", ")) == {Path(template).stem for path in paths for template in readers(path)}
+    assert set(row["read by"].split(", ")) == {
+        Path(template).stem for path in paths for template in readers(path)
+    }
 
 
 def test_the_page_says_where_to_add_an_option() -> None:
-    *_, how = PAGE.partition("\n## Add an option\n")
+    how = Page.read("docs/options.md").section("Add an option").text
     assert re.findall(r"^\d\. .*?\]\(\.\./(.*?)\)", how, re.MULTILINE) == [
         SSM_TEMPLATE,
         "buildspecs/targets.py",

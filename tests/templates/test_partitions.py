@@ -17,6 +17,7 @@ from botocore.regions import EndpointResolver
 from buildspecs.lint.gates import lint
 from buildspecs.lint.templates import repository_templates
 from buildspecs.paths import ROOT
+from tests.docs.markdown import Page
 
 # https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html, and the
 # European Sovereign Cloud's only Region.
@@ -72,13 +73,13 @@ def test_a_type_that_one_of_the_regions_lacks_is_found(tmp_path: Path) -> None:
         assert re.search(rf"E3006 .*{kind}' does not exist in '{region}'", found), found
 
 
-PAGE = (ROOT / "docs/partitions.md").read_text(encoding="utf-8")
+PAGE = Page.read("docs/partitions.md")
 
 
 def test_the_page_names_every_partition() -> None:
     for partition, region in MAIN_REGIONS.items():
-        assert f"`{partition}`" in PAGE
-        assert region in PAGE
+        assert partition in PAGE.code
+        assert region in PAGE.text
 
 
 # The Regions in which the AWS SDK has a service, regardless of the user's configuration.
@@ -97,7 +98,7 @@ def test_the_page_counts_the_regions_without_codecommit_and_codebuild() -> None:
     without_build = regions_without("AWS::CodeBuild::Project")
     assert (len(without_repository), len(without_build)) == (14, 3)
     both = "in three of them CodeBuild does not either (such as ca-west-1)"
-    assert f"In 14 newer Regions CodeCommit does not exist, {both}" in PAGE
+    assert f"In 14 newer Regions CodeCommit does not exist, {both}" in PAGE.text
     assert {"ca-west-1"} < without_build < without_repository
 
 
@@ -108,7 +109,10 @@ def test_the_page_says_where_the_sdk_lacks_a_service_of_the_pipeline(service: st
         for partition, region in MAIN_REGIONS.items()
         if region not in SDK.get_available_endpoints(service.lower(), partition)
     }
-    said = re.findall(
-        r"^## ([\w-]+)\n(?:(?!## ).*\n)*?.*The AWS SDK knows no ([\w, ]+) there", PAGE, re.MULTILINE
-    )
-    assert without == {partition for partition, services in said if service in services}
+    said = {
+        partition
+        for partition in MAIN_REGIONS
+        for services in re.findall(r"The AWS SDK knows no ([\w, ]+) there", PAGE.section(partition).text)
+        if service in services
+    }
+    assert without == said

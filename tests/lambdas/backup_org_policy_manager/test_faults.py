@@ -331,7 +331,7 @@ class Story:
 def _start(
     function: Function, operation: Operation
 ) -> tuple[dict[str, FakeOrganization], str | None, set[tuple[str, str]]]:
-    """The organizations before the request, with neighbours that must never be touched.
+    """The organizations before the request, with neighbors that must never be touched.
 
     Also the physical id, and where the policies are that this resource has.
     """
