@@ -7,7 +7,7 @@ import re
 import pytest
 from tag_on_restore.tags import Exclusions
 
-from tests.docs.markdown import Page
+from tests.markdown import Page
 from tests.templates.policies import Request, decide
 from tests.templates.test_service_control_policies import policy
 

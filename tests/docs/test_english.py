@@ -19,7 +19,7 @@ from spellchecker import SpellChecker
 
 from buildspecs.lint.templates import repository_templates
 from buildspecs.paths import ROOT
-from tests.docs.markdown import Page, pages
+from tests.markdown import Page, pages
 
 FURTHER_WORDS = frozenset((Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split())
 # A word, or two with a hyphen, that is not part of a path, ARN, option, address or file name.

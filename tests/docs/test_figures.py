@@ -17,7 +17,7 @@ import pytest
 from buildspecs.lint.templates import load, one, repository_templates
 from buildspecs.names import BACKUP_POLICIES, HAND_MADE, HOME, MEMBER, STACKSETS
 from buildspecs.paths import ROOT
-from tests.docs.markdown import Page
+from tests.markdown import Page
 from tests.templates.resolving import Resolver
 from tests.templates.test_contract import actions, policy_properties
 

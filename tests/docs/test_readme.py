@@ -12,7 +12,7 @@ from buildspecs.names import BUILDS_QUOTA
 from buildspecs.paths import ROOT
 from buildspecs.targets import DELEGATION_REGIONS
 from rehearsal.readme import runbook
-from tests.docs.markdown import Page, pages
+from tests.markdown import Page, pages
 
 README = Page.read("README.md")
 REFERENCE = Page.read("docs/reference.md")

@@ -13,7 +13,7 @@ from tag_on_restore.taggers import tagger_for
 
 from buildspecs.paths import ROOT
 from rehearsal.readme import runbook
-from tests.docs.markdown import Page
+from tests.markdown import Page
 from tests.templates.policies import Request, decide
 
 PAGE = Page.read("docs/what-is-protected.md")

@@ -18,7 +18,7 @@ from buildspecs.lint.templates import load, repository_templates
 from buildspecs.names import DEPLOYED, OPTIONS_PATH, SSM_TEMPLATE, STACKSETS, TARGETS_KEYS, TEXT, StackSet
 from buildspecs.paths import ROOT
 from buildspecs.targets import OPTIONS, REQUIRED
-from tests.docs.markdown import Page
+from tests.markdown import Page
 from tests.templates.resolving import Resolver
 
 OWNER = load(ROOT / SSM_TEMPLATE)

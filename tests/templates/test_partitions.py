@@ -17,7 +17,7 @@ from botocore.regions import EndpointResolver
 from buildspecs.lint.gates import lint
 from buildspecs.lint.templates import repository_templates
 from buildspecs.paths import ROOT
-from tests.docs.markdown import Page
+from tests.markdown import Page
 
 # https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html, and the
 # European Sovereign Cloud's only Region.
