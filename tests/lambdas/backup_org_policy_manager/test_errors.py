@@ -61,7 +61,7 @@ def test_a_problem_with_a_long_path_keeps_its_two_ends() -> None:
 
 
 def test_the_refusal_of_a_name_never_suggests_a_deletion() -> None:
-    assert "delete" not in str(NameTakenError("daily", "p-12345678", "belongs to somebody")).lower()
+    assert "delete" not in str(NameTakenError("daily", "p-12345678", "belongs to another stack")).lower()
 
 
 def test_an_aws_error_says_what_to_do() -> None:

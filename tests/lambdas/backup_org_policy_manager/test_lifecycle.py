@@ -62,7 +62,7 @@ class Policy(NamedTuple):
 
 
 class Organization:
-    """An organization of moto's, read and prepared in its backend: only the function makes API calls."""
+    """An organization on moto, read and prepared in its backend: only the function makes API calls."""
 
     def __init__(self, management_account: str) -> None:
         self.backend: Any = models.organizations_backends[management_account]["aws"]

@@ -316,7 +316,7 @@ def test_a_move_back_does_not_take_over_an_untagged_policy_with_the_same_name(fu
 
 
 @pytest.mark.parametrize("tagged", [True, False])
-def test_two_resources_that_swap_names_learn_the_owner_of_each(function: Function, tagged: bool) -> None:
+def test_the_refusal_of_swapped_names_says_who_owns_each(function: Function, tagged: bool) -> None:
     weekly = properties(PolicyName="weekly")
     daily_id = function.create()
     response = function.succeed(event("Create", weekly, LogicalResourceId="WeeklyPolicy"))

@@ -50,7 +50,7 @@ def test_a_job_without_a_restored_copy_of_a_source_is_skipped(name: str, reason:
     assert aws.calls == ["backup:DescribeRestoreJob"]
 
 
-# Anybody who may invoke the function can write these events.
+# Every caller of the function can forge these events.
 
 
 def test_an_event_of_a_job_that_does_not_exist_is_refused_by_name() -> None:

@@ -43,7 +43,7 @@ def tagged(aws: FakeAws) -> set[str]:
     return {arn for arn, tags in aws.tags.items() if "/table-" in arn and tags}
 
 
-# 5,000 jobs in `make test`, elsewhere 200.
+# 5,000 jobs in `make bench`, otherwise 200.
 MANY = 5000 if thorough() else 200
 FAILING = MANY // 100
 
