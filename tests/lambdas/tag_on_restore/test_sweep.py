@@ -110,6 +110,13 @@ def test_the_oldest_job_comes_first_in_any_order_of_the_list() -> None:
     assert run(aws, remaining=clock(1)).next == SweepRequest(since=FIRST_COMPLETED, after="JOB-00000")
 
 
+def test_a_job_without_a_completion_date_comes_first() -> None:
+    aws = account_with_tables(2)
+    del aws.jobs["JOB-00001"]["CompletionDate"]
+    run(aws, remaining=clock(1))
+    assert tagged(aws) == {table("table-1")}
+
+
 def test_the_sweep_repairs_what_failed_before() -> None:
     aws = account_with_tables(3)
     aws.denied = {("dynamodb:TagResource", table("table-1"))}
