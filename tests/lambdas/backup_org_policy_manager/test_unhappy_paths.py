@@ -236,6 +236,9 @@ def test_a_refused_update_is_rolled_back_to_properties_that_a_newer_rule_refuses
 
     policy.targets.remove(OU_1)
     assert function.fail(back), "there would be something to write"
+    policy.targets.append(OU_1)
+    policy.description = "changed by hand"
+    assert function.fail(back), "there would be something to write"
 
 
 @pytest.mark.parametrize(
