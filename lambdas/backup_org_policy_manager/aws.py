@@ -85,7 +85,7 @@ class Aws:
             raise ValueError(str(error)) from error
 
     def regions(self) -> frozenset[str]:
-        """The Regions of this partition that the SDK knows, or of all if it does not know it.
+        """The Regions of this partition in the SDK; of all partitions if the SDK lacks this one.
 
         A Region that is newer than the runtime's SDK is refused until Lambda updates the runtime.
         """

@@ -80,13 +80,16 @@ def create(owner: Owner, desired: DesiredPolicy, organization: Organization) -> 
 
 
 def update(
-    request: Request, desired: DesiredPolicy, organization: Organization, other: Callable[[str], Organization]
+    request: Request,
+    desired: DesiredPolicy,
+    organization: Organization,
+    organization_of: Callable[[str], Organization],
 ) -> str:
     """The ID of the policy: changed in place if it is in this organization, otherwise a new one.
 
     A new ID, after a move to another organization or a deletion by hand, makes CloudFormation delete the old
-    one. `other` returns the organization of another management account. Old and new properties are not
-    compared, so a rollback is an ordinary Update.
+    one. `organization_of` returns the organization of another management account. Old and new properties are
+    not compared, so a rollback is an ordinary Update.
     """
     owner = request.owner
 
@@ -95,7 +98,7 @@ def update(
         # interrupted Update, and an untagged one is ours if the policy with that ID replaced it.
         if Owner.TAG_STACK in tags:
             return owner.matches_resource(tags)
-        return policy_id == request.policy_id or policy_id == _predecessor(request, desired, other)
+        return policy_id == request.policy_id or policy_id == _predecessor(request, desired, organization_of)
 
     with _all_or_nothing() as undo_log:
         existing = _existing(request, organization)
@@ -108,7 +111,7 @@ def update(
             _converge(existing, desired, owner, organization, undo_log)
     if existing is not None and undo_log.made:
         _add_owner_tags(owner, policy_id, organization)
-    _remove_leftover(request, desired, policy_id, other, is_new=existing is None)
+    _remove_leftover(request, desired, policy_id, organization_of, is_new=existing is None)
     return policy_id
 
 
@@ -136,7 +139,7 @@ def delete(request: Request, policy_id: str, organization: Organization) -> None
 def delete_leftover(request: Request, name: str, organization: Callable[[], Organization]) -> None:
     """Delete what a failed Create may have left, found by name and owner tags, if it is unattached.
 
-    An attached policy is one that somebody retained. A look-up that fails does not block the stack's
+    An attached policy was retained on purpose. A look-up that fails does not block the stack's
     deletion.
     """
     try:
@@ -157,7 +160,7 @@ def detach_and_delete(policy_id: str, organization: Organization) -> None:
             organization.detach(policy_id, target)
         if organization.delete(policy_id):
             return
-        # Organizations' list lags behind, or somebody attached the policy in the meantime.
+        # Organizations' list lags behind, or the policy was attached by hand in the meantime.
         organization.retrier.wait(f"DeletePolicy {policy_id}", tries, "PolicyInUseException")
         tries += 1
 
@@ -187,13 +190,13 @@ def _had_another_type(request: Request) -> bool:
 
 
 def _predecessor(
-    request: Request, desired: DesiredPolicy, other: Callable[[str], Organization]
+    request: Request, desired: DesiredPolicy, organization_of: Callable[[str], Organization]
 ) -> str | None:
     """After a move to another organization: the policy that the one with the physical ID replaced."""
     account = account_of(request.old_properties)
     if request.policy_id is None or account is None or account == desired.management_account:
         return None
-    tags = other(account).tags(request.policy_id) or {}
+    tags = organization_of(account).tags(request.policy_id) or {}
     return tags.get(Owner.TAG_PREVIOUS) if request.owner.matches_resource(tags) else None
 
 
@@ -400,7 +403,7 @@ def _remove_leftover(
     request: Request,
     desired: DesiredPolicy,
     policy_id: str,
-    other: Callable[[str], Organization],
+    organization_of: Callable[[str], Organization],
     *,
     is_new: bool,
 ) -> None:
@@ -420,7 +423,7 @@ def _remove_leftover(
     if not may_be_left:
         return
     try:
-        organization = other(account)
+        organization = organization_of(account)
         left = _find_ours(name, request.owner, organization)
         if left not in {None, policy_id, request.policy_id}:
             detach_and_delete(str(left), organization)

@@ -2,7 +2,7 @@
 
 Sources: AWS Organizations User Guide, "Backup policy syntax and examples" and "Inheritance operators"; AWS
 Backup Developer Guide, "AWS Backup quotas" (policy quotas), "Point-in-time recovery" and the Lifecycle API
-page. An element that is not here may be newer than this module: it stays as it is, and Organizations decides.
+page. An element that is not here may be newer than this module: it is passed to Organizations unchanged.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The response to CloudFormation, and crhelper, which sends it.
 
-crhelper sends exactly one response, whatever happens in the function. Only this module constructs it, once
+crhelper sends exactly one response, even after an unexpected error. Only this module constructs it, once
 per container and without the three clients for polling: they need a Region, cost 130 to 240 ms in each cold
 start and serve nothing here. crhelper 2.0.12 leaves them out only where AWS_SAM_LOCAL is set. It also drops
 the beginning of a reason longer than 240 characters (see errors.py).

@@ -34,7 +34,7 @@ class Arn:
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
 
     def fits(self, pattern: str) -> bool:
-        """Whether the resource part has the form of `pattern`, in which `*` stands for one path segment."""
+        """Whether the resource part has the form of `pattern`, in which `*` matches one path segment."""
         form = "[^/]+".join(re.escape(part) for part in pattern.split("*"))
         return re.fullmatch(form, self.resource) is not None
 

@@ -19,8 +19,8 @@ _PERIOD = r"P(?:(?P<days>\d{1,4})D)?(?:T(?P<hours>\d{1,4})H)?"
 
 
 class RestoreEvent(NamedTuple):
-    """The fields of an event that are trusted. Anybody who may invoke the function can write the rest, so AWS
-    Backup describes the job.
+    """The fields that are read from an event. Every caller of the function can forge the others, so
+    DescribeRestoreJob supplies them.
 
     `vault` is where to look for the job's recovery point if the job does not name its vault.
     """

@@ -40,7 +40,7 @@ class Target(NamedTuple):
 
 
 def handle_event(aws: Aws, settings: Settings, event: RestoreEvent) -> Result:
-    """Look up the job that an event names, and handle it. The job decides, not what else the event says."""
+    """Look up the job that an event names, and handle it as AWS Backup describes it."""
     if event.status != COMPLETED:
         return Result(Outcome.SKIPPED, event.job_id, f"the job is {event.status}, not {COMPLETED}")
     return handle_job(aws, settings, _look_up(aws, event))
@@ -204,7 +204,7 @@ class _Tagging:
         return targets
 
     def _created_after_job(self, volume: Mapping[str, Any]) -> bool:
-        """Whether somebody attached the volume after the restore; a sweep may come days later."""
+        """Whether the volume was created after the restore; a sweep may run days later."""
         return self._job.completed_at is not None and volume["CreateTime"] > self._job.completed_at
 
     def _plan(self, target: Target) -> tuple[TagPlan, Origin]:

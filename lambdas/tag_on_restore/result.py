@@ -92,7 +92,7 @@ class Result:
         return counts
 
     def log(self) -> None:
-        """Write one line; a warning if somebody should look at it."""
+        """Write one line; a warning if an operator should look at it."""
         attention = (
             self.outcome in (Outcome.UNSUPPORTED, Outcome.FAILED)
             or Origin.UNREADABLE in self.origins.values()

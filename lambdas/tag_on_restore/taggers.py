@@ -3,8 +3,8 @@
 A new type is one row here, its actions in templates/member-account/aws-backup-tagonrestore-role.yaml (a test
 derives them from the rows) and one row in tests/lambdas/tag_on_restore/restored_types.py. The Resource
 Groups Tagging API is not used: it does not distinguish a resource without tags from one that does not exist,
-and knows no recovery points. The rows are named tuples: dataclasses would add a third of a millisecond to
-every cold start.
+and does not support recovery points. The rows are named tuples: dataclasses would add a third of a
+millisecond to every cold start.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -287,7 +287,7 @@ def described_tags(call: DescribeCall, items: Iterable[Mapping[str, Any]]) -> di
 
 
 def creation_date(aws: Aws, call: DateCall, arn: Arn) -> datetime | None:
-    """When `arn` was created, if AWS says so."""
+    """When `arn` was created; None if AWS does not return it."""
     return call.date(aws.call(call.client, call.operation, arn, **call.parameters(arn.name)), arn.name)
 
 

@@ -61,7 +61,7 @@ def plan(
 
     A key that the restored resource has keeps its value unless `overwrite`. What a restore test created gets
     nothing. Reserved keys do not count towards MAX_TAGS. Beyond the limit, the first keys in alphabetical
-    order are written, so that a second run decides the same.
+    order are written, so that a second run has the same result.
     """
     if RESTORE_TEST_TAG in restored:
         return TagPlan({}, ())

@@ -1,4 +1,4 @@
-"""A strict, stateful stand-in for AWS: boto3's clients without HTTP, on a fake clock.
+"""A strict, stateful fake of AWS: boto3's clients without HTTP, on a fake clock.
 
 It is for what moto cannot raise: faults at any call (throttling, denials, server errors, lost responses, a
 killed process), lists in pages of 20, quotas and refusals of Organizations, effective policies, job results

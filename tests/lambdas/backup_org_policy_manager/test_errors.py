@@ -61,14 +61,25 @@ def test_a_problem_with_a_long_path_keeps_its_two_ends() -> None:
 
 
 def test_the_refusal_of_a_name_never_suggests_a_deletion() -> None:
-    assert "delete" not in str(NameTakenError("daily", "p-12345678", "belongs to somebody")).lower()
+    assert "delete" not in str(NameTakenError("daily", "p-12345678", "belongs to another stack")).lower()
 
 
-def test_an_aws_error_says_what_to_do() -> None:
-    error = CallFailedError("AttachPolicy p-1 ou-1", "TargetNotFoundException", "No such target.")
-    assert str(error) == (
-        "AttachPolicy p-1 ou-1: TargetNotFoundException: No such target. Correct PolicyTargets."
-    )
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("AccessDeniedException", "Update stack aws-backup-backuporgpolicymanager-mangement-role."),
+        (
+            "AWSOrganizationsNotInUseException",
+            "OrgManagementAccount is not an organization's management account.",
+        ),
+        ("MalformedPolicyDocumentException", "Correct PolicyContent."),
+        ("PolicyTypeNotEnabledException", "Run aws organizations enable-policy-type for BACKUP_POLICY."),
+        ("TargetNotFoundException", "Correct PolicyTargets."),
+    ],
+)
+def test_an_aws_error_says_what_to_do(code: str, advice: str) -> None:
+    error = CallFailedError("AttachPolicy p-1 ou-1", code, "The call failed.")
+    assert str(error) == f"AttachPolicy p-1 ou-1: {code}: The call failed. {advice}"
 
 
 def test_a_long_cause_does_not_hide_what_was_reverted() -> None:

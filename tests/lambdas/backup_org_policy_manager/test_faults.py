@@ -1,6 +1,6 @@
 """Every kind of fault at every AWS call of every operation, and a sample of all pairs of faults.
 
-Five invariants hold whatever happens:
+Five invariants hold after every fault:
 a  while a working policy exists, none of its unchanged targets is ever without it;
 b  no policy that is not ours changes;
 c  exactly one response reaches CloudFormation, unless the process was killed (asserted in Function.invoke);
@@ -117,16 +117,16 @@ OPERATIONS = {
 
 
 @pytest.fixture(scope="module", params=OPERATIONS)
-def story(request: pytest.FixtureRequest) -> Iterator["Story"]:
+def repeated(request: pytest.FixtureRequest) -> Iterator["RepeatedOperation"]:
     with deployed() as function:
-        yield Story(function, request.param)
+        yield RepeatedOperation(function, request.param)
 
 
-def test_every_call_may_fail(story: "Story") -> None:
+def test_every_call_may_fail(repeated: "RepeatedOperation") -> None:
     """Every kind of fault at every call; in a build one kind at every call, in rotation."""
-    for at in range(story.calls):
-        for kind in [KINDS[(story.number + at) % len(KINDS)]] if IN_CODEBUILD else KINDS:
-            assert story.run(Fault(kind, at)), f"{kind} at call {at} did not strike"
+    for at in range(repeated.calls):
+        for kind in [KINDS[(repeated.number + at) % len(KINDS)]] if IN_CODEBUILD else KINDS:
+            assert repeated.run(Fault(kind, at)), f"{kind} at call {at} did not strike"
 
 
 # The second fault strikes at one of the next calls, retries included. Nothing follows these as a first one.
@@ -161,10 +161,10 @@ def _step(length: int) -> int:
     return next(step for step in range(length // 3 + 1, length + 2) if gcd(step, length) == 1)
 
 
-def test_two_faults_in_one_request(story: "Story") -> None:
+def test_two_faults_in_one_request(repeated: "RepeatedOperation") -> None:
     """100 pairs for each operation, three in a build; among them one that once left a policy behind."""
-    pairs = sample(story.calls, offset(story.number), 3 if IN_CODEBUILD else 100)
-    both_struck = [story.run(*pair) for pair in pairs]
+    pairs = sample(repeated.calls, offset(repeated.number), 3 if IN_CODEBUILD else 100)
+    both_struck = [repeated.run(*pair) for pair in pairs]
     assert sum(both_struck) > 25 or IN_CODEBUILD
 
 
@@ -178,7 +178,7 @@ def test_the_sample_has_every_pair_of_calls_and_of_kinds() -> None:
     assert kinds == set(PAIRS_OF_KINDS)
 
 
-class Story:
+class RepeatedOperation:
     """One operation from one state of the organizations, run repeatedly with different faults."""
 
     def __init__(self, function: Function, name: str) -> None:
@@ -231,7 +231,7 @@ class Story:
         return len(struck) == len(faults) > 0
 
     def _roll_back(self, response: dict[str, Any] | None, label: str) -> None:
-        """CloudFormation's rollback of a stack operation: this resource's response decides the ID."""
+        """CloudFormation's rollback of a stack operation: the ID is that of this resource's response."""
         operation = self._operation
         succeeded = response is not None and response["Status"] == "SUCCESS"
         if operation.old is None:

@@ -62,7 +62,7 @@ class Policy(NamedTuple):
 
 
 class Organization:
-    """An organization of moto's, read and prepared in its backend: only the function makes API calls."""
+    """An organization on moto, read and prepared in its backend: only the function makes API calls."""
 
     def __init__(self, management_account: str) -> None:
         self.backend: Any = models.organizations_backends[management_account]["aws"]
@@ -435,9 +435,12 @@ def test_an_update_that_changes_nothing_writes_nothing(function: Function) -> No
     "changed",
     [
         {"PolicyRegions": ["us-east-2"]},
+        {"PolicyContent": plan(days="7")},
+        {"PolicyDescription": "Other words"},
+        {"PolicyName": "nightly"},
         {"PolicyName": "nightly", "PolicyDescription": "Other words", "PolicyContent": plan(days="7")},
     ],
-    ids=["Regions", "all"],
+    ids=["Regions", "content", "description", "name", "all"],
 )
 def test_one_call_changes_name_description_content_and_regions(
     function: Function, changed: dict[str, Any]
@@ -607,6 +610,10 @@ def test_a_policy_with_the_tags_of_another_stack_is_not_deleted(function: Functi
         ("p-1a2b3c4d", ["AssumeRole", "ListTagsForResource"]),
         ("policy-not-created", []),
         ("policy-perhaps-created", ["AssumeRole", "ListPolicies"]),
+        # CloudFormation makes up an ID if it received no response.
+        ("stack_DailyPolicy_ABCDEFGH", ["AssumeRole", "ListPolicies"]),
+        ("", ["AssumeRole", "ListPolicies"]),
+        ("p-123", ["AssumeRole", "ListPolicies"]),
     ],
 )
 def test_a_delete_without_a_policy_succeeds(function: Function, physical_id: str, calls: list[str]) -> None:

@@ -88,6 +88,26 @@ def test_the_next_create_deletes_the_policy_of_a_create_whose_response_was_lost(
     assert list(function.organization.policies) == [again["PhysicalResourceId"]]
 
 
+def test_a_policy_that_is_not_listed_yet_is_found_after_a_wait(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_unattached(function)
+    listed, at_first = function.organization.list_policies, [{"Policies": []}]
+    monkeypatch.setattr(
+        function.organization, "list_policies", lambda given: at_first.pop() if at_first else listed(given)
+    )
+    policy_id = function.create()
+    assert list(function.organization.policies) == [policy_id]
+    assert len(function.aws.clock.slept) == 1
+
+
+def test_a_create_that_runs_out_of_time_has_enough_left_to_revert(function: Function) -> None:
+    response = function.invoke(event("Create", properties()), Fault("time nearly out", 2))
+    assert response
+    assert response["Reason"].endswith("(2 of 3 changes made, all reverted)")
+    assert function.organization.policies == {}
+
+
 def test_an_update_to_the_name_of_a_leftover_deletes_the_leftover(function: Function) -> None:
     policy_id = function.create()
     leave_unattached(function, "nightly")
@@ -124,6 +144,7 @@ def test_the_delete_after_a_failed_create_removes_what_the_create_could_not(func
     function.organization.targets.remove(OU_2)
     function.organization.denied.add("DeletePolicy")
     reason = function.fail(event("Create", properties()))
+    assert function.aws.counts()["DeletePolicy"] == 1, "denied, not in use"
     left = function.last_response["PhysicalResourceId"]
     assert reason.endswith(f"(2 of 3 changes made; 1 left to the rollback: policy {left})")
     function.organization.denied.clear()
@@ -236,6 +257,9 @@ def test_a_refused_update_is_rolled_back_to_properties_that_a_newer_rule_refuses
 
     policy.targets.remove(OU_1)
     assert function.fail(back), "there would be something to write"
+    policy.targets.append(OU_1)
+    policy.description = "changed by hand"
+    assert function.fail(back), "there would be something to write"
 
 
 @pytest.mark.parametrize(
@@ -316,7 +340,7 @@ def test_a_move_back_does_not_take_over_an_untagged_policy_with_the_same_name(fu
 
 
 @pytest.mark.parametrize("tagged", [True, False])
-def test_two_resources_that_swap_names_learn_the_owner_of_each(function: Function, tagged: bool) -> None:
+def test_the_refusal_of_swapped_names_says_who_owns_each(function: Function, tagged: bool) -> None:
     weekly = properties(PolicyName="weekly")
     daily_id = function.create()
     response = function.succeed(event("Create", weekly, LogicalResourceId="WeeklyPolicy"))

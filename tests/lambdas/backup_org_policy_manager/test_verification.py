@@ -33,6 +33,14 @@ def test_an_invalid_effective_policy_is_reported_with_account_and_path(
     assert f"account {ACCOUNT} at plans/Daily/rules" in caplog.text
 
 
+def test_every_page_of_an_accounts_errors_is_read(function: Function) -> None:
+    function.organization.accounts_in[OU_1] = [ACCOUNT]
+    function.organization.invalid[ACCOUNT] = [{**ERROR, "ErrorMessage": text} for text in ("a", "b", "c")]
+    function.organization.page = 2
+    report = effective(function)
+    assert all(f"plans/Daily/rules: {text}" in report for text in ("a", "b", "c"))
+
+
 def test_an_account_that_the_policy_does_not_reach_is_not_reported(function: Function) -> None:
     function.organization.invalid["555555555555"] = [{**ERROR, "ContributingPolicies": ["p-other000"]}]
     assert effective(function) == "valid"

@@ -1,8 +1,8 @@
 """An account in memory, for what moto cannot raise or does not have.
 
-moto lacks DocumentDB, Storage Gateway, Redshift Serverless, SAP HANA and virtual machines. For what does not
-exist in RDS, EFS, FSx, S3 and Timestream, it returns no tags instead of an error. It does not throttle, deny
-access, fail at the nth call, or page lists of tags.
+moto lacks restore jobs, DocumentDB, FSx volumes, Storage Gateway, Redshift Serverless, SAP HANA and virtual
+machines. For what does not exist in RDS, EFS, FSx, S3 and Timestream, it returns no tags instead of an error.
+It does not throttle, deny access, fail at the nth call, or page lists of tags.
 
 Parameters are checked against botocore's models. What AWS returns is taken from its documentation, not from
 the code under test.

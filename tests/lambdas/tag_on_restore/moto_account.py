@@ -1,9 +1,10 @@
-"""An account of moto's, in which the function runs with botocore's own clients.
+"""An account on moto, in which the function runs with botocore's own clients.
 
 moto's AWS Backup has tags, but no restore jobs: `jobs` is what DescribeRestoreJob and ListRestoreJobs return.
 It keeps the tags of any ARN, so that tagging a recovery point creates it.
 
-moto lacks DocumentDB, Storage Gateway, Redshift Serverless, SAP HANA and virtual machines; see fake_aws.py.
+moto lacks DocumentDB, FSx volumes, Storage Gateway, Redshift Serverless, SAP HANA and virtual machines; see
+fake_aws.py.
 """
 
 from collections.abc import Callable, Iterator

@@ -50,7 +50,7 @@ def test_a_job_without_a_restored_copy_of_a_source_is_skipped(name: str, reason:
     assert aws.calls == ["backup:DescribeRestoreJob"]
 
 
-# Anybody who may invoke the function can write these events.
+# Every caller of the function can forge these events.
 
 
 def test_an_event_of_a_job_that_does_not_exist_is_refused_by_name() -> None:
@@ -182,6 +182,19 @@ def test_if_a_job_does_not_name_its_source_the_recovery_point_does(
     assert len(aws.calls) <= most
 
 
+def test_the_vault_of_the_job_is_used_and_not_that_of_the_event() -> None:
+    aws = account_with(DYNAMODB, {"project": "shop"})
+    add_job(aws, DYNAMODB.event, ("SourceResourceArn",))
+    aws.recovery_points[DYNAMODB.recovery_point] = {
+        "BackupVaultName": "AWSBackupSolutionVault",
+        "ResourceArn": DYNAMODB.source,
+    }
+    forged = DYNAMODB.event
+    forged["detail"]["backupVaultArn"] += "-other"
+    run(aws, forged)
+    assert aws.tags[DYNAMODB.created] == {"project": "shop"}
+
+
 def test_a_restore_into_the_source_is_skipped_even_if_only_the_recovery_point_names_the_source() -> None:
     in_place = event("efs-in-place")
     detail = in_place["detail"]
@@ -194,10 +207,13 @@ def test_a_restore_into_the_source_is_skipped_even_if_only_the_recovery_point_na
     assert run(aws, in_place).outcome is Outcome.SKIPPED
 
 
-def test_if_the_source_is_unknown_the_tags_of_the_recovery_point_are_copied() -> None:
+@pytest.mark.parametrize("given", [("backupVaultArn",), ()], ids=["with a vault", "without a vault"])
+def test_if_the_source_is_unknown_the_tags_of_the_recovery_point_are_copied(given: tuple[str, ...]) -> None:
     aws = account_with(DYNAMODB, {"project": "shop"})
-    add_job(aws, DYNAMODB.event, ("SourceResourceArn",))
-    result = run(aws, DYNAMODB.event)
+    add_job(aws, DYNAMODB.event, ("SourceResourceArn", "BackupVaultArn"))
+    short = DYNAMODB.event
+    short["detail"] = {key: short["detail"][key] for key in ("restoreJobId", "status", *given)}
+    result = run(aws, short)
     assert result.reason == "tags copied from the recovery point (source unknown)"
     assert aws.tags[DYNAMODB.created] == {"from": "recovery point"}
 

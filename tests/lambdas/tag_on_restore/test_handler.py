@@ -99,6 +99,15 @@ def test_the_log_has_tag_keys_but_no_values_and_no_whole_event(
     assert "iamRoleArn" not in written
 
 
+def test_the_log_level_is_that_of_the_setting(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "warning")
+    with caplog.at_level(logging.INFO, "tag_on_restore"):
+        handler(DYNAMODB.event, CONTEXT)
+    assert caplog.records == []
+
+
 def test_a_failure_is_logged_and_raised_for_lambda_to_retry(
     aws: FakeAws, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -118,7 +127,9 @@ def test_a_malformed_event_is_logged_and_creates_no_client(
     assert aws.clients == []
 
 
-def test_a_sweep_returns_counts(monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -> None:
+def test_a_sweep_returns_counts_and_logs_each_job(
+    monkeypatch: pytest.MonkeyPatch, aws: FakeAws, caplog: pytest.LogCaptureFixture
+) -> None:
     restored = account_with_tables(3)
     monkeypatch.setattr(botocore.session, "get_session", lambda: restored)
     assert handler({"RefreshTagItems": "true"}, CONTEXT) == {
@@ -131,6 +142,7 @@ def test_a_sweep_returns_counts(monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -
         "finished": True,
         "next": None,
     }
+    assert caplog.text.count('"outcome": "tagged"') == 3
 
 
 def test_an_unfinished_sweep_returns_the_event_that_continues_it(

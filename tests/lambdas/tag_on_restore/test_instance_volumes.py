@@ -126,7 +126,7 @@ def test_all_failures_are_named() -> None:
 def test_a_denied_call_is_named_with_its_volume() -> None:
     aws = instance_with_two_volumes()
     aws.denied = {("ec2:CreateTags", "vol-new2")}
-    with pytest.raises(CallFailedError, match=r"ec2 create_tags for .*vol-new2.*AccessDenied"):
+    with pytest.raises(CallFailedError, match=r"^ec2 create_tags for .*vol-new2.*AccessDenied"):
         run(aws, INSTANCE.event)
 
 

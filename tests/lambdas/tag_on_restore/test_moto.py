@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from moto import mock_aws
+from tag_on_restore import handler
+from tag_on_restore.aws import Aws
 from tag_on_restore.result import Origin, Outcome
 
 from tests.generated import IN_CODEBUILD
@@ -22,6 +25,7 @@ from tests.lambdas.tag_on_restore.moto_account import (
     snapshot,
     volume,
 )
+from tests.lambdas.tag_on_restore.restored_types import event
 
 # For Redshift alone, moto takes half a second: the builds run with these types, `make test` with all.
 IN_BUILDS = ("EC2", "EBS", "RDS", "DynamoDB", "EFS", "FSx", "S3", "EKS")
@@ -150,3 +154,18 @@ def test_a_sweep_tags_what_several_jobs_restored_and_skips_restore_tests(account
     }
     assert ec2_tags(tested) == {}
     assert account.sweep().counts == {Outcome.UNCHANGED: 4, Outcome.SKIPPED: 1}
+
+
+def test_the_handler_tags_what_an_event_names_and_a_sweep_then_changes_nothing(
+    account: MotoAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "_aws", lambda: Aws(account))
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
+    source, created = volume({"project": "shop"}), volume({})
+    restored = event("ebs")
+    restored["detail"]["restoreJobId"] = account.add_job(created, source, snapshot(source, {}))
+    response = handler.handler(restored, context)
+    swept = handler.handler({"RefreshTagItems": "true"}, context)
+    assert response["resources"][created]["tagged"] == ["project"]
+    assert ec2_tags(created) == {"project": "shop"}
+    assert (swept["unchanged"], swept["finished"]) == (1, True)

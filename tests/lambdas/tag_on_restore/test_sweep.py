@@ -43,7 +43,7 @@ def tagged(aws: FakeAws) -> set[str]:
     return {arn for arn, tags in aws.tags.items() if "/table-" in arn and tags}
 
 
-# 5,000 jobs in `make test`, elsewhere 200.
+# 5,000 jobs in `make bench`, otherwise 200.
 MANY = 5000 if thorough() else 200
 FAILING = MANY // 100
 
@@ -108,6 +108,13 @@ def test_the_oldest_job_comes_first_in_any_order_of_the_list() -> None:
     for number in (2, 0, 1):
         add_table(aws, number)
     assert run(aws, remaining=clock(1)).next == SweepRequest(since=FIRST_COMPLETED, after="JOB-00000")
+
+
+def test_a_job_without_a_completion_date_comes_first() -> None:
+    aws = account_with_tables(2)
+    del aws.jobs["JOB-00001"]["CompletionDate"]
+    run(aws, remaining=clock(1))
+    assert tagged(aws) == {table("table-1")}
 
 
 def test_the_sweep_repairs_what_failed_before() -> None:

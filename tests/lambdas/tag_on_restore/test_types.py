@@ -13,7 +13,7 @@ FIFTY = {f"key-{number:02}": str(number) for number in range(50)}
 
 def calls(each: RestoredType, *between: str) -> list[str]:
     """Describe the job, read the restored resource (an instance together with its source, then its volumes),
-    whatever is between, write."""
+    the calls `between`, write."""
     volumes = ["ec2:DescribeVolumes"] if each.has_volumes else []
     others = [call for call in between if not (each.has_volumes and call == each.reads)]
     return ["backup:DescribeRestoreJob", each.reads, *volumes, *others, each.writes]
