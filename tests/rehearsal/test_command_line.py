@@ -26,7 +26,7 @@ from rehearsal.readme import workspace
 from rehearsal.rehearse import Options, rehearse
 from rehearsal.report.display import Display
 from rehearsal.report.journal import Journal
-from tests.rehearsal import traps
+from tests.rehearsal import running, traps
 
 
 @pytest.fixture
@@ -191,8 +191,7 @@ def test_no_personal_setting_is_read_and_an_interruption_leaves_nothing_behind(
     assert output.read_text().splitlines()[-1].startswith("  Interrupted: everything")
     assert "Traceback" not in output.read_text()
     assert list((tmp_path / "tmp").iterdir()) == []
-    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)  # noqa: S607
-    assert [line for line in running.stdout.splitlines() if str(tmp_path / "tmp") in line] == []
+    assert [line for line in running.commands() if str(tmp_path / "tmp") in line] == []
 
 
 def test_the_next_rehearsal_removes_the_folder_of_a_killed_one(clone: Path, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def marking(home: Path) -> dict[str, str]:
         "AWS_PROFILE": "own",
         "BOTO_CONFIG": str(home / "credentials"),
         "OPENSSL_CONF": str(home / "openssl.cnf"),
+        "SSLKEYLOGFILE": str(home / "keys"),
     }
 
 
@@ -84,7 +85,7 @@ def machine(home: Path, trap: Trap) -> Iterator[dict[str, str]]:
         yield {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
-            **dict.fromkeys(_CERTIFICATES, "/nowhere"),
+            **dict.fromkeys(_CERTIFICATES, str(home / "missing" / "file")),  # it cannot be written either
             **trap(home),
             **dict.fromkeys(_ADDRESSES, address),
         }

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from buildspecs.lint.rules.reading import referred, variants
 from buildspecs.lint.templates import Template, load, repository_templates
 from buildspecs.names import HOME, MEMBER, PIPELINE
 from buildspecs.paths import ROOT
@@ -105,3 +106,30 @@ def test_a_pattern_with_a_fault_is_reported(
     path: str, rule: str, old: str, new: str, found: str, matches: Matches
 ) -> None:
     assert found in fault(changed(load(ROOT / path), old, new), rule, matches)
+
+
+def not_permitted(template: Template) -> list[str]:
+    """The rules that a function of their template does not allow to invoke it."""
+    permitted = {
+        (permission["FunctionName"]["Ref"], referred(permission["SourceArn"], "Arn"))
+        for _, permission in template.of_type("AWS::Lambda::Permission")
+    }
+    functions = dict(template.of_type("AWS::Lambda::Function"))
+    return [
+        f"{template.path}: {rule} may not invoke {function}"
+        for rule, properties in template.of_type("AWS::Events::Rule")
+        for targets in variants(properties["Targets"])
+        for target in targets
+        if (function := referred(target["Arn"], "Arn")) in functions and (function, rule) not in permitted
+    ]
+
+
+@pytest.mark.parametrize("template", repository_templates(), ids=lambda template: template.path)
+def test_a_rule_is_allowed_to_invoke_its_function(template: Template) -> None:
+    assert not_permitted(template) == []
+
+
+def test_a_missing_permission_is_reported() -> None:
+    other = "SourceArn: !GetAtt SweepRule.Arn"
+    template = changed(load(ROOT / RESTORES), "SourceArn: !GetAtt RestoreRule.Arn", other)
+    assert not_permitted(template) == [f"{RESTORES}: RestoreRule may not invoke Function"]

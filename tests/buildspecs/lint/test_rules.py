@@ -191,6 +191,11 @@ def test_only_functions_that_the_pipeline_waits_for_need_no_queue() -> None:
     assert set(resources.AWAITED) == invoked
 
 
+def test_nothing_is_found_in_the_repository(capsys: pytest.CaptureFixture[str]) -> None:
+    """`make lint` runs these rules too, but `make test` runs no other gate over the repository."""
+    assert (main([]), capsys.readouterr().out) == (0, "")
+
+
 def test_the_command_reports_the_finding_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
     fault = BAD / "home-account" / "keys-rotation.yaml"
     assert main([str(fault)]) == 1

@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspecs.errors import PackagingError
-from buildspecs.packaging.archive import TAG_ON_RESTORE, Archive, build, write, zipped
+from buildspecs.packaging.archive import (
+    PACKAGES,
+    TAG_ON_RESTORE,
+    Archive,
+    Package,
+    build,
+    source_files,
+    write,
+    zipped,
+)
+from buildspecs.paths import ROOT
 
 PACKAGE = Path("lambdas") / "tag_on_restore"
 
@@ -27,6 +37,13 @@ def test_the_package_folder_is_at_the_root_of_the_zip(repository: Path) -> None:
         "tag_on_restore/__init__.py",
         "tag_on_restore/handler.py",
     ]
+
+
+@pytest.mark.parametrize("package", PACKAGES.values(), ids=lambda package: package.folder)
+def test_a_package_has_every_module_of_its_function(package: Package) -> None:
+    modules = (ROOT / "lambdas" / package.folder).rglob("*.py")
+    expected = {module.relative_to(ROOT / "lambdas").as_posix() for module in modules}
+    assert set(source_files(ROOT / "lambdas" / package.folder)) == expected
 
 
 def test_the_key_carries_the_function_and_the_hash_of_the_content(repository: Path) -> None:

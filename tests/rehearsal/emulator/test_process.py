@@ -12,6 +12,7 @@ import pytest
 from buildspecs.paths import ROOT
 from rehearsal.emulator import Emulator, EmulatorError
 from rehearsal.emulator.errors import ControlError, StartError, UnsupportedEmulatorError
+from tests.rehearsal import running
 from tests.rehearsal.emulator.templates import trust, zipped
 from tests.rehearsal.emulator.world import ACCOUNTS, HOME_REGION, eventually
 
@@ -78,17 +79,10 @@ def test_functions_see_nothing_of_the_developer_and_end_with_the_server(
         shown = json.load(session.client("lambda").invoke(FunctionName="shows")["Payload"])
         os.kill(shown["process"], 0)
     assert not listens(emulator.port)
-    eventually(lambda: not is_running(shown["process"]))
+    eventually(lambda: not running.runs(shown["process"]))
     assert "DEVELOPER_SECRET" not in shown["names"]
     assert shown["home"].startswith(str(tmp_path))
     assert shown["folder"].startswith(str(tmp_path))
-
-
-def is_running(process: int) -> bool:
-    """Whether a process lives; a zombie does not."""
-    command = ["ps", "-o", "state=", "-p", str(process)]
-    state = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
-    return state.stdout.strip() not in ("", "Z")
 
 
 def test_a_busy_port_is_named(tmp_path: Path) -> None:

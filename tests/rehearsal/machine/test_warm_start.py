@@ -13,6 +13,7 @@ import pytest
 
 from buildspecs.paths import ROOT
 from rehearsal.machine import waiting, warm_start
+from tests.rehearsal import running
 
 AWS = Path(sys.executable).with_name("aws")
 # Prints all that a program can see of its start; its argument is the code that it ends with.
@@ -127,19 +128,8 @@ def test_a_program_whose_standard_input_is_closed_starts_anew(folder: Path) -> N
     assert done.stdout == "None\n"
 
 
-def runs(process: int) -> bool:
-    """Whether a process runs; one that has ended but was not waited for does not."""
-    shown = subprocess.run(  # noqa: S603 - ps
-        ["ps", "-o", "stat=", "-p", str(process)],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return shown.stdout.strip()[:1] not in ("", "Z")
-
-
 def ends(process: int) -> bool:
-    return waiting.until(lambda: not runs(process), seconds=10)
+    return waiting.until(lambda: not running.runs(process), seconds=10)
 
 
 def test_a_program_ends_with_its_stand_in(folder: Path) -> None:
@@ -151,7 +141,7 @@ def test_a_program_ends_with_its_stand_in(folder: Path) -> None:
     ):
         assert stand_in.stdout
         process = int(stand_in.stdout.readline())
-        assert runs(process)
+        assert running.runs(process)
         stand_in.kill()
         assert ends(process)
 

@@ -1,7 +1,6 @@
 """Builds in a real bash: order, failures, exported variables, missing programs."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from rehearsal.machine import waiting
 from rehearsal.pipeline import build_shell, buildspec
 from rehearsal.pipeline.build_shell import AS_ON_AWS, BuildCommand, Differences, ShellResult
+from tests.rehearsal import running
 
 
 def build(tmp_path: Path, text: str, differences: Differences = AS_ON_AWS, **environment: str) -> ShellResult:
@@ -173,15 +173,4 @@ def test_every_command_is_reported_when_it_ends(tmp_path: Path) -> None:
 def test_what_a_build_leaves_running_ends_with_it(tmp_path: Path) -> None:
     build(tmp_path, "phases: {build: {commands: ['sleep 60 & echo $!']}}")
     (process,) = log(tmp_path)
-    assert waiting.until(lambda: not is_alive(int(process)), seconds=5)
-
-
-def is_alive(process: int) -> bool:
-    """Whether a process runs; one that has ended without a parent that waits does not."""
-    state = subprocess.run(  # noqa: S603 - a process number
-        ["ps", "-o", "stat=", "-p", str(process)],  # noqa: S607 - wherever this system has it
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
-    return bool(state) and not state.startswith("Z")
+    assert waiting.until(lambda: not running.runs(int(process)), seconds=5)
