@@ -21,6 +21,7 @@ from typing import Any
 from buildspecs.errors import LintError
 from buildspecs.lint import environments, suppressions
 from buildspecs.lint.suppressions import Finding
+from buildspecs.lint.templates import parsed
 
 Bodies = Mapping[str, Mapping[str, Any]]  # parsed templates by path from the root
 
@@ -126,7 +127,7 @@ ANALYZERS: Mapping[str, Callable[[Bodies], list[Finding]]] = {
 
 def run(analyzer: str, files: Sequence[str]) -> int:
     """Print each finding that nothing suppresses, and each suppression of nothing; 1 if there is any."""
-    bodies = {file: suppressions.template(file) for file in files}
+    bodies = {file: parsed(file) for file in files}
     given = [one for file, body in bodies.items() for one in suppressions.of(file, body)]
     found = suppressions.faults(analyzer, ANALYZERS[analyzer](bodies), given)
     print("\n".join(found), end="\n" if found else "")

@@ -27,11 +27,11 @@ from cfnlint.runner import Runner
 
 from buildspecs.errors import LintError, exit_code
 from buildspecs.lint import analyzers, empty_files, environments, rules, suppressions
+from buildspecs.lint.templates import FOLDERS, template_files
 from buildspecs.names import STACKSETS
 from buildspecs.paths import ROOT
 from buildspecs.targets import FILE, package_regions, read, target_regions
 
-TEMPLATE_FOLDERS = ("templates", "codebuild")
 BODIES = frozenset(stack_set.body for stack_set in STACKSETS)
 
 
@@ -47,9 +47,9 @@ class Templates:
     @classmethod
     def below(cls, root: Path, home_region: str | None) -> Self:
         """Without a home Region, the first target Region takes its place."""
-        found = [path for folder in TEMPLATE_FOLDERS for path in sorted((root / folder).rglob("*.yaml"))]
+        found = template_files(root)
         if not found:
-            raise LintError(f"no *.yaml below {' and '.join(TEMPLATE_FOLDERS)} in {root}: nothing to check")
+            raise LintError(f"no *.yaml below {' and '.join(FOLDERS)} in {root}: nothing to check")
         names = [path.relative_to(root).as_posix() for path in found]
         regions = target_regions(read(root / FILE))
         home = home_region or regions[0]

@@ -13,11 +13,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from cfnlint.decode import decode
-
-from buildspecs.errors import LintError
+from buildspecs.lint.templates import parsed
 
 
 @dataclass(frozen=True)
@@ -50,15 +48,7 @@ class Suppression:
 
 def read(file: str) -> Iterator[Suppression]:
     """Every suppression in a template, in its order."""
-    return of(file, template(file))
-
-
-def template(file: str) -> Mapping[str, Any]:
-    """A template, parsed; `file` is its path from the repository's root, which is the current folder."""
-    body, faults = decode(file)
-    if body is None or faults:
-        raise LintError(f"{file}: {faults[0].message if faults else 'is not a template'}")
-    return cast(Mapping[str, Any], body)
+    return of(file, parsed(file))
 
 
 def of(file: str, body: Mapping[str, Any]) -> Iterator[Suppression]:

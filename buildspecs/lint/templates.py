@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from cfnlint.decode import decode
 
@@ -14,6 +14,7 @@ from buildspecs.errors import LintError
 from buildspecs.paths import ROOT
 
 T = TypeVar("T")
+FOLDERS = ("templates", "codebuild")  # each .yaml below them is a template
 
 
 class Part(dict[str, Any]):
@@ -78,23 +79,30 @@ class Template:
         return one((name for name, _ in self.of_type(*types)), f"{' or '.join(types)} in {self.path}")
 
 
+def parsed(file: str) -> Mapping[str, Any]:
+    """A template as cfn-lint parses it. LintError: the file is missing or is not YAML."""
+    body, faults = decode(file)
+    if body is None or faults:
+        raise LintError(f"{file}: {faults[0].message if faults else 'is not a template'}")
+    return cast(Mapping[str, Any], body)
+
+
 @cache
 def load(path: Path) -> Template:
-    """Parse one template. LintError: the file is missing or is not YAML."""
-    body, faults = decode(str(path))
-    if body is None or faults:
-        raise LintError(f"{path}: {faults[0].message if faults else 'is not a template'}")
+    """One template of the repository. Raises LintError as `parsed` does."""
+    body = parsed(str(path))
     name = path.relative_to(ROOT).as_posix()
     return Template(name, path.read_text(encoding="utf-8"), plain(body, name))
 
 
+def template_files(root: Path) -> list[Path]:
+    """The file of every template below a repository's root."""
+    return [path for folder in FOLDERS for path in sorted((root / folder).rglob("*.yaml"))]
+
+
 def repository_templates() -> list[Template]:
-    """Every template of the repository: each `.yaml` below templates/ and codebuild/."""
-    return [
-        load(path)
-        for folder in ("templates", "codebuild")
-        for path in sorted((ROOT / folder).rglob("*.yaml"))
-    ]
+    """Every template of the repository."""
+    return [load(path) for path in template_files(ROOT)]
 
 
 def documents() -> list[Template]:

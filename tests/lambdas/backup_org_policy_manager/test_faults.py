@@ -34,6 +34,7 @@ from .conftest import (
     properties,
 )
 from .fakes import FakeOrganization, Fault, StoredPolicy, copies
+from .operations import VERIFICATION
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -48,12 +49,6 @@ FAILS = [
     "killed",
 ]
 KINDS = HEALS + FAILS
-VERIFICATION = {
-    "DescribeEffectivePolicy",
-    "ListAccountsForParent",
-    "ListAccountsWithInvalidEffectivePolicy",
-    "ListEffectivePolicyValidationErrors",
-}
 
 
 @dataclass(frozen=True)
